@@ -1,0 +1,91 @@
+"""The command `momentum-opt`: arguments in; output, one clear line per error and an exit code out (SPEC §16)."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from momentum_opt.cli.config import config_app
+from momentum_opt.cli.data import data_app
+from momentum_opt.errors import ConfigError, MomentumOptError
+
+FAILED = 1
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="momentum-opt",
+    help="Tune a QuantAMM momentum pool on real prices, replay the winner, trust the number.",
+    epilog="Exit codes: 0 done, 1 failed while running, 2 bad usage, configuration or data, 130 interrupted.",
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+)
+app.add_typer(config_app, name="config")
+app.add_typer(data_app, name="data")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"momentum-opt {version('momentum-opt')}")
+        except PackageNotFoundError:
+            typer.echo("momentum-opt, version unknown: the package is not installed")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # its callback acts
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+    debug: Annotated[  # taken out by `main`, which accepts it anywhere
+        bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+
+    Raises:
+        SystemExit: always.
+    """
+    debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(rest, prog_name="momentum-opt")  # leaves through SystemExit; usage errors with 2
+    except KeyboardInterrupt:
+        _fail(["interrupted"], INTERRUPTED, debug=debug)
+    except MomentumOptError as error:
+        lines = error.problems if isinstance(error, ConfigError) else (_one_line(error),)
+        _fail(lines, error.exit_code, debug=debug)
+    except Exception as error:  # the edge: nothing may leave as a bare traceback
+        hint = "" if debug else "; --debug shows where"
+        _fail([f"unexpected {type(error).__name__}: {_one_line(error)}{hint}"], FAILED, debug=debug)
+
+
+def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:
+    """Whether `--debug` stands before a `--`, and the arguments without it."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    head = [argument for argument in arguments[:end] if argument != "--debug"]
+    return len(head) < end, [*head, *arguments[end:]]
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _fail(lines: Sequence[str], code: int, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    for line in lines:
+        typer.echo(f"error: {line}", err=True)
+    sys.exit(code)

@@ -1,0 +1,20 @@
+"""The one module that touches JAX's global settings: float64, the compilation cache, the device list."""
+
+import os
+from pathlib import Path
+
+import jax
+
+
+def configure() -> None:
+    """Turn on float64 and the compilation cache in the user's cache folder; call once, before any array is made."""
+    jax.config.update("jax_enable_x64", True)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "momentum-opt" / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def describe_devices() -> str:
+    """The devices that run the simulation, for example `cpu × 1`."""
+    devices = jax.local_devices()
+    return f"{devices[0].device_kind} × {len(devices)}"

@@ -1,0 +1,59 @@
+"""The error tree: every error is one clear line (what, where, what to do), a builtin as well, and knows its exit code."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class MomentumOptError(Exception):
+    """Base of all errors that momentum-opt raises on purpose. Its text is shown to the user as it is."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(MomentumOptError, ValueError):
+    """Bad usage, configuration or data: the user can mend it, nothing was written. Exit code 2."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class ConfigError(UsageError):
+    """One or more mistakes of a configuration; all of them are listed at once.
+
+    Attributes:
+        problems: one line each, in file order: `file:line: path: what is wrong; what to do`.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class DataError(UsageError):
+    """A price file, or the window asked of it, that cannot be used."""
+
+
+class MissingFileError(DataError, FileNotFoundError):
+    """A file or folder that the run needs and that is not there."""
+
+
+class ParamsError(UsageError):
+    """Strategy parameters, or a params file, that the pool cannot run with."""
+
+
+class RunFolderError(UsageError):
+    """A run folder that cannot be used for this run: another fingerprint, other prices, or damaged files."""
+
+
+class UnknownParameterError(MomentumOptError, KeyError):
+    """A parameter name that neither the values at hand nor the pool's schema know."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would quote the whole sentence
+
+
+class StudyError(MomentumOptError, RuntimeError):
+    """A study that cannot go on or has no result, such as one in which every candidate failed."""
+
+
+class ReplayMismatchError(MomentumOptError, ArithmeticError):
+    """The winner, simulated again through the backtest path, did not give its tuned value (SPEC §12)."""

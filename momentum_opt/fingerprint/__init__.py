@@ -1,0 +1,29 @@
+"""YAML → validated sections → frozen run fingerprint and its digest (SPEC §3). No JAX, no Optuna, no pandas."""
+
+from momentum_opt.fingerprint.engine import EngineChoice, EngineName, check_bar, choose_engine
+from momentum_opt.fingerprint.explain import explain
+from momentum_opt.fingerprint.incumbent import import_fingerprint
+from momentum_opt.fingerprint.load import load_fingerprint
+from momentum_opt.fingerprint.periods import Days, Periods
+from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
+from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, PerToken, RangeOverride
+from momentum_opt.fingerprint.source import to_yaml_text
+
+__all__ = [
+    "DEFAULT_SAMPLER",
+    "SCHEMA_VERSION",
+    "Days",
+    "EngineChoice",
+    "EngineName",
+    "Fingerprint",
+    "PerToken",
+    "Periods",
+    "RangeOverride",
+    "check_bar",
+    "choose_engine",
+    "explain",
+    "fingerprint_differences",
+    "import_fingerprint",
+    "load_fingerprint",
+    "to_yaml_text",
+]

@@ -1,0 +1,63 @@
+"""Which engine simulates a fingerprint, and whether its periods fit the bars of the prices (SPEC §2, §3, §8)."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from momentum_opt.errors import ConfigError
+from momentum_opt.fingerprint.run_fingerprint import Fingerprint
+from momentum_opt.units import MINUTES_PER_DAY
+
+EngineName = Literal["closed_form", "in_chunk", "with_costs"]
+
+CLOSED_FORM_LIMIT: Final = 0.05
+"""Largest change of a weight between two arbitrages, as a share of minimum_weight, for the closed form (SPEC §8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """The engine, and in one sentence why."""
+
+    name: EngineName
+    reason: str
+
+
+def choose_engine(fingerprint: Fingerprint, bar_minutes: int = 1) -> EngineChoice:
+    """The engine of SPEC §8 that runs `fingerprint` on bars of `bar_minutes`."""
+    if fingerprint.costs.has_costs:
+        return EngineChoice("with_costs", "trades cost something, so the arbitrages are simulated one after another")
+    pool, every = fingerprint.pool, fingerprint.costs.arb_frequency
+    if pool.weight_interpolation_method != "linear":
+        return EngineChoice("in_chunk", f"{pool.weight_interpolation_method} interpolation has no closed form")
+    periods = {
+        "the block": min(pool.chunk_period, MINUTES_PER_DAY),
+        "weight_interpolation_period": pool.weight_interpolation_period,
+    }
+    for name, minutes in periods.items():
+        if minutes % every:
+            return EngineChoice("in_chunk", f"arb_frequency {every} does not divide {name} of {minutes} minutes")
+    step, limit = pool.maximum_change * max(bar_minutes, every), CLOSED_FORM_LIMIT * pool.minimum_weight
+    figures = f"maximum_change between two arbitrages {step:.4g}, {CLOSED_FORM_LIMIT} * minimum_weight {limit:.4g}"
+    if step <= limit:
+        return EngineChoice("closed_form", f"linear interpolation in small steps ({figures})")
+    return EngineChoice("in_chunk", f"steps too large for the closed form ({figures})")
+
+
+def check_bar(fingerprint: Fingerprint, bar_minutes: int) -> None:
+    """Refuse periods that are no multiples of the prices' bar.
+
+    Raises:
+        ConfigError: one line per period.
+    """
+    periods = {
+        "pool.chunk_period": fingerprint.pool.chunk_period,
+        "pool.weight_interpolation_period": fingerprint.pool.weight_interpolation_period,
+        "costs.arb_frequency": fingerprint.costs.arb_frequency,
+    }
+    problems = [
+        f"{key}: not a multiple of the prices' bar of {bar_minutes} minutes ({minutes}); give for example "
+        f"{max(bar_minutes, minutes // bar_minutes * bar_minutes)}"
+        for key, minutes in periods.items()
+        if minutes % bar_minutes
+    ]
+    if problems:
+        raise ConfigError(problems)

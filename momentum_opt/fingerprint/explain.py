@@ -1,0 +1,44 @@
+"""What a fingerprint means: digest, engine and why, periods in days and dates. A fingerprint in, plain values out."""
+
+from datetime import timedelta
+from typing import Any
+
+from momentum_opt.fingerprint.engine import choose_engine
+from momentum_opt.fingerprint.periods import Days
+from momentum_opt.fingerprint.run_fingerprint import Fingerprint
+
+
+def explain(fingerprint: Fingerprint, bar_minutes: int = 1) -> dict[str, Any]:
+    """What `config show` prints besides the values.
+
+    Returns:
+        `digest`; `engine` {name, reason}; `periods` {train, validation, test: {days, start, end (exclusive)} or
+        None}; `notes`, one sentence each.
+    """
+    choice = choose_engine(fingerprint, bar_minutes)
+    periods = fingerprint.periods
+    named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
+    return {
+        "digest": fingerprint.digest,
+        "engine": {"name": choice.name, "reason": choice.reason},
+        "periods": {name: _period(fingerprint, days) for name, days in named.items()},
+        "notes": _notes(fingerprint),
+    }
+
+
+def _period(fingerprint: Fingerprint, days: Days | None) -> dict[str, Any] | None:
+    if days is None or days[0] == days[1]:
+        return None
+    first, last = (str(fingerprint.window.start + timedelta(days=day)) for day in days)
+    return {"days": days[1] - days[0], "start": first, "end": last}
+
+
+def _notes(fingerprint: Fingerprint) -> list[str]:
+    """Settings that are allowed and yet do nothing."""
+    costs, objective = fingerprint.costs, fingerprint.objective
+    idle: list[str] = []
+    if not costs.has_costs and (costs.noise_trader_ratio or costs.protocol_fee_split):
+        idle.append("noise_trader_ratio and protocol_fee_split act only where fees are charged")
+    if objective.multi_objective and objective.overfitting_penalty:
+        idle.append("overfitting_penalty does not act with multi_objective")
+    return idle

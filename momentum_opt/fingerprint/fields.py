@@ -1,0 +1,270 @@
+"""The types of single configuration values: a value as YAML or JSON gives it in, the typed value or `RefusedError` out.
+
+Nothing is converted that a reader could mistake: text is never a number, a number never a switch, and infinities and
+NaN are refused everywhere. Numbers of float fields become floats, so `0` and `0.0` mean and hash the same.
+"""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import PlainValidator, ValidationInfo
+
+from momentum_opt.fingerprint.mistakes import Mistake, RefusedError, choose_among
+
+FEWEST_TOKENS: Final = 2
+MOST_TOKENS: Final = 8
+LARGEST_WHOLE: Final = 2**53  # up to here every whole number is a float, and so survives any JSON reader
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})([ T]00:00(:00(\.0+)?)?(Z|\+00:00)?)?")
+_TABLE_SUFFIXES: Final = (".parquet", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """How a configuration value stands in the run fingerprint (SPEC §3).
+
+    Args:
+        name: the incumbent's dotted key; None: it has none, and the value stands under its own section's name.
+        in_digest: whether the value can change a trial's numbers.
+        file: the value may be a path; the digest then only knows that it is one.
+        example: a value that would do, for keys without a default.
+    """
+
+    name: str | None = None
+    in_digest: bool = True
+    file: bool = False
+    example: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The numbers that a field accepts."""
+
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+
+    def holds(self, number: float) -> bool:
+        """Whether `number` lies inside."""
+        return (
+            (self.above is None or number > self.above)
+            and (self.at_least is None or number >= self.at_least)
+            and (self.below is None or number < self.below)
+            and (self.at_most is None or number <= self.at_most)
+        )
+
+    def asked(self, noun: str) -> str:
+        """`a number > 0 and <= 1`."""
+        signs = {">": self.above, ">=": self.at_least, "<": self.below, "<=": self.at_most}
+        limits = [f"{sign} {limit:.10g}" for sign, limit in signs.items() if limit is not None]
+        return " ".join([noun, " and ".join(limits)]).strip()
+
+
+def number(
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> PlainValidator:
+    """A finite number in an interval, as a float."""
+    interval = Interval(above, at_least, below, at_most)
+    return PlainValidator(lambda value: to_number(value, interval))
+
+
+def whole(*, at_least: int = 0, at_most: int | None = None) -> PlainValidator:
+    """A whole number in an interval, as an int; `1e3` is one."""
+    asked = Interval(at_least=at_least, at_most=at_most).asked("a whole number")
+    interval = Interval(at_least=at_least, at_most=LARGEST_WHOLE if at_most is None else at_most)
+
+    def check(value: Any) -> int:
+        if not to_number(value, interval, asked).is_integer():
+            raise RefusedError(Mistake("not a whole number", f"give {asked}", value))
+        return int(value)
+
+    return PlainValidator(check)
+
+
+def to_number(value: Any, interval: Interval, asked: str | None = None) -> float:
+    """`value` as a float inside `interval`; `RefusedError` otherwise, with `asked` as what to give."""
+    asked = f"give {asked or interval.asked('a number')}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RefusedError(
+            Mistake("not a number", "write it without quotes" if _is_quoted_number(value) else asked, value)
+        )
+    if not _is_finite(value):
+        raise RefusedError(Mistake("not a finite number", asked, value))
+    if not interval.holds(value):
+        raise RefusedError(Mistake("out of range", asked, value))
+    return float(value) + 0.0  # −0.0 becomes 0.0
+
+
+def _is_quoted_number(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond the floats
+        return False
+
+
+def flag() -> PlainValidator:
+    """A switch: true or false."""
+
+    def check(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise RefusedError(Mistake("not a switch", "write true or false", value))
+        return value
+
+    return PlainValidator(check)
+
+
+def word(choices: tuple[str, ...]) -> PlainValidator:
+    """One word of a closed list."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise RefusedError(Mistake("unknown word", choose_among(value, choices), value))
+        return value
+
+    return PlainValidator(check)
+
+
+def text() -> PlainValidator:
+    """Text that is not empty."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise RefusedError(Mistake("not text", "write some text, in quotes where it looks like a number", value))
+        return value
+
+    return PlainValidator(check)
+
+
+def storage_place() -> PlainValidator:
+    """`journal` or the URL of a database."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or (value != "journal" and "://" not in value):
+            raise RefusedError(
+                Mistake("unknown storage", "write journal, or a URL such as postgresql://host/name", value)
+            )
+        return value
+
+    return PlainValidator(check)
+
+
+def day() -> PlainValidator:
+    """A date, read as UTC midnight; with or without quotes, with or without 00:00:00."""
+
+    def check(value: Any) -> date:
+        match = _DAY.fullmatch(value.strip()) if isinstance(value, str) else None
+        try:
+            return date.fromisoformat(match.group(1) if match else str(value))
+        except ValueError:
+            raise RefusedError(Mistake("not a date", "write it as 2022-06-01 (whole days, UTC)", value)) from None
+
+    return PlainValidator(check)
+
+
+def token_list() -> PlainValidator:
+    """Two to eight distinct token names, as an alphabetical tuple."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            raise RefusedError(Mistake("not a list of tokens", "write it as [BTC, ETH, USDC]", value))
+        mistakes = [mistake for place, token in enumerate(value) if (mistake := _token_mistake(value, place, token))]
+        if not FEWEST_TOKENS <= len(value) <= MOST_TOKENS:
+            count = f"{len(value)} token{'s' * (len(value) != 1)}"
+            mistakes.append(Mistake(f"{count} given", f"list {FEWEST_TOKENS} to {MOST_TOKENS}"))
+        if mistakes:
+            raise RefusedError(*mistakes)
+        return tuple(sorted(value))
+
+    return PlainValidator(check)
+
+
+def _token_mistake(tokens: list[Any] | tuple[Any, ...], place: int, token: Any) -> Mistake | None:
+    at = (str(place),)
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        return Mistake("not a token name", "use letters, digits and . _ + - (quote a name of digits)", token, at)
+    if token in tokens[:place]:
+        return Mistake("the same token twice", "list every token once", token, at)
+    return None
+
+
+def per_token(*, above: float | None = None) -> PlainValidator:
+    """One number for all tokens, or a mapping from token to number (the tokens are compared by a rule)."""
+    interval = Interval(above=above)
+
+    def check(value: Any) -> float | Mapping[str, float]:
+        if not isinstance(value, Mapping):
+            return to_number(value, interval)
+        numbers: dict[str, float] = {}
+        mistakes: list[Mistake] = []
+        for token, entry in sorted(value.items()):
+            try:
+                numbers[token] = to_number(entry, interval)
+            except RefusedError as refused:
+                mistakes += [Mistake(m.what, m.fix, m.value, (str(token),)) for m in refused.mistakes]
+        if mistakes:
+            raise RefusedError(*mistakes)
+        return MappingProxyType(numbers)
+
+    return PlainValidator(check)
+
+
+def folder() -> PlainValidator:
+    """A folder; relative to the configuration file's folder."""
+
+    def check(value: Any, info: ValidationInfo) -> Path:
+        if not isinstance(value, str | Path) or not str(value).strip():
+            raise RefusedError(Mistake("not a folder", "write its path, such as ../data/sample", value))
+        return _placed(value, info)
+
+    return PlainValidator(check)
+
+
+def cost(*, below: float | None = None) -> PlainValidator:
+    """A number from 0, or the file of a cost that varies with time."""
+    interval = Interval(at_least=0, below=below)
+
+    def check(value: Any, info: ValidationInfo) -> float | Path:
+        is_path = isinstance(value, str | Path) and not _is_quoted_number(value)
+        return _table(value, info) if is_path else to_number(value, interval)
+
+    return PlainValidator(check)
+
+
+def table_file() -> PlainValidator:
+    """A .parquet or .csv file; relative to the configuration file's folder."""
+    return PlainValidator(_table)
+
+
+def _table(value: Any, info: ValidationInfo) -> Path:
+    if not isinstance(value, str | Path) or Path(value).suffix not in _TABLE_SUFFIXES:
+        raise RefusedError(Mistake("not a number or a .parquet or .csv file", "give a number, or a file's path", value))
+    path = _placed(value, info)
+    if info.context and not path.is_file():
+        raise RefusedError(Mistake("no such file", "give a path that exists, relative to the configuration", str(path)))
+    return path
+
+
+def _placed(value: str | Path, info: ValidationInfo) -> Path:
+    """The path as it stands, or made absolute from the folder that the validation's context names."""
+    base: Path | None = (info.context or {}).get("folder")
+    return Path(value) if base is None else Path(os.path.abspath(base / Path(value).expanduser()))  # noqa: PTH100

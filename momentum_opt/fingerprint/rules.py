@@ -1,0 +1,239 @@
+"""Rules between values of a configuration (SPEC §3): sections in, mistakes out.
+
+Every rule says which values it reads, so that it is left out where one of them is already a mistake of its own.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from momentum_opt.fingerprint.mistakes import Mistake, Path, choose_among
+from momentum_opt.fingerprint.periods import split_periods
+from momentum_opt.fingerprint.sections import RunConfig
+from momentum_opt.units import MINUTES_PER_DAY
+from momentum_opt.vocabulary.schema import MOMENTUM_PARAM_SCHEMA, OptunaRange
+
+FEWEST_DAYS: Final = 2
+"""A slice of k days has k − 1 daily returns (SPEC §11)."""
+
+_RELATIVE_SLACK: Final = 1e-12  # equal logits may give a softmax of 1/n less one rounding
+
+_SEARCHABLE: Final = {name: spec.optuna for name, spec in MOMENTUM_PARAM_SCHEMA.items() if spec.optuna is not None}
+
+Check = Callable[[RunConfig], Iterator[Mistake]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A check and the values it reads, apart from those that it reports on one by one."""
+
+    reads: tuple[Path, ...]
+    check: Check
+
+
+_rules: list[Rule] = []
+
+
+def _rule(*reads: str) -> Callable[[Check], Check]:
+    def register(check: Check) -> Check:
+        _rules.append(Rule(tuple(tuple(path.split(".")) for path in reads), check))
+        return check
+
+    return register
+
+
+@_rule("window.start", "window.end")
+def _end_after_start(config: RunConfig) -> Iterator[Mistake]:
+    start, end = config.window.start, config.window.end
+    if not start < end:
+        yield Mistake("not after window.start", f"give a date after {start}", str(end), ("window", "end"))
+
+
+@_rule("window.end", "window.test_end")
+def _test_after_end(config: RunConfig) -> Iterator[Mistake]:
+    end, test_end = config.window.end, config.window.test_end
+    if test_end is not None and (test_end - end).days < FEWEST_DAYS:
+        what = f"less than {FEWEST_DAYS} days after window.end"
+        yield Mistake(what, f"give a later date than {end}, or leave it out", str(test_end), ("window", "test_end"))
+
+
+@_rule("window.start", "window.end", "window.validation_fraction", "objective.windows")
+def _enough_days(config: RunConfig) -> Iterator[Mistake]:
+    window, windows = config.window, config.objective.windows
+    days = (window.end - window.start).days
+    if days <= 0:
+        return
+    periods = split_periods(window.start, window.end, None, window.validation_fraction)
+    validation = days - periods.train[1]
+    if validation < FEWEST_DAYS and window.validation_fraction > 0:
+        what = f"leaves {validation} of {days} days to validation, which needs {FEWEST_DAYS}"
+        fix = "give a larger fraction, or 0 for no validation"
+        yield Mistake(what, fix, window.validation_fraction, ("window", "validation_fraction"))
+    if periods.train[1] < FEWEST_DAYS * windows:
+        what = f"{periods.train[1]} train days make less than {FEWEST_DAYS} days per window"
+        at = ("objective", "windows") if windows > 1 else ("window", "end")
+        yield Mistake(
+            what, "take fewer windows or a longer train period", windows if windows > 1 else str(window.end), at
+        )
+
+
+@_rule("objective.overfitting_penalty", "window.validation_fraction")
+def _penalty_needs_validation(config: RunConfig) -> Iterator[Mistake]:
+    penalty = config.objective.overfitting_penalty
+    if penalty > 0 and config.window.validation_fraction == 0:
+        fix = "set it to 0, or window.validation_fraction above 0"
+        yield Mistake("compares with validation, and there is none", fix, penalty, ("objective", "overfitting_penalty"))
+
+
+@_rule("pool.chunk_period")
+def _chunk_fits_days(config: RunConfig) -> Iterator[Mistake]:
+    chunk = config.pool.chunk_period
+    if MINUTES_PER_DAY % chunk and chunk % MINUTES_PER_DAY:
+        below = max(divisor for divisor in range(1, min(chunk, MINUTES_PER_DAY) + 1) if MINUTES_PER_DAY % divisor == 0)
+        what = f"neither divides a day of {MINUTES_PER_DAY} minutes nor is whole days"
+        yield Mistake(what, f"give for example {below}", chunk, ("pool", "chunk_period"))
+
+
+@_rule("pool.weight_interpolation_period", "pool.chunk_period")
+def _interpolation_fits_chunk(config: RunConfig) -> Iterator[Mistake]:
+    pool = config.pool
+    if pool.weight_interpolation_period > pool.chunk_period:
+        fix = f"give at most {pool.chunk_period}, or leave it out"
+        at = ("pool", "weight_interpolation_period")
+        yield Mistake("longer than pool.chunk_period", fix, pool.weight_interpolation_period, at)
+
+
+@_rule("pool.minimum_weight", "tokens")
+def _floor_fits_tokens(config: RunConfig) -> Iterator[Mistake]:
+    n, floor = len(config.tokens), config.pool.minimum_weight
+    if floor > 1 / n:
+        fix = f"give at most 1/{n}; {0.1 / n:.6g} is the default"
+        yield Mistake(f"{n} tokens cannot each hold as much", fix, floor, ("pool", "minimum_weight"))
+
+
+@_rule("objective.multi_objective", "objective.windows")
+def _several_need_windows(config: RunConfig) -> Iterator[Mistake]:
+    if config.objective.multi_objective and config.objective.windows < 2:
+        what = "multi_objective compares windows of train, and there is one"
+        yield Mistake(what, "set objective.windows to 2 or more", config.objective.windows, ("objective", "windows"))
+
+
+@_rule("search.sampler", "objective.multi_objective")
+def _sampler_can_rank(config: RunConfig) -> Iterator[Mistake]:
+    if config.objective.multi_objective and config.search.sampler == "cmaes":
+        fix = "take nsga2, or leave search.sampler out"
+        yield Mistake("cannot search for several objectives", fix, "cmaes", ("search", "sampler"))
+
+
+@_rule()
+def _known_parameters(config: RunConfig) -> Iterator[Mistake]:
+    for name in config.search.parameters:
+        if name not in _SEARCHABLE:
+            at = ("search", "parameters", name)
+            yield Mistake("unknown parameter", choose_among(name, tuple(_SEARCHABLE)), at=at)
+
+
+@_rule("pool.use_alt_lamb")
+def _delta_needs_alt_lamb(config: RunConfig) -> Iterator[Mistake]:
+    name = "logit_delta_lamb"
+    if name in config.search.parameters and not config.pool.use_alt_lamb:
+        at = ("search", "parameters", name)
+        yield Mistake("acts only with use_alt_lamb", "set pool.use_alt_lamb: true, or leave it out", at=at)
+
+
+@_rule()
+def _ranges(config: RunConfig) -> Iterator[Mistake]:
+    for name, override in config.search.parameters.items():
+        base, at = _SEARCHABLE.get(name), ("search", "parameters", name)
+        if override.around is not None:
+            for other in ("low", "high", "log_scale"):
+                if getattr(override, other) is not None:
+                    yield Mistake("stands beside around, which sets the range", "keep one of the two", at=(*at, other))
+        elif base is not None:
+            try:
+                OptunaRange(
+                    low=base.low if override.low is None else override.low,
+                    high=base.high if override.high is None else override.high,
+                    log_scale=base.log_scale if override.log_scale is None else override.log_scale,
+                )
+            except ValueError as error:
+                what = f"not a range after merging with the schema: {error}"
+                yield Mistake(what, "mend low, high or log_scale", at=at)
+
+
+@_rule("tokens")
+def _initial_names_tokens(config: RunConfig) -> Iterator[Mistake]:
+    for name in type(config.search.initial).model_fields:
+        value = getattr(config.search.initial, name)
+        if isinstance(value, Mapping) and set(value) != set(config.tokens):
+            missing = [token for token in config.tokens if token not in value]
+            foreign = sorted(set(value) - set(config.tokens))
+            faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"names {', '.join(foreign)}"] * bool(foreign)
+            fix = f"give a number for each of {', '.join(config.tokens)}, or one number for all"
+            yield Mistake(" and ".join(faults), fix, at=("search", "initial", name))
+
+
+@_rule("search.initial", "tokens")
+def _initial_memories(config: RunConfig) -> Iterator[Mistake]:
+    memory, delta = config.search.initial.initial_memory_length, config.search.initial.initial_memory_length_delta
+    for token in config.tokens:
+        total = _of_token(memory, token, math.inf) + _of_token(delta, token, 0.0)
+        if total <= 0:
+            what = f"initial_memory_length plus this is not above 0 for {token}"
+            yield Mistake(what, "give a larger number", total, ("search", "initial", "initial_memory_length_delta"))
+            return
+
+
+@_rule("search.initial.initial_weights_logits", "pool.minimum_weight", "tokens")
+def _initial_weights_above_floor(config: RunConfig) -> Iterator[Mistake]:
+    logits, floor = config.search.initial.initial_weights_logits, config.pool.minimum_weight
+    if isinstance(logits, Mapping) and set(logits) != set(config.tokens):
+        return
+    values = {token: _of_token(logits, token, 0.0) for token in config.tokens}
+    highest = max(values.values())
+    powers = {token: math.exp(value - highest) for token, value in values.items()}
+    weights = {token: power / sum(powers.values()) for token, power in powers.items()}
+    lowest = min(weights, key=lambda token: weights[token])
+    # A floor above 1/n is its own mistake; equal weights cannot mend it.
+    if weights[lowest] < floor * (1 - _RELATIVE_SLACK) and floor <= 1 / len(weights):
+        what = f"softmax gives {lowest} a weight of {weights[lowest]:.6g}, below pool.minimum_weight {floor:.6g}"
+        yield Mistake(what, "bring the logits closer together", at=("search", "initial", "initial_weights_logits"))
+
+
+def _of_token(value: float | Mapping[str, float], token: str, otherwise: float) -> float:
+    return value.get(token, otherwise) if isinstance(value, Mapping) else value
+
+
+@_rule("walk_forward", "window.start", "window.end", "window.test_end")
+def _folds_fit(config: RunConfig) -> Iterator[Mistake]:
+    folds, window = config.walk_forward, config.window
+    days = ((window.test_end or window.end) - window.start).days
+    if folds is not None and 0 < days < folds.train_days + folds.test_days:
+        what = f"a fold of {folds.train_days} + {folds.test_days} days does not fit in the window's {days}"
+        yield Mistake(what, "shorten the fold or lengthen the window", at=("walk_forward", "train_days"))
+
+
+@_rule("evidence.blocks")
+def _even_blocks(config: RunConfig) -> Iterator[Mistake]:
+    if config.evidence.blocks % 2:
+        yield Mistake(
+            "not even, so it has no halves", "give an even number", config.evidence.blocks, ("evidence", "blocks")
+        )
+
+
+RULES: Final[tuple[Rule, ...]] = tuple(_rules)
+
+
+def broken_rules(config: RunConfig, bad: set[Path]) -> list[Mistake]:
+    """What the rules find, leaving out what comes from a value in `bad` or a section that holds one."""
+
+    def is_bad(path: Path) -> bool:
+        return any(_touches(path, other) for other in bad)
+
+    found = [mistake for rule in RULES if not any(map(is_bad, rule.reads)) for mistake in rule.check(config)]
+    return [mistake for mistake in found if not is_bad(mistake.at)]
+
+
+def _touches(one: Path, other: Path) -> bool:
+    return all(a == b for a, b in zip(one, other, strict=False))

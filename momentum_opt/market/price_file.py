@@ -1,0 +1,217 @@
+"""One parquet file in, its time span and the rows of a time range out (SPEC §2).
+
+Rows are numbered from 0 in file order. Only row groups that reach into the range are read, in batches, so memory
+follows the range. Everything that can be wrong with a file as such is refused here.
+"""
+
+import difflib
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Float64, Int64
+
+from momentum_opt.errors import DataError, MissingFileError
+from momentum_opt.market.wording import other_time_unit
+
+SUFFIX = "_USD.parquet"
+_BATCH_ROWS = 1 << 17
+_COLUMN_TYPES = {"unix": pa.int64(), "close": pa.float64()}
+_TIME_MEANING = "UTC milliseconds of the bar start"
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Rows `first_row`, `first_row` + 1, … of a file, with their smallest and largest time (UTC ms)."""
+
+    number: int
+    first_row: int
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFile:
+    """A price file whose columns and time unit are right.
+
+    Args:
+        token: name of the token.
+        path: the file.
+        groups: its row groups that hold rows.
+        index: the times, where pandas kept an evenly spaced index named `unix` as three numbers and no column.
+    """
+
+    token: str
+    path: Path
+    groups: tuple[RowGroup, ...]
+    index: range | None
+
+    @property
+    def first_ms(self) -> int:
+        """Smallest time in the file, UTC ms."""
+        return min(group.first_ms for group in self.groups)
+
+    @property
+    def last_ms(self) -> int:
+        """Largest time in the file, UTC ms."""
+        return max(group.last_ms for group in self.groups)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Rows of one file in file order: their row numbers, times (UTC ms) and closes (NaN where the file has null)."""
+
+    path: Path
+    number: Int64[np.ndarray, "row"]
+    unix: Int64[np.ndarray, "row"]
+    close: Float64[np.ndarray, "row"]
+
+    def __len__(self) -> int:
+        return len(self.unix)
+
+    def since(self, first: int) -> "Rows":
+        """All rows from position `first` on."""
+        return Rows(self.path, self.number[first:], self.unix[first:], self.close[first:])
+
+
+def open_price_file(root: Path, token: str) -> PriceFile:
+    """Look at the token's file without reading prices.
+
+    Raises:
+        MissingFileError: there is no such file.
+        DataError: not parquet, no rows, a column missing or of another type, a null time, or times that are not ms.
+    """
+    path = _find(root, token)
+    with _reading(path) as parquet:
+        index = _range_index(parquet)
+        if problems := _column_problems(path, parquet, index):
+            raise DataError("\n".join(problems))
+        file = PriceFile(token, path, tuple(_row_groups(path, parquet, index)), index)
+    if not file.groups:
+        raise DataError(f"{path}: the file has no rows; export it again or leave {token} out")
+    _check_time_unit(file)
+    return file
+
+
+def read_rows(file: PriceFile, first_ms: int, end_ms: int) -> Rows:
+    """The rows with `first_ms <= unix < end_ms`, unchecked, in file order.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
+    with _reading(file.path) as parquet:
+        for group in file.groups:
+            if group.first_ms < end_ms and group.last_ms >= first_ms:
+                for row, unix, close in _batches(parquet, group, file.index):
+                    inside = np.flatnonzero((unix >= first_ms) & (unix < end_ms))
+                    parts.append((inside + row, unix[inside], close[inside]))
+    number, unix, close = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Rows(file.path, number, unix, close)
+
+
+def _find(root: Path, token: str) -> Path:
+    path = root / f"{token}{SUFFIX}"
+    if path.is_file():
+        return path
+    there = {file.name.removesuffix(SUFFIX) for file in root.glob(f"*{SUFFIX}")}
+    if not there:
+        raise MissingFileError(
+            f"{path}: no such file, and {root} holds no price file at all; price files are named <TOKEN>{SUFFIX}"
+        )
+    by_key = {name.casefold(): name for name in sorted(there)}
+    near = difflib.get_close_matches(token.casefold(), by_key, n=1, cutoff=0.5)
+    hint = f"did you mean {by_key[near[0]]}?" if near else f"there are {_listing(there)}"
+    raise MissingFileError(f"{path}: no such file; {hint}")
+
+
+def _listing(names: set[str], most: int = 12) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(sorted(names)[:most]) + rest
+
+
+@contextmanager
+def _reading(path: Path) -> Generator[pq.ParquetFile, None, None]:
+    try:
+        with pq.ParquetFile(path) as parquet:
+            yield parquet
+    except (pa.ArrowException, OSError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(f"{path}: not a readable parquet file ({reason}); export or download it again") from error
+
+
+def _range_index(parquet: pq.ParquetFile) -> range | None:
+    metadata: dict[str, Any] = parquet.schema_arrow.pandas_metadata or {}
+    for index in metadata.get("index_columns", ()):
+        if isinstance(index, dict) and index.get("kind") == "range" and index.get("name") == "unix":
+            return range(int(index["start"]), int(index["stop"]), int(index["step"]))
+    return None
+
+
+def _column_problems(path: Path, parquet: pq.ParquetFile, index: range | None) -> list[str]:
+    schema = parquet.schema_arrow
+    problems: list[str] = []
+    for name, wanted in _COLUMN_TYPES.items():
+        count = schema.names.count(name)
+        if count == 0 and not (name == "unix" and index is not None):
+            found = ", ".join(schema.names) or "no column"
+            what = f"`unix` ({_TIME_MEANING})" if name == "unix" else "`close`"
+            problems.append(f"{path}: no column {what}; it has {found}; rename or add the column")
+        elif count > 1:
+            problems.append(f"{path}: {count} columns are named `{name}`; keep one")
+        elif count == 1 and schema.field(name).type != wanted:
+            what = f"{wanted} ({_TIME_MEANING})" if name == "unix" else "float64"
+            problems.append(f"{path}: column `{name}` is {schema.field(name).type}, not {what}; convert the column")
+    return problems
+
+
+def _row_groups(path: Path, parquet: pq.ParquetFile, index: range | None) -> Iterator[RowGroup]:
+    row = 0
+    for number in range(parquet.metadata.num_row_groups):
+        rows = parquet.metadata.row_group(number).num_rows
+        if rows > 0:
+            first, last = _span(path, parquet, number, row, index)
+            yield RowGroup(number, row, first, last)
+        row += rows
+
+
+def _span(path: Path, parquet: pq.ParquetFile, number: int, row: int, index: range | None) -> tuple[int, int]:
+    """Smallest and largest time of a row group, from its statistics or, where they are absent, from its rows."""
+    group = parquet.metadata.row_group(number)
+    if index is not None:
+        ends = index[row], index[row + group.num_rows - 1]
+        return min(ends), max(ends)
+    column = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == "unix")
+    stats = column.statistics
+    if stats is not None and stats.has_min_max and stats.has_null_count and stats.null_count == 0:
+        return stats.min, stats.max
+    unix = parquet.read_row_group(number, columns=["unix"]).column("unix")
+    if unix.null_count:
+        null = int(np.flatnonzero(unix.is_null().to_numpy())[0]) + row
+        raise DataError(f"{path}: row {null}: `unix` is null; every row needs a time: mend or delete the row")
+    times = unix.to_numpy()
+    return int(times.min()), int(times.max())
+
+
+def _check_time_unit(file: PriceFile) -> None:
+    for time in (file.first_ms, file.last_ms):
+        if unit := other_time_unit(time):
+            raise DataError(f"{file.path}: `unix` holds {time}, which looks like {unit}; convert it to {_TIME_MEANING}")
+
+
+def _batches(
+    parquet: pq.ParquetFile, group: RowGroup, index: range | None
+) -> Iterator[tuple[int, Int64[np.ndarray, "row"], Float64[np.ndarray, "row"]]]:
+    """First row number, times and closes of each batch of a row group."""
+    row = group.first_row
+    columns = ["close"] if index is not None else ["unix", "close"]
+    for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[group.number], columns=columns):
+        rows = np.arange(row, row + batch.num_rows)
+        unix = batch.column("unix").to_numpy() if index is None else index.start + index.step * rows
+        yield row, unix, batch.column("close").to_numpy(zero_copy_only=False)
+        row += batch.num_rows

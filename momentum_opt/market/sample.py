@@ -1,0 +1,145 @@
+"""A folder and a seed in, a folder of synthetic price files with a README that says so out.
+
+Files are made in full in memory, compared with what is there, and only then written through a temporary name.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from momentum_opt.errors import DataError, UsageError
+from momentum_opt.market.price_file import SUFFIX
+from momentum_opt.market.synthetic import DECIMALS, Minutes, synthetic_closes
+from momentum_opt.units import MINUTES_PER_DAY, MS_PER_MINUTE
+
+GENERATOR_VERSION: Final = 1
+"""Goes up whenever the same seed and days would give other closes."""
+
+FIRST_MS: Final = 1_672_531_200_000
+"""Time of the first bar: 2023-01-01 00:00 UTC."""
+
+_METADATA_KEY = b"momentum_opt_sample"
+_README_MARK = "# SYNTHETIC prices made by momentum-opt"
+# Dictionary pages suit rounded closes best, and groups of some weeks keep a short window cheap to read.
+_ROW_GROUP_DAYS = 50
+_ENCODING: Final[Mapping[str, Any]] = {
+    "compression": "zstd",
+    "compression_level": 9,
+    "use_dictionary": ["close"],
+    "column_encoding": {"unix": "DELTA_BINARY_PACKED"},
+}
+_ABOUT = {
+    "SYNA": "a risky token that trends for weeks at a time",
+    "SYNB": "a riskier one that moves with it and has trends of its own",
+    "SYNUSD": "a stablecoin",
+}
+_MAX_DAYS = 3650
+
+
+def write_sample(folder: Path, *, seed: int = 0, days: int = 400, force: bool = False) -> tuple[Path, ...]:
+    """Write the synthetic sample: `SYNA`, `SYNB` and `SYNUSD`, one-minute closes from 2023-01-01 UTC, and a README.
+
+    The same arguments give the same bytes (with the same pyarrow). Files of an earlier sample are replaced; a file that
+    is not one is left alone unless `force`.
+
+    Args:
+        folder: made if it is not there.
+        seed: not negative.
+        days: length, 1 to 3650.
+        force: replace files that this function did not write.
+
+    Returns:
+        The paths of all files of the sample, in alphabetical order.
+
+    Raises:
+        UsageError: `seed` or `days` out of range.
+        DataError: a file of the same name is there that is not part of a sample, or the folder cannot be written.
+    """
+    if seed < 0 or not 1 <= days <= _MAX_DAYS:
+        raise UsageError(f"`seed >= 0` and `1 <= days <= {_MAX_DAYS}` must hold, but got seed={seed}, days={days}")
+    contents = {
+        f"{token}{SUFFIX}": _parquet(close, seed, days) for token, close in synthetic_closes(seed, days).items()
+    }
+    contents["README.md"] = _readme(seed, days).encode()
+    try:
+        return _write_all(folder, contents, force)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); name another folder") from error
+
+
+def _parquet(close: Minutes, seed: int, days: int) -> bytes:
+    about = {"synthetic": True, "generator_version": GENERATOR_VERSION, "seed": seed, "days": days}
+    schema = pa.schema(
+        [pa.field("unix", pa.int64(), nullable=False), pa.field("close", pa.float64(), nullable=False)],
+        metadata={_METADATA_KEY: json.dumps(about).encode()},
+    )
+    unix = FIRST_MS + MS_PER_MINUTE * np.arange(len(close), dtype=np.int64)
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        pa.table([unix, close], schema=schema), sink, row_group_size=_ROW_GROUP_DAYS * MINUTES_PER_DAY, **_ENCODING
+    )
+    return sink.getvalue().to_pybytes()
+
+
+def _readme(seed: int, days: int) -> str:
+    tokens = "\n".join(
+        f"- `{token}{SUFFIX}`: {_ABOUT[token]}, in steps of {10.0**-n:g}" for token, n in DECIMALS.items()
+    )
+    return f"""{_README_MARK}
+
+These prices are SYNTHETIC. The tokens do not exist, and nothing here says anything about a real market. They are here
+so that every command can be tried without data of your own.
+
+{tokens}
+
+One-minute closes of {days} days from 2023-01-01 00:00 UTC, without gaps: `unix` (UTC milliseconds of the bar's start)
+and `close`. Generator version {GENERATOR_VERSION}, seed {seed}. Made by, and made again with:
+
+    momentum-opt data sample --seed {seed} --days {days} --out FOLDER
+"""
+
+
+def _write_all(folder: Path, contents: Mapping[str, bytes], force: bool) -> tuple[Path, ...]:
+    folder.mkdir(parents=True, exist_ok=True)
+    targets = {folder / name: content for name, content in sorted(contents.items())}
+    changed = {path: content for path, content in targets.items() if not _holds(path, content)}
+    foreign = [str(path) for path in changed if path.exists() and not _is_ours(path)]
+    if foreign and not force:
+        raise DataError(
+            f"{', '.join(foreign)}: already there and not part of a synthetic sample; name another folder, or use "
+            "--force to replace"
+        )
+    for path, content in changed.items():
+        _replace(path, content)
+    return tuple(targets)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is one that an earlier `write_sample` made."""
+    if path.suffix == ".md":
+        with path.open("rb") as file:
+            return file.readline().rstrip() == _README_MARK.encode()
+    try:
+        return _METADATA_KEY in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write through a temporary name in the same folder, so that no reader ever sees half a file."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

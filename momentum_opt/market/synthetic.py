@@ -1,0 +1,116 @@
+"""A seed in, one-minute closes of three invented tokens out: two risky ones that move together, and a stablecoin.
+
+The log price of a risky token is the sum of minute returns with Student-t shocks (4 degrees of freedom, as fat-tailed
+as crypto). Their scale follows the market's regime and a slow random factor per hour; their drift follows the market's
+regime and, for each token, a spell of its own, so that trends last for weeks and can be found. A weak pull towards the
+first price keeps any seed's prices within reason. Only uniform draws are taken from the generator, the part of numpy's
+streams that is simplest and so the least likely to change between versions.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+from jaxtyping import Float64
+
+from momentum_opt.units import DAYS_PER_YEAR, MINUTES_PER_DAY
+
+_HOURS_PER_DAY = 24
+_MINUTES_PER_HOUR = 60
+_PER_MINUTE = 1.0 / np.sqrt(DAYS_PER_YEAR * MINUTES_PER_DAY)
+
+# Market regimes: rising, falling, quiet, turbulent.
+_REGIME_DRIFT = np.array([0.008, -0.008, 0.0, -0.001])  # log return per day
+_REGIME_VOLATILITY = np.array([0.38, 0.50, 0.26, 0.68])  # per square root of a year
+_REGIME_DAYS = 30.0  # mean length
+
+# Spells of one token: ahead of the market, with it, behind it.
+_SPELL_DRIFT = np.array([0.004, 0.0, -0.004])  # log return per day
+_SPELL_DAYS = 20.0
+
+_PULL_DAYS = 100.0  # the time in which the pull towards the first price takes back 63 % of a move
+_VOLATILITY_PERSISTENCE, _VOLATILITY_SHOCK = 0.97, 0.08  # of the hourly log volatility factor
+_PEG_PERSISTENCE, _PEG_SHOCK, _PEG_NOISE = 0.98, 0.00012, 0.00005  # hourly deviation from 1; noise per minute
+
+DECIMALS: Final[Mapping[str, int]] = MappingProxyType({"SYNA": 0, "SYNB": 1, "SYNUSD": 4})
+"""Decimals of each token's prices; the smallest step is one unit of the last."""
+
+_FIRST_PRICE = {"SYNA": 24_000.0, "SYNB": 1_600.0}
+_MARKET_BETA = {"SYNA": 1.0, "SYNB": 1.15}
+_OWN_VOLATILITY = {"SYNA": 0.15, "SYNB": 0.35}  # per square root of a year
+
+Minutes = Float64[np.ndarray, "minute"]
+
+
+def synthetic_closes(seed: int, days: int) -> dict[str, Minutes]:
+    """Closes of SYNA, SYNB and SYNUSD, `days` * 1440 minutes each, rounded to the token's `DECIMALS`.
+
+    Equal seeds and days give equal closes.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    regime = _states(rng, days, len(_REGIME_DRIFT), _REGIME_DAYS)
+    volatility = np.repeat(_REGIME_VOLATILITY[regime], _HOURS_PER_DAY) * _volatility_factor(rng, days)
+    market = _shocks(rng, days * MINUTES_PER_DAY) * np.repeat(volatility, _MINUTES_PER_HOUR) * _PER_MINUTE
+    closes = {
+        token: _risky(rng, market, _REGIME_DRIFT[regime], beta, _OWN_VOLATILITY[token], _FIRST_PRICE[token])
+        for token, beta in _MARKET_BETA.items()
+    }
+    closes["SYNUSD"] = _stable(rng, days)
+    return {token: np.round(close, DECIMALS[token]) for token, close in closes.items()}
+
+
+def _risky(
+    rng: np.random.Generator,
+    market: Minutes,
+    market_drift: Float64[np.ndarray, "day"],
+    beta: float,
+    own_volatility: float,
+    first_price: float,
+) -> Minutes:
+    days = len(market_drift)
+    spell = _states(rng, days, len(_SPELL_DRIFT), _SPELL_DAYS)
+    drift = beta * market_drift + _SPELL_DRIFT[spell]
+    shocks = beta * market + own_volatility * _PER_MINUTE * _shocks(rng, len(market))
+    returns = shocks.reshape(days, MINUTES_PER_DAY) + drift[:, None] / MINUTES_PER_DAY
+    kept = np.exp(-1.0 / _PULL_DAYS)
+    day_end = _autoregression(returns.sum(axis=1), kept)
+    pull = (kept - 1.0) * np.concatenate(([0.0], day_end[:-1]))
+    return first_price * np.exp(np.cumsum(returns + pull[:, None] / MINUTES_PER_DAY))
+
+
+def _stable(rng: np.random.Generator, days: int) -> Minutes:
+    hourly = _autoregression(_PEG_SHOCK * _shocks(rng, days * _HOURS_PER_DAY), _PEG_PERSISTENCE)
+    return 1.0 + np.repeat(hourly, _MINUTES_PER_HOUR) + _PEG_NOISE * _shocks(rng, days * MINUTES_PER_DAY)
+
+
+def _volatility_factor(rng: np.random.Generator, days: int) -> Float64[np.ndarray, "hour"]:
+    shocks = _VOLATILITY_SHOCK * _shocks(rng, days * _HOURS_PER_DAY)
+    return np.exp(_autoregression(shocks, _VOLATILITY_PERSISTENCE))
+
+
+def _states(rng: np.random.Generator, days: int, count: int, mean_days: float) -> np.ndarray:
+    """A state per day that changes with probability 1/`mean_days` to one of the others, all alike."""
+    steps = (rng.random(days) < 1.0 / mean_days) * (1 + np.floor((count - 1) * rng.random(days))).astype(np.int64)
+    return np.cumsum(steps) % count
+
+
+def _shocks(rng: np.random.Generator, count: int) -> Float64[np.ndarray, "draw"]:
+    """Student-t draws with 4 degrees of freedom, scaled to unit variance.
+
+    By the closed form of the quantile, with a = 4p(1 − p): t = sign(p − ½)·2·√(cos(arccos(√a)/3)/√a − 1)
+    (W. T. Shaw, Sampling Student's T distribution, J. Computational Finance 9(4), 2006); the variance of t is 2.
+    """
+    p = rng.random(count) + 2.0**-54  # random() is a multiple of 2⁻⁵³ and may be 0, where the quantile is infinite
+    root = np.sqrt(4.0 * p * (1.0 - p))
+    return np.sign(p - 0.5) * np.sqrt(2.0 * (np.cos(np.arccos(np.minimum(root, 1.0)) / 3.0) / root - 1.0))
+
+
+def _autoregression(shocks: np.ndarray, persistence: float) -> np.ndarray:
+    """x_i = persistence · x_(i−1) + shock_i, from 0."""
+    path = np.empty_like(shocks)
+    level = 0.0
+    for i, shock in enumerate(shocks.tolist()):
+        level = persistence * level + shock
+        path[i] = level
+    return path

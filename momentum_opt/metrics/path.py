@@ -1,0 +1,52 @@
+"""What a metric reads: the values of one slice (train window, validation, test), as many as its cadence asks for."""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from momentum_opt.arrays import Array, Float, PerCandidate
+
+
+class SlicePath(NamedTuple):
+    """Values of one slice of k whole days of D bars, re-based to nothing: absolute values, candidates last.
+
+    Times count from the slice's own start. A field above the cadence that was asked for is None (`Cadence`).
+    """
+
+    daily: Float[Array, "day *batch"]
+    """Value at bars 0, D, 2D, …: k of them. Always there."""
+
+    # From Cadence.LAST_MINUTE on.
+    last: Float[Array, "*batch"] | None = None
+    """Value at the slice's last bar, kD − 1."""
+    hodl_last: Float[Array, "*batch"] | None = None
+    """Σ R_0 p_end: the slice's first reserves at the last bar's prices."""
+    uniform_hodl_last: Float[Array, "*batch"] | None = None
+    """Σ_i v_0/(n p_0i) p_end,i: equal values of all tokens bought at the first bar, at the last bar's prices."""
+
+    # From Cadence.DAY_END on.
+    day_end: Float[Array, "day *batch"] | None = None
+    """Value at the last bar of each day; entry i is bar (i + 1)D − 1."""
+
+    # Cadence.MINUTE only.
+    minute: Float[Array, "time *batch"] | None = None
+    """Value at every bar: k·D of them."""
+
+
+MetricFunction: TypeAlias = Callable[[SlicePath, int], PerCandidate]
+"""A metric: the path of a slice and the bars per day D, to one number per candidate (NaN or infinite: unavailable)."""
+
+
+def required(part: Array | None, name: str) -> Array:
+    """The part `name` of a path that a metric cannot do without.
+
+    Raises:
+        ValueError: it was not simulated.
+    """
+    if part is None:
+        raise ValueError(f"this metric reads `{name}` of the path, which is None; simulate at `cadence_of` the metrics")
+    return part
+
+
+def whole_days(path: SlicePath) -> int:
+    """k, the number of days in the slice (static)."""
+    return path.daily.shape[0]

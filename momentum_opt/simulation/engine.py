@@ -1,0 +1,153 @@
+"""The zero-cost engine (SPEC §8): price arrays and a batch of candidates in, values at day boundaries out.
+
+One scan over days, inside it one over the blocks of a day; every operation acts on all candidates at once. Boundary k
+is minute kD. The last one, T, has no price and only serves to find the value one bar before it.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
+from momentum_opt.simulation.closed_form import block_growth
+from momentum_opt.simulation.in_chunk import arbitrage_path
+from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
+from momentum_opt.simulation.spec import SimulationSpec
+from momentum_opt.simulation.trajectory import (
+    Candidates,
+    ChunkState,
+    Rule,
+    Settings,
+    enter_block,
+    rule_constants,
+    warm_up,
+)
+from momentum_opt.vocabulary.metrics import Cadence
+
+
+class BlockStart(NamedTuple):
+    """All that is needed to rebuild a block's minutes."""
+
+    chunk: ChunkState
+    """Weights' start and step in the block's chunk."""
+    log_value: PerCandidate
+    """log V at the last arbitrage at or before the block's first bar."""
+    arb_weights: PerAsset
+    """Weights at that arbitrage."""
+
+
+class BoundaryPath(NamedTuple):
+    """The simulation at day boundaries; the fields after the first are None unless asked for."""
+
+    log_value: Float[Array, "boundary *batch"]
+    """log V at the last arbitrage at or before each boundary."""
+    arb_weights: Float[Array, "boundary asset *batch"] | None = None
+    """Weights at that arbitrage."""
+    before_weights: Float[Array, "day asset *batch"] | None = None
+    """Weights at the last arbitrage at or before each day's last bar."""
+    turnover: Float[Array, "boundary *batch"] | None = None
+    """Σ |Δw| from minute 0; the pool's turnover where it is arbitraged at every bar."""
+    blocks: BlockStart | None = None
+    """Every block, with leading axes day and block; for the rebuild of minute values."""
+
+
+class _Carry(NamedTuple):
+    chunk: ChunkState
+    log_value: PerCandidate
+    arb_weights: PerAsset
+    before_weights: PerAsset
+    turnover: PerCandidate
+
+
+def simulate(
+    spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates, cadence: Cadence
+) -> BoundaryPath:
+    """Run all candidates from start to the end of the last period; a lane that goes wrong stays in its lane.
+
+    Args:
+        spec: static description.
+        arrays: from `market_arrays` of the same spec.
+        settings: traced pool settings.
+        candidates: parameters, tokens first and candidates last; initial weights on the simplex, none under the floor
+            (that is checked on the host).
+        cadence: how much the metrics need; DAILY keeps log values only, MINUTE also what the rebuild needs.
+    """
+    rule = rule_constants(candidates, settings, spec)
+    chunk = warm_up(arrays.burn_in, candidates, rule, spec)
+    weights = candidates.initial_weights
+    log_value = jnp.broadcast_to(jnp.log(settings.initial_pool_value), weights.shape[1:])
+    carry = _Carry(chunk, log_value, weights, weights, jnp.zeros_like(log_value))
+
+    def block_step(carry: _Carry, block: BlockInputs) -> tuple[_Carry, BlockStart | None]:
+        chunk = enter_block(carry.chunk, block, rule, settings, spec)
+        start = BlockStart(chunk, carry.log_value, carry.arb_weights) if cadence == Cadence.MINUTE else None
+        return _cross_block(carry._replace(chunk=chunk), block, spec), start
+
+    def day_step(carry: _Carry, day: BlockInputs) -> tuple[_Carry, BoundaryPath]:
+        carry, starts = jax.lax.scan(block_step, carry, day)
+        return carry, _marks(carry, starts, spec, cadence)
+
+    _, path = jax.lax.scan(day_step, carry, arrays.blocks)
+    return _with_first_boundary(path, carry)
+
+
+def _cross_block(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Carry:
+    if spec.engine == "closed_form":
+        return _cross_closed(carry, block, spec)
+    return _cross_summed(carry, block, spec)
+
+
+def _cross_closed(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Carry:
+    origin, step = carry.chunk.origin, carry.chunk.step
+    m = spec.interpolation
+
+    def moved(bars: int) -> Array | int:
+        """Bars moved `bars` into the block; plain numbers unless the chunk lasts several blocks."""
+        return min(bars, m) if spec.blocks_per_chunk == 1 else jnp.minimum(block.offset + bars, m)
+
+    start, end = origin + step * moved(0), origin + step * moved(spec.block)
+    shape = (spec.n_assets,) + (1,) * (origin.ndim - 1)
+    assert block.mu0 is not None
+    assert block.mu1 is not None
+    growth = block_growth(start, end, step * spec.arb, block.mu0.reshape(shape), block.mu1.reshape(shape))
+    return carry._replace(
+        log_value=carry.log_value + growth,
+        arb_weights=end,
+        before_weights=origin + step * moved(spec.block - spec.arb),
+        turnover=carry.turnover + jnp.sum(jnp.abs(step), axis=0) * (moved(spec.block) - moved(0)),
+    )
+
+
+def _cross_summed(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Carry:
+    assert block.arb is not None
+    path = arbitrage_path(carry.chunk, carry.arb_weights, block.arb, spec)
+    return carry._replace(
+        log_value=carry.log_value + jnp.sum(path.growth, axis=0),
+        arb_weights=path.weights[-1],
+        before_weights=path.weights[block.arb.before_end],
+        turnover=carry.turnover + jnp.sum(jnp.abs(jnp.diff(path.weights, axis=0)), axis=(0, 1)),
+    )
+
+
+def _marks(carry: _Carry, starts: BlockStart | None, spec: SimulationSpec, cadence: Cadence) -> BoundaryPath:
+    held = spec.bars_per_day % spec.arb != 0
+    ends = cadence > Cadence.DAILY
+    return BoundaryPath(
+        log_value=carry.log_value,
+        arb_weights=carry.arb_weights if ends or held else None,
+        before_weights=carry.before_weights if ends else None,
+        turnover=carry.turnover if ends else None,
+        blocks=starts,
+    )
+
+
+def _with_first_boundary(path: BoundaryPath, carry: _Carry) -> BoundaryPath:
+    def led(first: Array, rest: Array | None) -> Array | None:
+        return None if rest is None else jnp.concatenate([first[None], rest])
+
+    return path._replace(
+        log_value=jnp.concatenate([carry.log_value[None], path.log_value]),
+        arb_weights=led(carry.arb_weights, path.arb_weights),
+        turnover=led(carry.turnover, path.turnover),
+    )

@@ -1,0 +1,89 @@
+"""Minute values (SPEC §8): the starts of all blocks in, value, weights and reserves at every bar out.
+
+Each block is rebuilt on its own from its start by prefix sums; there is no scan over the minutes.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from momentum_opt.arrays import Array, Float, Int
+from momentum_opt.pool.interpolation import weight_path
+from momentum_opt.simulation.engine import BlockStart
+from momentum_opt.simulation.in_chunk import arbitrage_path
+from momentum_opt.simulation.inputs import ArbitrageInputs, Prices, arbitrage_inputs
+from momentum_opt.simulation.spec import SimulationSpec
+
+DAYS_AT_ONCE = 32
+"""Days rebuilt together; bounds the memory of the intermediate arrays."""
+
+
+class MinuteInputs(NamedTuple):
+    """Per block, what the rebuild reads besides its start."""
+
+    arb: ArbitrageInputs
+    offset: Float[Array, "day block"]
+    """Bars from the chunk's start to the block's."""
+    last_arb: Int[Array, "day block bar"]
+    """How many of the block's arbitrages are not later than each bar."""
+    price: Float[Array, "day block bar asset"]
+    """Prices at each bar."""
+    arb_price: Float[Array, "day block bar asset"]
+    """Prices at the last arbitrage at or before each bar."""
+
+
+class MinutePath(NamedTuple):
+    """The simulation at every bar."""
+
+    value: Float[Array, "time *batch"]
+    weights: Float[Array, "time asset *batch"]
+    """The weights the pool shows; its reserves follow them at the next arbitrage."""
+    reserves: Float[Array, "time asset *batch"]
+    shares: Float[Array, "time asset *batch"]
+    """R_i p_i / V."""
+
+
+def minute_inputs(prices: Prices, start_row: int, spec: SimulationSpec) -> MinuteInputs:
+    """Build the rebuild's arrays from prices (time, asset) on the bar grid; row `start_row` is minute 0."""
+    window = prices[start_row : start_row + spec.n_bars]
+    bar = np.arange(spec.n_bars)
+    shape = (spec.n_days, spec.blocks_per_day, spec.block)
+    offset = (np.arange(spec.n_blocks) % spec.blocks_per_chunk * spec.block).astype(np.float64)
+    first = (bar // spec.block * spec.block) // spec.arb
+    return MinuteInputs(
+        arb=arbitrage_inputs(window, spec),
+        offset=jnp.asarray(offset.reshape(shape[:2])),
+        last_arb=jnp.asarray((bar // spec.arb - first).reshape(shape)),
+        price=jnp.asarray(window.reshape(*shape, spec.n_assets)),
+        arb_price=jnp.asarray(window[bar // spec.arb * spec.arb].reshape(*shape, spec.n_assets)),
+    )
+
+
+def rebuild_minutes(blocks: BlockStart, inputs: MinuteInputs, spec: SimulationSpec) -> MinutePath:
+    """Value, weights, reserves and shares at every bar, from the block starts of a MINUTE simulation."""
+
+    def day(arguments: tuple[BlockStart, MinuteInputs]) -> MinutePath:
+        return jax.vmap(lambda start, block: _rebuild_block(start, block, spec))(*arguments)
+
+    path = jax.lax.map(day, (blocks, inputs), batch_size=min(DAYS_AT_ONCE, spec.n_days))
+    return jax.tree.map(lambda values: values.reshape(spec.n_bars, *values.shape[3:]), path)
+
+
+def _rebuild_block(start: BlockStart, block: MinuteInputs, spec: SimulationSpec) -> MinutePath:
+    path = arbitrage_path(start.chunk, start.arb_weights, block.arb, spec)
+    log_value = jnp.concatenate([start.log_value[None], start.log_value + jnp.cumsum(path.growth, axis=0)])
+    held = path.weights[block.last_arb]
+    trailing = (1,) * (held.ndim - 2)
+    price, arb_price = (p.reshape(p.shape + trailing) for p in (block.price, block.arb_price))
+    worth = held * (price / arb_price)
+    growth = jnp.sum(worth, axis=1)
+    arb_value = jnp.exp(log_value[block.last_arb])
+    tau = block.offset + jnp.arange(spec.block, dtype=held.dtype)
+    return MinutePath(
+        value=arb_value * growth,
+        weights=weight_path(spec.method, start.chunk.origin, start.chunk.step, tau, spec.interpolation),
+        reserves=arb_value[:, None] * held / arb_price,
+        shares=worth / growth[:, None],
+    )

@@ -1,0 +1,97 @@
+"""What one compiled simulation is compiled for: a fingerprint in, the hashable shapes, periods and branches out.
+
+Everything that a sweep may change without a new compilation (parameters, prices, caps, initial value) is not here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from momentum_opt.errors import ConfigError
+from momentum_opt.fingerprint import Fingerprint, check_bar, choose_engine
+from momentum_opt.units import MINUTES_PER_DAY
+from momentum_opt.vocabulary.names import Interpolation
+
+Engine = Literal["closed_form", "in_chunk", "with_costs"]
+
+
+@dataclass(frozen=True)
+class SimulationSpec:
+    """Static description of a simulation; periods are counted in bars.
+
+    Attributes:
+        n_assets: number of tokens.
+        n_days: whole days from start to the end of the last period.
+        bars_per_day: D of SPEC §10.
+        chunk: P, bars between two updates; divides a day or is a multiple of one.
+        interpolation: m, bars during which the weights move after an update.
+        arb: q, bars between two arbitrages.
+        method: how weights move inside a chunk.
+        engine: which of the engines of SPEC §8 runs.
+        use_alt_lamb: whether the gradient's denominator has a decay of its own.
+        burn_in_chunks: chunk prices before start, c_0 included.
+    """
+
+    n_assets: int
+    n_days: int
+    bars_per_day: int
+    chunk: int
+    interpolation: int
+    arb: int
+    method: Interpolation
+    engine: Engine
+    use_alt_lamb: bool
+    burn_in_chunks: int
+
+    @property
+    def bar_minutes(self) -> int:
+        """Minutes per bar."""
+        return MINUTES_PER_DAY // self.bars_per_day
+
+    @property
+    def block(self) -> int:
+        """Bars of a block, the unit of the scan: a chunk, or a day where the chunk is longer."""
+        return min(self.chunk, self.bars_per_day)
+
+    @property
+    def blocks_per_day(self) -> int:
+        """Blocks in a day."""
+        return self.bars_per_day // self.block
+
+    @property
+    def blocks_per_chunk(self) -> int:
+        """Blocks in a chunk; above one where a chunk lasts several days."""
+        return self.chunk // self.block
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks in the whole simulation."""
+        return self.n_days * self.blocks_per_day
+
+    @property
+    def n_bars(self) -> int:
+        """T, bars in the whole simulation."""
+        return self.n_days * self.bars_per_day
+
+
+def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days: int) -> SimulationSpec:
+    """The static part of `fingerprint` on bars of `bar_minutes` with `burn_in_days` days of history before start.
+
+    Raises:
+        ConfigError: a period is no multiple of the bar.
+    """
+    check_bar(fingerprint, bar_minutes)
+    pool, costs = fingerprint.pool, fingerprint.costs
+    if costs.has_costs:
+        raise ConfigError(("costs: this build simulates without costs",))
+    return SimulationSpec(
+        n_assets=fingerprint.n_assets,
+        n_days=fingerprint.periods.total_days,
+        bars_per_day=MINUTES_PER_DAY // bar_minutes,
+        chunk=pool.chunk_period // bar_minutes,
+        interpolation=pool.weight_interpolation_period // bar_minutes,
+        arb=costs.arb_frequency // bar_minutes,
+        method=pool.weight_interpolation_method,
+        engine=choose_engine(fingerprint, bar_minutes).name,
+        use_alt_lamb=pool.use_alt_lamb,
+        burn_in_chunks=MINUTES_PER_DAY * burn_in_days // pool.chunk_period,
+    )

@@ -1,0 +1,62 @@
+"""Values, reserves and turnover read off a simulation: the path at day boundaries in, numeraire and tokens out.
+
+Between two arbitrages the reserves are held, so V(t) = V(t′) Σ w_i(t′) p_i(t)/p_i(t′), t′ the last arbitrage.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+
+from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
+from momentum_opt.pool.arbitrage import transition
+from momentum_opt.simulation.engine import BoundaryPath
+from momentum_opt.simulation.inputs import DayInputs
+from momentum_opt.simulation.spec import SimulationSpec
+
+
+def daily_values(path: BoundaryPath, days: DayInputs, spec: SimulationSpec) -> Float[Array, "day *batch"]:
+    """Value at minute kD of every day k."""
+    value = jnp.exp(path.log_value[:-1])
+    if spec.bars_per_day % spec.arb == 0:
+        return value
+    assert path.arb_weights is not None
+    return value * _held(path.arb_weights[:-1], days.price[:-1], days.arb_price[:-1])
+
+
+def last_bar_values(
+    path: BoundaryPath, days: DayInputs, spec: SimulationSpec, day: slice | np.ndarray
+) -> Float[Array, "day *batch"]:
+    """Value at the last bar of the chosen days: back from the boundary after it by one arbitrage, then held."""
+    assert path.arb_weights is not None
+    assert path.before_weights is not None
+    before, after = path.before_weights[day], path.arb_weights[1:][day]
+    log_ratio = jnp.log(days.arb_price[1:][day] / days.before_price[day])
+    log_value = path.log_value[1:][day] - transition(before, after, _like(log_ratio, before), axis=1)
+    value = jnp.exp(log_value)
+    if spec.arb == 1:
+        return value
+    return value * _held(before, days.last_price[day], days.before_price[day])
+
+
+def boundary_reserves(path: BoundaryPath, days: DayInputs, k: int) -> PerAsset:
+    """Reserves at minute kD."""
+    assert path.arb_weights is not None
+    return jnp.exp(path.log_value[k]) * path.arb_weights[k] / _like(days.arb_price[k], path.arb_weights[k])
+
+
+def boundary_turnover(path: BoundaryPath, first: int, last: int) -> PerCandidate:
+    """Mean over the bars of days [first, last) of Σ |Δw|, in units of the whole sum; see `mean_turnover`."""
+    assert path.turnover is not None
+    assert path.arb_weights is not None
+    assert path.before_weights is not None
+    crossing = jnp.sum(jnp.abs(path.arb_weights[last] - path.before_weights[last - 1]), axis=0)
+    return path.turnover[last] - path.turnover[first] - crossing
+
+
+def _held(
+    weights: Float[Array, "day asset *batch"], price: Float[Array, "day asset"], arb_price: Float[Array, "day asset"]
+) -> Float[Array, "day *batch"]:
+    return jnp.sum(weights * _like(price / arb_price, weights), axis=1)
+
+
+def _like(prices: Array, weights: Array) -> Array:
+    return prices.reshape(prices.shape + (1,) * (weights.ndim - prices.ndim))

@@ -1,0 +1,86 @@
+"""Parameter sets for the engine: params keyed by name, one column per token, in; checked, stacked arrays out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.errors import ParamsError
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.simulation.trajectory import Candidates, Settings
+
+ParamSet = Mapping[str, NDArray[np.float64]]
+"""name → (asset,) values in the order of the fingerprint's tokens."""
+
+K_NAMES = ("log_k", "k", "absolute_k")
+
+
+def settings_of(fingerprint: Fingerprint, dtype: Any) -> Settings:
+    """The traced settings of the pool."""
+    pool = fingerprint.pool
+    values = (pool.maximum_change, pool.minimum_weight, pool.max_memory_days, pool.initial_pool_value)
+    return Settings(*(jnp.asarray(value, dtype) for value in values))
+
+
+def initial_weights(params: ParamSet) -> NDArray[np.float64]:
+    """`initial_weights` as given, else the softmax of `initial_weights_logits`."""
+    if "initial_weights" in params:
+        return params["initial_weights"]
+    logits = params["initial_weights_logits"]
+    grown = np.exp(logits - logits.max())
+    return grown / grown.sum()
+
+
+def floor_problem(weights: NDArray[np.float64], fingerprint: Fingerprint) -> str | None:
+    """Why a pool cannot start with `weights`, or None: a token below the floor, or a sum that is not one."""
+    floor = fingerprint.pool.minimum_weight
+    if weights.min() < floor:
+        token = fingerprint.tokens[int(weights.argmin())]
+        return f"initial weight of {token} is {weights.min():.3g}, below minimum_weight {floor:.3g}"
+    if abs(weights.sum() - 1.0) > 1e-9:
+        return f"initial weights sum to {weights.sum():.12g}, not to 1"
+    return None
+
+
+def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
+    """Refuse a parameter set that the pool cannot run with.
+
+    Raises:
+        ParamsError: a name is missing, a value is not finite, a k is negative, or the initial weights are out of range.
+    """
+    given = [name for name in K_NAMES if name in params]
+    needed = ["logit_lamb"] + (["logit_delta_lamb"] if fingerprint.pool.use_alt_lamb else [])
+    missing = [name for name in needed if name not in params]
+    if len(given) != 1:
+        missing.append("exactly one of " + ", ".join(K_NAMES))
+    if missing:
+        raise ParamsError(f"`params` lacks {', '.join(missing)}; it holds {', '.join(params)}")
+    for name, values in params.items():
+        if not np.isfinite(values).all():
+            raise ParamsError(f"`params.{name}` must be finite, but holds {values.tolist()}")
+    if given[0] != "log_k" and params[given[0]].min() < 0:
+        raise ParamsError(f"`params.{given[0]}` must not be negative, but holds {params[given[0]].min()}")
+    problem = floor_problem(initial_weights(params), fingerprint)
+    if problem:
+        raise ParamsError(f"`params`: {problem}; choose other initial weights")
+
+
+def stack(sets: Sequence[ParamSet], width: int, dtype: Any) -> Candidates:
+    """The sets as columns, padded to `width` by repeating the last one, so that every batch has the compiled shape."""
+    padded = [*sets, *[sets[-1]] * (width - len(sets))]
+
+    def columns(name: str) -> Any:
+        if name not in padded[0]:
+            return None
+        return jnp.asarray(np.stack([params[name] for params in padded], axis=-1), dtype)
+
+    return Candidates(
+        logit_lamb=columns("logit_lamb"),
+        initial_weights=jnp.asarray(np.stack([initial_weights(params) for params in padded], axis=-1), dtype),
+        log_k=columns("log_k"),
+        k=columns("k"),
+        absolute_k=columns("absolute_k"),
+        logit_delta_lamb=columns("logit_delta_lamb"),
+    )

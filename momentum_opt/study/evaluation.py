@@ -1,0 +1,221 @@
+"""Scoring (SPEC §11, §12): a batch of parameter sets in, objective and metrics of train and validation out.
+
+One jitted function does simulation, slices, metrics and objective; prices, parameters, settings and penalties are
+traced, so a study compiles once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.arrays import Array, Float
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint.periods import Days
+from momentum_opt.market import Market
+from momentum_opt.metrics.objective import less_turnover, mean_worst_steadiness, objective
+from momentum_opt.metrics.registry import cadence_of, evaluate
+from momentum_opt.simulation.engine import simulate
+from momentum_opt.simulation.inputs import MarketArrays, market_arrays
+from momentum_opt.simulation.minutes import MinuteInputs, minute_inputs, rebuild_minutes
+from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
+from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.study.candidates import ParamSet, settings_of, stack
+from momentum_opt.study.slices import mean_turnover, slice_path
+from momentum_opt.vocabulary.metrics import METRICS, Cadence
+from momentum_opt.vocabulary.names import Aggregate
+
+RECORDED = tuple(name for name, info in METRICS.items() if info.cadence <= Cadence.LAST_MINUTE)
+"""Metrics that every trial records besides its objective's: those that need no minute values."""
+
+MINUTE_GROUP = 8
+"""Candidates whose minute values are held at once, where a metric needs them."""
+
+
+@dataclass(frozen=True)
+class ScoreSpec:
+    """Static description of the scoring of one simulation.
+
+    Attributes:
+        windows: train windows of the objective, in days from start.
+        train: all train days.
+        validation: validation days; empty where first equals last.
+        metric: the objective's metric.
+        names: all metrics that are returned.
+        how: aggregate over the windows.
+        multi_objective: return (mean, worst, −std) instead of one number.
+        cadence: how much of the simulation all of it needs.
+    """
+
+    windows: tuple[Days, ...]
+    train: Days
+    validation: Days
+    metric: str
+    names: tuple[str, ...]
+    how: Aggregate
+    multi_objective: bool
+    cadence: Cadence
+
+
+class Penalties(NamedTuple):
+    """Traced weights of the objective's penalties."""
+
+    overfitting: Float[Array, ""]
+    turnover: Float[Array, ""]
+
+
+class Scores(NamedTuple):
+    """What a batch is told, candidates last."""
+
+    objectives: Float[Array, "objective *batch"]
+    """One row, or (mean, worst, −std)."""
+    train: dict[str, Float[Array, "*batch"]]
+    validation: dict[str, Float[Array, "*batch"]]
+
+
+def score_spec(fingerprint: Fingerprint, spec: SimulationSpec) -> ScoreSpec:
+    """What to compute for every trial of `fingerprint`."""
+    aim, periods = fingerprint.objective, fingerprint.periods
+    names = tuple(dict.fromkeys((aim.metric, *RECORDED)))
+    needs_shares = aim.turnover_penalty > 0 and spec.arb > 1
+    return ScoreSpec(
+        windows=periods.train_windows(aim.windows),
+        train=periods.train,
+        validation=periods.validation,
+        metric=aim.metric,
+        names=names,
+        how=aim.aggregate,
+        multi_objective=aim.multi_objective,
+        cadence=Cadence.MINUTE if needs_shares else cadence_of(names),
+    )
+
+
+def penalties_of(fingerprint: Fingerprint, dtype: Any) -> Penalties:
+    """The traced penalties of the objective."""
+    aim = fingerprint.objective
+    return Penalties(jnp.asarray(aim.overfitting_penalty, dtype), jnp.asarray(aim.turnover_penalty, dtype))
+
+
+def score(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    arrays: MarketArrays,
+    minutes: MinuteInputs | None,
+    settings: Settings,
+    penalties: Penalties,
+    candidates: Candidates,
+) -> Scores:
+    """Simulate and score candidates; `minutes` is needed where the cadence is MINUTE."""
+    path = simulate(spec, arrays, settings, candidates, scoring.cadence)
+    rebuilt = None
+    if scoring.cadence == Cadence.MINUTE:
+        assert path.blocks is not None
+        assert minutes is not None
+        rebuilt = rebuild_minutes(path.blocks, minutes, spec)
+
+    def measured(days: Days, names: Sequence[str]) -> dict[str, Array]:
+        part = slice_path(path, rebuilt, arrays.days, spec, days, scoring.cadence)
+        return evaluate(names, part, spec.bars_per_day)
+
+    def turned_over(days: Days) -> Array | None:
+        return mean_turnover(path, rebuilt, spec, days)
+
+    train = measured(scoring.train, scoring.names)
+    first, end = scoring.validation
+    validation = measured(scoring.validation, scoring.names) if end > first else {}
+    per_window = jnp.stack([measured(days, [scoring.metric])[scoring.metric] for days in scoring.windows])
+    turnovers = [turned_over(days) for days in scoring.windows]
+    turnover = None if turnovers[0] is None else jnp.stack([value for value in turnovers if value is not None])
+    if scoring.multi_objective:
+        values = mean_worst_steadiness(less_turnover(per_window, turnover, penalties.turnover))
+    else:
+        values = objective(
+            per_window,
+            validation.get(scoring.metric),
+            turnover,
+            turned_over(scoring.validation) if validation else None,
+            scoring.how,
+            penalties.overfitting,
+            penalties.turnover,
+        )[None]
+    return Scores(values, train, validation)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def score_batch(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    arrays: MarketArrays,
+    minutes: MinuteInputs | None,
+    settings: Settings,
+    penalties: Penalties,
+    candidates: Candidates,
+) -> Scores:
+    """`score`, compiled; where minute values are needed, a few candidates at a time, so that memory stays bounded."""
+
+    def run(some: Candidates) -> Scores:
+        return score(spec, scoring, arrays, minutes, settings, penalties, some)
+
+    if scoring.cadence < Cadence.MINUTE:
+        return run(candidates)
+    groups = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(x.shape[0], -1, MINUTE_GROUP), 1, 0), candidates)
+    scores = jax.lax.map(run, groups)
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), scores)
+
+
+class BatchScores(NamedTuple):
+    """Scores of a batch on the host, one row per candidate in the order given."""
+
+    objectives: NDArray[np.float64]
+    """(candidate, objective); not finite where the candidate failed."""
+    train: dict[str, NDArray[np.float64]]
+    validation: dict[str, NDArray[np.float64]]
+
+
+class Evaluator:
+    """Scores batches of one fingerprint on one market.
+
+    Args:
+        fingerprint: what to simulate and how to score it.
+        market: prices from the burn-in to the end of the last period.
+        batch_size: the compiled width; shorter batches are padded to it. With a minute metric it is rounded up to a
+            multiple of `MINUTE_GROUP`.
+        precision: of the simulation; the host side is always float64.
+    """
+
+    def __init__(
+        self, fingerprint: Fingerprint, market: Market, *, batch_size: int, precision: str = "float64"
+    ) -> None:
+        self.fingerprint = fingerprint
+        self.spec = simulation_spec(
+            fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days
+        )
+        self.scoring = score_spec(fingerprint, self.spec)
+        self._dtype = jnp.dtype(precision)
+        minute = self.scoring.cadence == Cadence.MINUTE
+        self.width = -(-batch_size // MINUTE_GROUP) * MINUTE_GROUP if minute else batch_size
+        self._arrays = self._cast(market_arrays(market.prices, market.start_row, self.spec))
+        inputs = minute_inputs(market.prices, market.start_row, self.spec) if minute else None
+        self._minutes = self._cast(inputs)
+        self._settings = settings_of(fingerprint, self._dtype)
+        self._penalties = penalties_of(fingerprint, self._dtype)
+
+    def score(self, sets: Sequence[ParamSet]) -> BatchScores:
+        """Score at most `width` parameter sets: one call, one transfer back."""
+        candidates = stack(sets, self.width, self._dtype)
+        scores = score_batch(
+            self.spec, self.scoring, self._arrays, self._minutes, self._settings, self._penalties, candidates
+        )
+        host = jax.tree.map(lambda x: np.asarray(x, np.float64)[..., : len(sets)], jax.device_get(scores))
+        return BatchScores(host.objectives.T, host.train, host.validation)
+
+    def _cast(self, tree: Any) -> Any:
+        def cast(x: Array) -> Array:
+            return x.astype(self._dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+        return jax.tree.map(cast, tree)

@@ -1,0 +1,112 @@
+"""Durable storage (SPEC §12): a journal path or an Optuna URL in, a storage that survives crashes out."""
+
+import json
+import os
+import warnings
+from pathlib import Path
+from types import TracebackType
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+
+from momentum_opt.errors import RunFolderError, StudyError
+
+if os.name == "posix":
+    import fcntl
+
+
+class TornJournalWarning(UserWarning):
+    """The end of a journal was damaged and has been cut back to its last whole line."""
+
+
+class AdvisoryFileLock(BaseJournalFileLock):
+    """A lock that the operating system releases when its process dies, so no start waits for a dead one.
+
+    On systems without advisory locks of this kind Optuna's own lock file would be needed; momentum-opt refuses there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    def acquire(self) -> bool:
+        """Wait until no other process holds the lock."""
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Let the next one in."""
+        assert self._handle is not None
+        os.close(self._handle)
+        self._handle = None
+
+    def __enter__(self) -> "AdvisoryFileLock":
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def open_storage(storage: str, journal: Path) -> BaseStorage:
+    """The durable storage: the run folder's journal for `journal`, else an Optuna URL or the path of a journal.
+
+    Raises:
+        RunFolderError: the journal is damaged before its end.
+        StudyError: the URL cannot be opened.
+    """
+    if storage == "journal":
+        return open_journal(journal)
+    if "://" not in storage:
+        return open_journal(Path(storage))
+    try:
+        return optuna.storages.get_storage(storage)
+    except Exception as error:
+        raise StudyError(f"storage {storage}: cannot be opened ({error}); check the URL and the server") from error
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """Open a journal file, cut back to its last whole line first.
+
+    Raises:
+        RunFolderError: a line before the last one is damaged, so that trials after it cannot be read.
+    """
+    lock = AdvisoryFileLock(path.with_name(path.name + ".lock"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        with lock:
+            _mend(path)
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def _mend(path: Path) -> None:
+    """Cut a torn tail off the journal; damage in the middle is not ours to cut."""
+    content = path.read_bytes()
+    good = 0
+    for number, line in enumerate(content.splitlines(keepends=True), start=1):
+        if not _is_whole(line):
+            if b"\n" in content[good + len(line) :].rstrip(b"\n"):
+                raise RunFolderError(
+                    f"{path}:{number}: damaged in the middle, the trials after it would be lost; "
+                    "restore the file from a copy, or start a new run with --run-dir"
+                )
+            break
+        good += len(line)
+    if good < len(content):
+        with path.open("r+b") as file:
+            file.truncate(good)
+        message = f"{path}: the last {len(content) - good} bytes were torn and have been cut off; {good} bytes are kept"
+        warnings.warn(message, TornJournalWarning, stacklevel=3)
+
+
+def _is_whole(line: bytes) -> bool:
+    if not line.endswith(b"\n"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

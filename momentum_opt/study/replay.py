@@ -1,0 +1,155 @@
+"""Replay (SPEC §15): one parameter set in, the whole simulation at every bar with all metrics of all periods out.
+
+This is the path behind `backtest`. Its values come from the rebuilt minutes, not from the day boundaries that a tune
+reads, so that comparing the two checks both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.arrays import Array, Float
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint.periods import Days
+from momentum_opt.market import Market
+from momentum_opt.metrics.path import SlicePath
+from momentum_opt.metrics.registry import evaluate
+from momentum_opt.pool.arbitrage import perfect_arbitrage_reserves
+from momentum_opt.simulation.engine import simulate
+from momentum_opt.simulation.inputs import MarketArrays, market_arrays
+from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
+from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
+from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
+from momentum_opt.study.evaluation import Penalties, ScoreSpec, penalties_of, score, score_spec
+from momentum_opt.study.slices import slice_path
+from momentum_opt.vocabulary.metrics import METRICS, Cadence
+
+BASELINES = ("hodl", "uniform_hodl", "constant_weight")
+BASELINE_METRICS = ("returns", "annualised_returns", "daily_sharpe", "daily_log_sharpe", "max_drawdown")
+"""What is shown of a baseline: the metrics that do not compare with a baseline themselves."""
+
+Metrics = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One simulated pool, bar by bar from start to the end of the last period.
+
+    Attributes:
+        value: (time,) in the numeraire.
+        weights: (time, asset) as the pool shows them.
+        reserves: (time, asset) in tokens.
+        baselines: name of `BASELINES` → (time,) value of the same first money, never re-based.
+        objectives: the objective's value or values, as a tune reports them.
+        metrics: period → metric → number; NaN or infinite where unavailable.
+        baseline_metrics: period → baseline → metric → number; each baseline starts anew with the period, holding the
+            pool's first reserves there (hodl), equal values (uniform_hodl), or the initial weights (constant_weight).
+    """
+
+    value: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    reserves: NDArray[np.float64]
+    baselines: Mapping[str, NDArray[np.float64]]
+    objectives: tuple[float, ...]
+    metrics: Mapping[str, Metrics]
+    baseline_metrics: Mapping[str, Mapping[str, Metrics]]
+
+
+class _Outputs(NamedTuple):
+    minutes: MinutePath
+    baselines: dict[str, Float[Array, " time"]]
+    objectives: Float[Array, " objective"]
+    metrics: dict[str, dict[str, Array]]
+    baseline_metrics: dict[str, dict[str, dict[str, Array]]]
+
+
+def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay:
+    """Simulate `params` on `market` at every bar, in float64.
+
+    Raises:
+        ParamsError: the pool cannot run with `params`.
+        ConfigError: a period is no multiple of the market's bar.
+    """
+    check_params(params, fingerprint)
+    spec = simulation_spec(fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days)
+    outputs = _replay(
+        spec,
+        replace(score_spec(fingerprint, spec), cadence=Cadence.MINUTE),
+        _named_periods(fingerprint),
+        market_arrays(market.prices, market.start_row, spec),
+        minute_inputs(market.prices, market.start_row, spec),
+        settings_of(fingerprint, jnp.float64),
+        penalties_of(fingerprint, jnp.float64),
+        jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)),
+    )
+    host: _Outputs = jax.tree.map(np.asarray, jax.device_get(outputs))
+    as_float = partial(jax.tree.map, float)
+    return Replay(
+        value=np.asarray(host.minutes.value),
+        weights=np.asarray(host.minutes.weights),
+        reserves=np.asarray(host.minutes.reserves),
+        baselines={name: np.asarray(values) for name, values in host.baselines.items()},
+        objectives=tuple(float(value) for value in host.objectives),
+        metrics=as_float(host.metrics),
+        baseline_metrics=as_float(host.baseline_metrics),
+    )
+
+
+def _named_periods(fingerprint: Fingerprint) -> tuple[tuple[str, Days], ...]:
+    periods = fingerprint.periods
+    named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
+    return tuple((name, days) for name, days in named.items() if days is not None and days[1] > days[0])
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _replay(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    periods: tuple[tuple[str, Days], ...],
+    arrays: MarketArrays,
+    inputs: MinuteInputs,
+    settings: Settings,
+    penalties: Penalties,
+    candidates: Candidates,
+) -> _Outputs:
+    path = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
+    assert path.blocks is not None
+    minutes = rebuild_minutes(path.blocks, inputs, spec)
+    prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
+    weights = jnp.broadcast_to(candidates.initial_weights, prices.shape)
+    constant = jnp.sum(perfect_arbitrage_reserves(weights, prices, settings.initial_pool_value, spec.arb) * prices, 1)
+    bars = spec.bars_per_day
+
+    def held(first_bar: int) -> dict[str, Array]:
+        """Values of the baselines that hold, bought at `first_bar`; (time,)."""
+        uniform = minutes.value[first_bar] * jnp.mean(prices / prices[first_bar], axis=1)
+        return {"hodl": prices @ minutes.reserves[first_bar], "uniform_hodl": uniform}
+
+    metrics: dict[str, dict[str, Array]] = {}
+    baseline_metrics: dict[str, dict[str, dict[str, Array]]] = {}
+    for name, (first, end) in periods:
+        part = slice_path(path, minutes, arrays.days, spec, (first, end), Cadence.MINUTE)
+        metrics[name] = evaluate(tuple(METRICS), part, bars)
+        curves = {**held(first * bars), "constant_weight": constant}
+        baseline_metrics[name] = {
+            baseline: evaluate(BASELINE_METRICS, _curve_path(curve[first * bars : end * bars], bars), bars)
+            for baseline, curve in curves.items()
+        }
+    return _Outputs(
+        minutes,
+        {**held(0), "constant_weight": constant},
+        score(spec, scoring, arrays, inputs, settings, penalties, candidates).objectives,
+        metrics,
+        baseline_metrics,
+    )
+
+
+def _curve_path(curve: Float[Array, " time"], bars_per_day: int) -> SlicePath:
+    return SlicePath(daily=curve[::bars_per_day], last=curve[-1], minute=curve)

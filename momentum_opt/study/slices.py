@@ -1,0 +1,65 @@
+"""Slices of one simulation (SPEC §11): the path at day boundaries in, what the metrics of a period read out."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from momentum_opt.arrays import Array, Float, PerCandidate
+from momentum_opt.fingerprint.periods import Days
+from momentum_opt.metrics.path import SlicePath
+from momentum_opt.simulation.engine import BoundaryPath
+from momentum_opt.simulation.inputs import DayInputs
+from momentum_opt.simulation.minutes import MinutePath
+from momentum_opt.simulation.spec import SimulationSpec
+from momentum_opt.simulation.values import boundary_reserves, boundary_turnover, daily_values, last_bar_values
+from momentum_opt.vocabulary.metrics import Cadence
+
+
+def slice_path(
+    path: BoundaryPath,
+    minutes: MinutePath | None,
+    inputs: DayInputs,
+    spec: SimulationSpec,
+    days: Days,
+    cadence: Cadence,
+) -> SlicePath:
+    """The part of a simulation that lies in `days`, re-based to its own first reserves.
+
+    Values come from the minutes where they were rebuilt, else from the day boundaries.
+    """
+    first, end = days
+    bars = spec.bars_per_day
+    minute = None if minutes is None else minutes.value[first * bars : end * bars]
+    daily = daily_values(path, inputs, spec)[first:end] if minute is None else minute[::bars]
+    if cadence < Cadence.LAST_MINUTE:
+        return SlicePath(daily)
+    day_end = None
+    if cadence >= Cadence.DAY_END:
+        day_end = last_bar_values(path, inputs, spec, slice(first, end)) if minute is None else minute[bars - 1 :: bars]
+    last = last_bar_values(path, inputs, spec, np.array([end - 1]))[0] if minute is None else minute[-1]
+    reserves = boundary_reserves(path, inputs, first)
+    return SlicePath(
+        daily=daily,
+        last=last,
+        hodl_last=jnp.tensordot(inputs.last_price[end - 1], reserves, axes=1),
+        uniform_hodl_last=daily[0] * jnp.mean(inputs.last_price[end - 1] / inputs.price[first]),
+        day_end=day_end,
+        minute=minute,
+    )
+
+
+def mean_turnover(
+    path: BoundaryPath, minutes: MinutePath | None, spec: SimulationSpec, days: Days
+) -> PerCandidate | None:
+    """Mean over the bars of `days` of Σ |Δ(R_i p_i/V)|; None where it would need minutes that were not rebuilt.
+
+    Arbitraged at every bar, the value shares are the weights, whose changes the engine sums up; otherwise the shares
+    drift with the prices between two arbitrages.
+    """
+    first, end = days
+    changes = (end - first) * spec.bars_per_day - 1
+    if spec.arb == 1:
+        return boundary_turnover(path, first, end) / changes
+    if minutes is None:
+        return None
+    shares: Float[Array, "time asset *batch"] = minutes.shares[first * spec.bars_per_day : end * spec.bars_per_day]
+    return jnp.sum(jnp.abs(jnp.diff(shares, axis=0)), axis=(0, 1)) / changes

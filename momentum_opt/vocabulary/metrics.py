@@ -1,0 +1,83 @@
+"""Names, units and one-line descriptions of the metrics (SPEC §10), and what each needs of a simulation.
+
+Higher is better for every metric. The functions are attached to these names in `momentum_opt.metrics`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Cadence(IntEnum):
+    """How much of the value path a metric reads; each step includes the ones before it and costs more."""
+
+    DAILY = 0
+    """Values at whole days from the slice's start: v[::1440]."""
+    LAST_MINUTE = 1
+    """Also the value, and the prices, at the slice's last minute."""
+    DAY_END = 2
+    """Also the value at the last minute of every day."""
+    MINUTE = 3
+    """Every minute value."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """What a user reads about a metric.
+
+    Args:
+        name: as written in configurations and tables.
+        cadence: the part of the value path it needs.
+        unit: `ratio` (1 = 100 %), `per year` (annualised ratio) or `none` (a pure number such as a Sharpe ratio).
+        description: one line.
+    """
+
+    name: str
+    cadence: Cadence
+    unit: str
+    description: str
+
+
+def _table(*rows: tuple[str, Cadence, str, str]) -> Mapping[str, MetricInfo]:
+    return MappingProxyType({row[0]: MetricInfo(*row) for row in rows})
+
+
+_DAILY, _LAST, _DAY_END, _MINUTE = Cadence
+
+METRICS: Final[Mapping[str, MetricInfo]] = _table(
+    ("daily_log_sharpe", _DAILY, "none", "annualised Sharpe ratio of daily log returns"),
+    ("daily_sharpe", _DAILY, "none", "annualised Sharpe ratio of daily returns"),
+    ("sortino", _DAILY, "none", "annualised mean daily return over the downside deviation of daily returns"),
+    ("cvar_95", _DAILY, "ratio", "mean of the daily returns at or below their 5th percentile"),
+    ("returns", _LAST, "ratio", "total return"),
+    ("annualised_returns", _LAST, "per year", "total return, annualised"),
+    ("returns_over_hodl", _LAST, "ratio", "total return over holding the first reserves"),
+    ("annualised_returns_over_hodl", _LAST, "per year", "return over holding the first reserves, annualised"),
+    ("returns_over_uniform_hodl", _LAST, "ratio", "total return over holding equal values of all tokens"),
+    ("annualised_returns_over_uniform_hodl", _LAST, "per year", "return over holding equal values, annualised"),
+    ("daily_var_95%_trad", _DAY_END, "ratio", "5th percentile of returns between the last values of days"),
+    ("daily_var_99%_trad", _DAY_END, "ratio", "1st percentile of returns between the last values of days"),
+    ("weekly_var_95%_trad", _DAY_END, "ratio", "5th percentile of returns between the last values of weeks"),
+    ("weekly_var_99%_trad", _DAY_END, "ratio", "1st percentile of returns between the last values of weeks"),
+    ("daily_rovar_trad", _DAY_END, "none", "mean annualised daily return over daily_var_95%_trad"),
+    ("weekly_rovar_trad", _DAY_END, "none", "mean annualised weekly return over weekly_var_95%_trad"),
+    ("monthly_rovar_trad", _DAY_END, "none", "mean annualised 30-day return over the VaR of 30-day returns"),
+    ("sharpe", _MINUTE, "none", "annualised Sharpe ratio of minute returns"),
+    ("greatest_draw_down", _MINUTE, "ratio", "lowest value below the first one"),
+    ("max_drawdown", _MINUTE, "ratio", "worst fall from a running maximum"),
+    ("weekly_max_drawdown", _MINUTE, "ratio", "worst fall from a running maximum inside a week"),
+    ("daily_var_95%", _MINUTE, "ratio", "mean over days of the 5th percentile of minute returns"),
+    ("daily_var_99%", _MINUTE, "ratio", "mean over days of the 1st percentile of minute returns"),
+    ("weekly_var_95%", _MINUTE, "ratio", "mean over weeks of the 5th percentile of minute returns"),
+    ("weekly_var_99%", _MINUTE, "ratio", "mean over weeks of the 1st percentile of minute returns"),
+    ("daily_raroc", _MINUTE, "none", "annualised return over the annualised daily_var_95%"),
+    ("weekly_raroc", _MINUTE, "none", "annualised return over the annualised weekly_var_95%"),
+    ("daily_rovar", _MINUTE, "none", "mean annualised daily return over daily_var_95%"),
+    ("weekly_rovar", _MINUTE, "none", "mean annualised weekly return over weekly_var_95%"),
+    ("monthly_rovar", _MINUTE, "none", "mean annualised 30-day return over the VaR of minute returns in 30 days"),
+    ("ulcer", _MINUTE, "ratio", "mean over 30-day blocks of the root mean square drawdown"),
+    ("sterling", _MINUTE, "none", "annualised return over the mean worst drawdown of 30-day blocks"),
+    ("calmar", _MINUTE, "none", "annualised return over the worst drawdown"),
+)

@@ -1,0 +1,179 @@
+"""Every metric of the vocabulary, against the plain numpy reference, the golden numbers and its laws."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from momentum_opt.errors import UsageError
+from momentum_opt.metrics.path import SlicePath
+from momentum_opt.metrics.registry import METRIC_FUNCTIONS, cadence_of, evaluate
+from momentum_opt.vocabulary.metrics import METRICS, Cadence
+from tests.metrics.paths import oracle, random_values, slice_path
+from tests.reference import golden_cases
+from tests.shared_data import needs_shared
+
+ALL = list(METRICS)
+FIELDS = {
+    Cadence.DAILY: ("daily",),
+    Cadence.LAST_MINUTE: ("daily", "last", "hodl_last", "uniform_hodl_last"),
+    Cadence.DAY_END: ("daily", "last", "hodl_last", "uniform_hodl_last", "day_end"),
+    Cadence.MINUTE: SlicePath._fields,
+}
+FALLS = ("greatest_draw_down", "max_drawdown", "weekly_max_drawdown", "ulcer")
+
+
+@partial(jax.jit, static_argnums=1)
+def evaluate_all(path, bars_per_day):
+    return evaluate(ALL, path, bars_per_day)
+
+
+def at_cadence(path: SlicePath, cadence: Cadence) -> SlicePath:
+    return SlicePath(**{name: getattr(path, name) for name in FIELDS[cadence]})
+
+
+def assert_same(found, wanted, names=ALL, rtol=1e-9):
+    """Equal where the oracle is finite, and not finite where it is not."""
+    for name in names:
+        if np.isfinite(wanted[name]):
+            np.testing.assert_allclose(found[name], wanted[name], rtol=rtol, atol=1e-15, err_msg=name)
+        else:
+            assert not np.isfinite(found[name]), name
+
+
+def test_registry_and_vocabulary_name_the_same_metrics():
+    assert list(METRIC_FUNCTIONS) == ALL
+    with pytest.raises(TypeError):
+        METRIC_FUNCTIONS["returns"] = METRIC_FUNCTIONS["sharpe"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_metric_reads_no_more_than_its_cadence(name):
+    path = slice_path(random_values(65, 24), 24)
+    cadence = METRICS[name].cadence
+    assert METRICS[name].description
+    assert cadence_of([name]) == cadence
+    assert np.isfinite(evaluate([name], at_cadence(path, cadence), 24)[name])
+    if cadence > Cadence.DAILY:
+        with pytest.raises(ValueError, match="of the path, which is None"):
+            evaluate([name], at_cadence(path, Cadence(cadence - 1)), 24)
+
+
+def test_cadence_of_several_is_the_largest():
+    assert cadence_of([]) == Cadence.DAILY
+    assert cadence_of(["daily_log_sharpe", "returns", "weekly_var_95%_trad"]) == Cadence.DAY_END
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(UsageError, match="`sharp` is no metric; choose one of daily_log_sharpe"):
+        cadence_of(["sharp"])
+    with pytest.raises(UsageError, match="`sharp` is no metric"):
+        evaluate(["sharp"], slice_path(random_values(2, 24), 24), 24)
+
+
+@pytest.mark.parametrize(("days", "bars_per_day"), [(65, 1440), (30, 1440), (100, 24), (95, 1), (60, 2)])
+def test_equals_the_reference(days, bars_per_day):
+    values = random_values(days, bars_per_day)
+    assert_same(evaluate_all(slice_path(values, bars_per_day), bars_per_day), oracle(values, bars_per_day))
+
+
+@pytest.mark.parametrize("days", [1, 2, 6, 7, 13, 14, 29])
+def test_too_few_blocks_are_not_finite(days):
+    values = random_values(days, 24)
+    found, wanted = evaluate_all(slice_path(values, 24), 24), oracle(values, 24)
+    assert_same(found, wanted)
+    assert not np.isfinite(found["monthly_rovar"])
+    assert not np.isfinite(found["ulcer"])
+    assert np.isfinite(found["weekly_max_drawdown"]) == (days >= 7)
+    assert np.isfinite(found["weekly_var_95%_trad"]) == (days >= 14)
+    assert np.isfinite(found["daily_log_sharpe"]) == (days >= 2)
+
+
+def test_a_single_bar_is_not_finite_without_an_exception():
+    found = evaluate(ALL, slice_path(np.array([1e6]), 1), 1)
+    finite = {name for name in ALL if np.isfinite(found[name])}
+    assert finite == {"returns", "returns_over_hodl", "returns_over_uniform_hodl", "greatest_draw_down", "max_drawdown"}
+
+
+def test_a_constant_value_has_no_variance():
+    found = evaluate_all(slice_path(np.full(65 * 24, 1e6), 24), 24)
+    for name in ("sharpe", "daily_sharpe", "sortino", "calmar", "sterling", "daily_raroc", "weekly_rovar"):
+        assert not np.isfinite(found[name]), name
+    assert found["daily_log_sharpe"] == 0.0
+
+
+def test_an_invalid_candidate_is_not_finite_and_spoils_no_other():
+    values = random_values(65, 24, (3,))
+    values[700:, 1] = np.nan
+    found = evaluate_all(slice_path(values, 24), 24)
+    for name in ALL:
+        assert np.isnan(found[name][1]), name
+    for candidate in (0, 2):
+        assert_same({name: found[name][candidate] for name in ALL}, oracle(values[:, candidate], 24))
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["zero_fee_daily_3", "fee_100bps_gas_arbfee"])
+def test_golden_metrics(name):
+    path, case = golden_cases.reference_path(name), golden_cases.load(name)
+    first, last = case.prices[case.start_row], case.prices[-1]
+    found = evaluate_all(slice_path(path.value, 1440, path.reserves[0], first, last), 1440)
+    wanted = golden_cases.CASES[name]["expected"]["metrics"]
+    assert set(wanted) <= set(ALL)
+    assert_same(found, {key: np.nan if value is None else value for key, value in wanted.items()}, wanted, rtol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), exponent=st.floats(-3, 3))
+def test_scaling_the_value_changes_no_metric(seed, exponent):
+    path = slice_path(random_values(65, 24, seed=seed), 24)
+    factor = 10.0**exponent
+    scaled = jax.tree.map(lambda part: part * factor, path)
+    assert_same(evaluate_all(scaled, 24), jax.tree.map(np.asarray, evaluate_all(path, 24)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_rising_value_never_falls(seed):
+    found = evaluate_all(slice_path(np.sort(random_values(65, 24, seed=seed)), 24), 24)
+    for name in FALLS:
+        assert found[name] == 0.0, name
+    for name in ("calmar", "sterling", "sortino"):
+        assert not np.isfinite(found[name]), name
+
+
+@pytest.mark.parametrize("batch", [(1,), (5,), (2, 3)])
+def test_a_batch_equals_its_singles(batch):
+    values = random_values(65, 24, batch)
+    together = evaluate_all(slice_path(values, 24), 24)
+    mapped = jax.vmap(lambda path: evaluate(ALL, path, 24), in_axes=-1, out_axes=-1)(slice_path(values, 24))
+    for index in np.ndindex(batch):
+        single = jax.tree.map(np.asarray, evaluate_all(slice_path(values[(slice(None), *index)], 24), 24))
+        assert_same({name: together[name][index] for name in ALL}, single, rtol=1e-12)
+        assert_same({name: mapped[name][index] for name in ALL}, single, rtol=1e-12)
+
+
+def test_jit_equals_eager():
+    path = slice_path(random_values(65, 24, (3,)), 24)
+    eager = evaluate(ALL, path, 24)
+    for name, value in evaluate_all(path, 24).items():
+        assert value.dtype == jnp.float64
+        assert value.shape == (3,)
+        np.testing.assert_allclose(value, eager[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_gradient_equals_a_difference_quotient(name):
+    values = jnp.asarray(random_values(62, 4, seed=3))
+    direction = jnp.asarray(np.random.default_rng(1).normal(size=values.shape)) * values
+
+    def metric(size):
+        return METRIC_FUNCTIONS[name](slice_path(values + size * direction, 4), 4)
+
+    step = 1e-7
+    slope = (metric(step) - metric(-step)) / (2 * step)
+    np.testing.assert_allclose(jax.jit(jax.grad(metric))(0.0), slope, rtol=1e-4)

@@ -1,0 +1,121 @@
+"""Every metric of SPEC §10 in plain numpy: minute values in, a dict name → number out (not finite where undefined)."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def blocks_of(values: Floats, size: int) -> Floats:
+    """Consecutive complete blocks (block, size) from the start; the rest is dropped."""
+    return values[: len(values) // size * size].reshape(-1, size)
+
+
+def returns_of(values: Floats) -> Floats:
+    """Simple returns along the last axis."""
+    return values[..., 1:] / values[..., :-1] - 1.0
+
+
+def drawdowns_of(values: Floats) -> Floats:
+    """(v − running max)/running max along the last axis."""
+    top = np.maximum.accumulate(values, axis=-1)
+    return (values - top) / top
+
+
+def percentile(values: Floats, percent: float) -> float:
+    """Percentile with linear interpolation; NaN of nothing."""
+    return float(np.percentile(values, percent)) if values.size else float("nan")
+
+
+def block_var(values: Floats, size: int, percent: float) -> float:
+    """Mean over blocks of the percentile of the returns inside each block."""
+    return float(np.mean([percentile(returns_of(block), percent) for block in blocks_of(values, size)]))
+
+
+def block_var_trad(values: Floats, size: int, percent: float) -> float:
+    """Percentile of the returns between the last values of consecutive blocks."""
+    return percentile(returns_of(values[size - 1 :: size]), percent)
+
+
+def all_metrics(
+    values: Floats, first_reserves: Floats, first_prices: Floats, last_prices: Floats, bars_per_day: int = 1440
+) -> dict[str, float]:
+    """All metrics of one slice.
+
+    Args:
+        values: (T,) value at every bar of the slice.
+        first_reserves: (asset,) reserves at its first bar.
+        first_prices: (asset,) prices at its first bar.
+        last_prices: (asset,) prices at its last bar.
+        bars_per_day: D, 1440 over the bar's minutes.
+    """
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no block is NaN here
+        return {
+            **_total(values, first_reserves, first_prices, last_prices, bars_per_day),
+            **_daily(values[::bars_per_day]),
+            **_minute(values, bars_per_day),
+            **_risk(values, bars_per_day),
+        }
+
+
+def _total(values: Floats, reserves: Floats, first: Floats, last: Floats, D: int) -> dict[str, float]:
+    v_0, v_end = values[0], values[-1]
+    ratios = {
+        "returns": v_end / v_0,
+        "returns_over_hodl": v_end / (reserves * last).sum(),
+        "returns_over_uniform_hodl": v_end / (v_0 / (len(first) * first) * last).sum(),
+    }
+    years = np.float64(365 * D) / (len(values) - 1)
+    plain = {name: float(ratio - 1.0) for name, ratio in ratios.items()}
+    return plain | {f"annualised_{name}": float(ratio**years - 1.0) for name, ratio in ratios.items()}
+
+
+def _daily(values: Floats) -> dict[str, float]:
+    r = returns_of(values)
+    logs = np.diff(np.log(values + 1e-12))
+    year = np.sqrt(365.0)
+    return {
+        "daily_sharpe": float(year * r.mean() / r.std()),
+        "daily_log_sharpe": float(year * logs.mean() / (logs.std() + 1e-8)),
+        "sortino": float(year * r.mean() / np.sqrt((np.minimum(r, 0.0) ** 2).mean())),
+        "cvar_95": float(r[r <= percentile(r, 5)].mean()),
+    }
+
+
+def _minute(values: Floats, D: int) -> dict[str, float]:
+    r = returns_of(values)
+    weekly = drawdowns_of(blocks_of(values, 7 * D))
+    monthly = drawdowns_of(blocks_of(values, 30 * D))
+    annual = (values[-1] / values[0]) ** (365 * D / len(values)) - 1.0
+    worst = drawdowns_of(values).min()
+    return {
+        "sharpe": float(np.sqrt(365.0 * D) * r.mean() / r.std()),
+        "greatest_draw_down": float((values - values[0]).min() / values[0]),
+        "max_drawdown": float(worst),
+        "weekly_max_drawdown": float(weekly.min()) if weekly.size else float("nan"),
+        "ulcer": float(-np.sqrt((monthly**2).mean(axis=1)).mean()),
+        "sterling": float(annual / -monthly.min(axis=1).mean()) if monthly.size else float("nan"),
+        "calmar": float(annual / -worst),
+    }
+
+
+def _risk(values: Floats, D: int) -> dict[str, float]:
+    A = 365 * D / len(values)
+    annual = (values[-1] / values[0]) ** A - 1.0
+    out: dict[str, float] = {}
+    for name, size in (("daily", D), ("weekly", 7 * D), ("monthly", 30 * D)):
+        root = np.sqrt(A * D / size)
+        blocks = blocks_of(values, size)
+        gains = (blocks[:, -1] / blocks[:, 0]) ** (365 * D / size) - 1.0
+        for suffix, measure in (("", block_var), ("_trad", block_var_trad)):
+            var_95 = np.float64(measure(values, size, 5))
+            out[f"{name}_rovar{suffix}"] = float(-(gains / (var_95 * root)).mean())
+            if name != "monthly":
+                out[f"{name}_var_95%{suffix}"] = float(var_95)
+                out[f"{name}_var_99%{suffix}"] = measure(values, size, 1)
+            if name != "monthly" and not suffix:
+                out[f"{name}_raroc"] = float(-annual / (var_95 * root))
+    return out

@@ -1,0 +1,44 @@
+"""Golden cases and reference pools as fingerprints, for the tests of the engines."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from momentum_opt.fingerprint import Fingerprint
+from tests.reference.minute_loop import Pool
+
+
+def pool_fingerprint(pool: Pool, tokens: tuple[str, ...], start: date, end: date, **keys: Any) -> Fingerprint:
+    """The reference's `Pool` as a fingerprint; `keys` go on top under the incumbent's names."""
+    period = pool.chunk_period
+    return Fingerprint.from_dict(
+        {
+            "tokens": list(tokens),
+            "startDateString": f"{start} 00:00:00",
+            "endDateString": f"{end} 00:00:00",
+            "rule": "momentum",
+            "chunk_period": period,
+            "weight_interpolation_period": pool.weight_interpolation_period or period,
+            "weight_interpolation_method": pool.weight_interpolation_method,
+            "maximum_change": pool.maximum_change,
+            "minimum_weight": 0.1 / len(tokens) if pool.minimum_weight is None else pool.minimum_weight,
+            "max_memory_days": pool.max_memory_days,
+            "use_alt_lamb": pool.use_alt_lamb,
+            "initial_pool_value": pool.initial_pool_value,
+            "fees": pool.fees,
+            "gas_cost": pool.gas_cost,
+            "arb_fees": pool.arb_fees,
+            "noise_trader_ratio": pool.noise_trader_ratio,
+            "protocol_fee_split": pool.protocol_fee_split,
+            "arb_frequency": pool.arb_frequency,
+            **keys,
+        }
+    )
+
+
+def with_initial_weights(params: dict[str, np.ndarray], n_assets: int) -> dict[str, np.ndarray]:
+    """Parameters as the engine wants them: initial weights named (equal where a case names none)."""
+    if "initial_weights" in params or "initial_weights_logits" in params:
+        return params
+    return {**params, "initial_weights_logits": np.ones(n_assets)}
