@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.data import data_app
+from momentum_opt.cli.tune import tune
 from momentum_opt.errors import ConfigError, MomentumOptError
 
 FAILED = 1
@@ -23,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
 )
+app.command()(tune)
+app.command()(backtest)
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
 

@@ -99,11 +99,10 @@ def _summary(fingerprint: "Fingerprint") -> str:
 
 
 def _without_password(values: dict[str, Any]) -> dict[str, Any]:
-    """The storage URL with `***` in place of its password."""
-    import re
+    from momentum_opt.fingerprint import without_password
 
     search = values["search"]
-    return {**values, "search": {**search, "storage": re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", search["storage"])}}
+    return {**values, "search": {**search, "storage": without_password(search["storage"])}}
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from momentum_opt.fingerprint.engine import EngineChoice, EngineName, check_bar, choose_engine
 from momentum_opt.fingerprint.explain import explain
 from momentum_opt.fingerprint.incumbent import import_fingerprint
-from momentum_opt.fingerprint.load import load_fingerprint
+from momentum_opt.fingerprint.load import load_fingerprint, override_fingerprint
 from momentum_opt.fingerprint.periods import Days, Periods
 from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
+from momentum_opt.fingerprint.secrets import recordable, without_password
 from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, PerToken, RangeOverride
 from momentum_opt.fingerprint.source import to_yaml_text
 
@@ -25,5 +26,8 @@ __all__ = [
     "fingerprint_differences",
     "import_fingerprint",
     "load_fingerprint",
+    "override_fingerprint",
+    "recordable",
     "to_yaml_text",
+    "without_password",
 ]

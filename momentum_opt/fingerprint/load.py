@@ -5,7 +5,7 @@ from pathlib import Path
 
 from momentum_opt.fingerprint.build import build_config
 from momentum_opt.fingerprint.run_fingerprint import Fingerprint
-from momentum_opt.fingerprint.source import read_source
+from momentum_opt.fingerprint.source import parse_source, read_source, to_yaml_text
 
 
 def load_fingerprint(path: Path, overrides: Sequence[str] = ()) -> Fingerprint:
@@ -21,3 +21,15 @@ def load_fingerprint(path: Path, overrides: Sequence[str] = ()) -> Fingerprint:
     """
     source = read_source(path, overrides)
     return Fingerprint(build_config(source.tree, source, folder=path.parent, found=source.mistakes))
+
+
+def override_fingerprint(fingerprint: Fingerprint, overrides: Sequence[str]) -> Fingerprint:
+    """A fingerprint with some values replaced, each given as `a.b=value` and read as YAML.
+
+    Every other value stays as it was resolved, so a default that follows from a replaced one does not follow it.
+
+    Raises:
+        ConfigError: all mistakes at once.
+    """
+    source = parse_source(to_yaml_text(fingerprint.to_yaml_form()), "fingerprint", overrides)
+    return Fingerprint(build_config(source.tree, source, found=source.mistakes))

@@ -113,11 +113,20 @@ def read_source(file: FilePath, overrides: Sequence[str] = ()) -> Source:
     Raises:
         ConfigError: the file cannot be read or is no YAML mapping, or an override is no `a.b=value`.
     """
-    source = Source(str(file))
-    node = _compose(_read_text(file), source.name)
+    return parse_source(_read_text(file), str(file), overrides)
+
+
+def parse_source(text: str, name: str, overrides: Sequence[str] = ()) -> Source:
+    """The same for text that is already there; `name` says where it came from.
+
+    Raises:
+        ConfigError: as `read_source`.
+    """
+    source = Source(name)
+    node = _compose(text, name)
     if node is not None:
         if not isinstance(node, yaml.MappingNode):
-            raise ConfigError((f"{file}:{node.start_mark.line + 1}: not a mapping; write `section:` and keys below",))
+            raise ConfigError((f"{name}:{node.start_mark.line + 1}: not a mapping; write `section:` and keys below",))
         source.tree = _value(node, (), source, ())
     for place, argument in enumerate(overrides):
         _override(source, place, argument)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from momentum_opt.arrays import Array, Float, PerCandidate
-from momentum_opt.metrics.blocks import in_blocks
+from momentum_opt.metrics.blocks import in_blocks, lowest
 from momentum_opt.metrics.growth import yearly_return
 from momentum_opt.metrics.path import SlicePath, required, whole_days
 from momentum_opt.units import DAYS_PER_MONTH, DAYS_PER_WEEK
@@ -22,7 +22,7 @@ class Drawdowns(NamedTuple):
 def greatest_draw_down(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
     """The lowest fall below the first value, min(v − v_0)/v_0."""
     minute = required(path.minute, "minute")
-    return (jnp.min(minute, axis=0) - minute[0]) / minute[0]
+    return (lowest(minute) - minute[0]) / minute[0]
 
 
 def max_drawdown(path: SlicePath, bars_per_day: int) -> PerCandidate:
@@ -32,7 +32,7 @@ def max_drawdown(path: SlicePath, bars_per_day: int) -> PerCandidate:
 
 def weekly_max_drawdown(path: SlicePath, bars_per_day: int) -> PerCandidate:
     """The same inside complete blocks of 7 days; the worst of all."""
-    return jnp.min(_drawdowns(path, bars_per_day, DAYS_PER_WEEK).worst, axis=0)
+    return lowest(_drawdowns(path, bars_per_day, DAYS_PER_WEEK).worst)
 
 
 def ulcer(path: SlicePath, bars_per_day: int) -> PerCandidate:
@@ -74,7 +74,7 @@ def drawdowns(values: Float[Array, "block day bar *batch"]) -> Drawdowns:
 
     start = _peak_before_each_day(values)
     _, worst, squares = lax.fori_loop(0, bars, step, (start, jnp.zeros_like(start), jnp.zeros_like(start)))
-    return Drawdowns(jnp.min(worst, axis=1), jnp.mean(squares, axis=1) / bars)
+    return Drawdowns(lowest(worst, axis=1), jnp.mean(squares, axis=1) / bars)
 
 
 def _peak_before_each_day(values: Float[Array, "block day bar *batch"]) -> Float[Array, "block day *batch"]:

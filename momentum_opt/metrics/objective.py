@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, Float, PerCandidate
+from momentum_opt.metrics.blocks import lowest
 from momentum_opt.vocabulary.names import Aggregate
 
 Scalar = Float[Array, ""] | float
@@ -18,7 +19,7 @@ def aggregate(per_window: Float[Array, "window *batch"], how: Aggregate) -> PerC
         case "mean":
             return jnp.mean(per_window, axis=0)
         case "worst":
-            return jnp.min(per_window, axis=0)
+            return lowest(per_window)
         case "mean_minus_std":
             return jnp.mean(per_window, axis=0) - jnp.std(per_window, axis=0)
     raise ValueError(f"`how` must be mean, worst or mean_minus_std, but got {how!r}")
@@ -26,7 +27,7 @@ def aggregate(per_window: Float[Array, "window *batch"], how: Aggregate) -> PerC
 
 def mean_worst_steadiness(per_window: Float[Array, "window *batch"]) -> Float[Array, "objective *batch"]:
     """(mean, worst, −std) over the windows, in this order: what a multi-objective study maximises."""
-    return jnp.stack([jnp.mean(per_window, axis=0), jnp.min(per_window, axis=0), -jnp.std(per_window, axis=0)])
+    return jnp.stack([jnp.mean(per_window, axis=0), lowest(per_window), -jnp.std(per_window, axis=0)])
 
 
 def less_turnover(

@@ -7,7 +7,7 @@ from momentum_opt.arrays import Array, Float, PerCandidate
 
 
 class SlicePath(NamedTuple):
-    """Values of one slice of k whole days of D bars, re-based to nothing: absolute values, candidates last.
+    """Values of one slice of k whole days of D bars, as absolute values, candidates last.
 
     Times count from the slice's own start. A field above the cadence that was asked for is None (`Cadence`).
     """
@@ -15,21 +15,18 @@ class SlicePath(NamedTuple):
     daily: Float[Array, "day *batch"]
     """Value at bars 0, D, 2D, …: k of them. Always there."""
 
-    # From Cadence.LAST_MINUTE on.
     last: Float[Array, "*batch"] | None = None
-    """Value at the slice's last bar, kD − 1."""
+    """Value at the slice's last bar, kD − 1. From Cadence.LAST_MINUTE on."""
+    day_end: Float[Array, "day *batch"] | None = None
+    """Value at the last bar of each day; entry i is bar (i + 1)D − 1. From Cadence.DAY_END on."""
+    minute: Float[Array, "time *batch"] | None = None
+    """Value at every bar: k·D of them. Cadence.MINUTE only."""
+
+    # What holding would have come to; from Cadence.LAST_MINUTE on.
     hodl_last: Float[Array, "*batch"] | None = None
     """Σ R_0 p_end: the slice's first reserves at the last bar's prices."""
     uniform_hodl_last: Float[Array, "*batch"] | None = None
     """Σ_i v_0/(n p_0i) p_end,i: equal values of all tokens bought at the first bar, at the last bar's prices."""
-
-    # From Cadence.DAY_END on.
-    day_end: Float[Array, "day *batch"] | None = None
-    """Value at the last bar of each day; entry i is bar (i + 1)D − 1."""
-
-    # Cadence.MINUTE only.
-    minute: Float[Array, "time *batch"] | None = None
-    """Value at every bar: k·D of them."""
 
 
 MetricFunction: TypeAlias = Callable[[SlicePath, int], PerCandidate]

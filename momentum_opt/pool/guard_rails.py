@@ -23,7 +23,9 @@ def target_weights(weights: PerAsset, update: PerAsset, floor: Scalar) -> PerAss
     clipped = jnp.clip(wanted, floor, 1.0 - (n - 1) * floor)
     taken = floor * jnp.sum(low, axis=0, keepdims=True)
     free = jnp.sum(jnp.where(low, 0.0, clipped), axis=0, keepdims=True)
-    scaled = jnp.where(low, clipped, clipped * ((1.0 - taken) / free))
+    # With a floor of 1/n rounding may put every token under it, and nothing is left to scale.
+    scale = (1.0 - taken) / jnp.where(free > 0.0, free, 1.0)
+    scaled = jnp.where(low, clipped, clipped * scale)
     lack = 1.0 - jnp.sum(scaled, axis=0, keepdims=True)
     return scaled + jnp.where(_is_first_largest(scaled), lack, 0.0)
 

@@ -20,9 +20,9 @@ from momentum_opt.fingerprint.periods import Days
 from momentum_opt.market import Market
 from momentum_opt.metrics.objective import less_turnover, mean_worst_steadiness, objective
 from momentum_opt.metrics.registry import cadence_of, evaluate
-from momentum_opt.simulation.engine import simulate
-from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minutes import MinuteInputs, minute_inputs, rebuild_minutes
+from momentum_opt.simulation.engine import BoundaryPath, simulate
+from momentum_opt.simulation.inputs import DayInputs, MarketArrays, market_arrays
+from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, settings_of, stack
@@ -117,9 +117,20 @@ def score(
         assert path.blocks is not None
         assert minutes is not None
         rebuilt = rebuild_minutes(path.blocks, minutes, spec)
+    return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
 
+
+def score_path(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    boundaries: DayInputs,
+    path: BoundaryPath,
+    rebuilt: MinutePath | None,
+    penalties: Penalties,
+) -> Scores:
+    """Score a finished simulation; from the rebuilt minutes where they are given."""
     def measured(days: Days, names: Sequence[str]) -> dict[str, Array]:
-        part = slice_path(path, rebuilt, arrays.days, spec, days, scoring.cadence)
+        part = slice_path(path, rebuilt, boundaries, spec, days, scoring.cadence)
         return evaluate(names, part, spec.bars_per_day)
 
     def turned_over(days: Days) -> Array | None:

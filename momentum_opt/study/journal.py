@@ -1,5 +1,6 @@
 """Durable storage (SPEC §12): a journal path or an Optuna URL in, a storage that survives crashes out."""
 
+import fcntl
 import json
 import os
 import warnings
@@ -8,25 +9,24 @@ from types import TracebackType
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from momentum_opt.errors import RunFolderError, StudyError
 
-if os.name == "posix":
-    import fcntl
 
 
 class TornJournalWarning(UserWarning):
     """The end of a journal was damaged and has been cut back to its last whole line."""
 
 
-class AdvisoryFileLock(BaseJournalFileLock):
+class AdvisoryFileLock(JournalFileOpenLock):
     """A lock that the operating system releases when its process dies, so no start waits for a dead one.
 
-    On systems without advisory locks of this kind Optuna's own lock file would be needed; momentum-opt refuses there.
+    Takes the place of Optuna's lock file, which a killed process leaves behind for 30 s.
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
         self._path = path
         self._handle: int | None = None
 

@@ -27,7 +27,7 @@ from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inp
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
-from momentum_opt.study.evaluation import Penalties, ScoreSpec, penalties_of, score, score_spec
+from momentum_opt.study.evaluation import Penalties, ScoreSpec, penalties_of, score_path, score_spec
 from momentum_opt.study.slices import slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
 
@@ -90,15 +90,19 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)),
     )
     host: _Outputs = jax.tree.map(np.asarray, jax.device_get(outputs))
+    periods = [name for name, _ in _named_periods(fingerprint)]  # JAX has sorted the keys; restore the order of time
     as_float = partial(jax.tree.map, float)
     return Replay(
         value=np.asarray(host.minutes.value),
         weights=np.asarray(host.minutes.weights),
         reserves=np.asarray(host.minutes.reserves),
-        baselines={name: np.asarray(values) for name, values in host.baselines.items()},
+        baselines={name: np.asarray(host.baselines[name]) for name in BASELINES},
         objectives=tuple(float(value) for value in host.objectives),
-        metrics=as_float(host.metrics),
-        baseline_metrics=as_float(host.baseline_metrics),
+        metrics={name: {metric: float(host.metrics[name][metric]) for metric in METRICS} for name in periods},
+        baseline_metrics={
+            name: {baseline: as_float(host.baseline_metrics[name][baseline]) for baseline in BASELINES}
+            for name in periods
+        },
     )
 
 
@@ -145,7 +149,7 @@ def _replay(
     return _Outputs(
         minutes,
         {**held(0), "constant_weight": constant},
-        score(spec, scoring, arrays, inputs, settings, penalties, candidates).objectives,
+        score_path(spec, scoring, arrays.days, path, minutes, penalties).objectives,
         metrics,
         baseline_metrics,
     )

@@ -29,7 +29,8 @@ class SobolSampler(BaseSampler):
     def __init__(self, seed: int, finished: int, distributions: Distributions) -> None:
         self._distributions = dict(distributions)
         self._points = qmc.Sobol(len(distributions), rng=np.random.default_rng(seed))
-        self._points.fast_forward(finished)
+        if finished:  # scipy refuses to skip none
+            self._points.fast_forward(finished)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """All parameters at once."""

@@ -23,7 +23,7 @@ def slice_path(values: np.ndarray, bars_per_day: int, first_reserves=RESERVES, f
     held = jnp.full(minute.shape[1:], (first_reserves * last).sum())
     uniform = minute[0] * (last / first).mean()
     days = slice(bars_per_day - 1, None, bars_per_day)
-    return SlicePath(minute[::bars_per_day], minute[-1], held, uniform, minute[days], minute)
+    return SlicePath(minute[::bars_per_day], minute[-1], minute[days], minute, held, uniform)
 
 
 def oracle(values: np.ndarray, bars_per_day: int) -> dict[str, float]:

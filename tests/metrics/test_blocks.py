@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from momentum_opt.metrics.blocks import in_blocks, percentile, returns
+from momentum_opt.metrics.blocks import in_blocks, lowest, percentile, returns
 from momentum_opt.metrics.drawdown import drawdowns
 from tests.reference.metrics import drawdowns_of
 
@@ -24,6 +24,14 @@ def test_no_complete_block_is_one_block_of_nan():
     blocks = in_blocks(jnp.arange(8.0).reshape(4, 2), 5)
     assert blocks.shape == (1, 5, 2)
     assert jnp.isnan(blocks).all()
+
+
+@pytest.mark.parametrize("shape", [(3,), (1560,), (1560, 3), (9, 1024)])
+def test_the_lowest_keeps_nan(shape):
+    values = np.random.default_rng(0).normal(size=shape)
+    np.testing.assert_array_equal(lowest(jnp.asarray(values)), values.min(axis=0))
+    values[-2:] = np.nan
+    assert np.isnan(jax.jit(lowest)(jnp.asarray(values))).all()
 
 
 def test_returns_along_either_axis():

@@ -1,5 +1,7 @@
 """Aggregates and penalties of SPEC §11 against numbers worked out by hand."""
 
+from inspect import unwrap
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,8 +25,9 @@ def test_aggregates(how):
 
 
 def test_an_unknown_aggregate_is_refused():
+    unchecked = unwrap(aggregate)  # as outside the tests, without the run-time type checker
     with pytest.raises(ValueError, match="`how` must be mean, worst or mean_minus_std, but got 'median'"):
-        aggregate(WINDOWS, "median")  # type: ignore[arg-type]
+        unchecked(WINDOWS, "median")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("how", AGGREGATES)

@@ -146,15 +146,21 @@ def test_a_rising_value_never_falls(seed):
         assert not np.isfinite(found[name]), name
 
 
-@pytest.mark.parametrize("batch", [(1,), (5,), (2, 3)])
+@pytest.mark.parametrize("batch", [(1,), (2, 3)])
 def test_a_batch_equals_its_singles(batch):
     values = random_values(65, 24, batch)
     together = evaluate_all(slice_path(values, 24), 24)
-    mapped = jax.vmap(lambda path: evaluate(ALL, path, 24), in_axes=-1, out_axes=-1)(slice_path(values, 24))
     for index in np.ndindex(batch):
         single = jax.tree.map(np.asarray, evaluate_all(slice_path(values[(slice(None), *index)], 24), 24))
         assert_same({name: together[name][index] for name in ALL}, single, rtol=1e-12)
-        assert_same({name: mapped[name][index] for name in ALL}, single, rtol=1e-12)
+
+
+def test_vmap_equals_the_batch_axis():
+    path = slice_path(random_values(65, 24, (5,)), 24)
+    mapped = jax.jit(jax.vmap(lambda one: evaluate(ALL, one, 24), in_axes=-1, out_axes=-1))(path)
+    together = evaluate_all(path, 24)
+    for name in ALL:
+        np.testing.assert_allclose(mapped[name], together[name], rtol=1e-12, err_msg=name)
 
 
 def test_jit_equals_eager():

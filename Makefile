@@ -1,0 +1,46 @@
+# Everything runs in .venv, which the first target that needs it makes. PYTHON names another interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?= configs/quickstart.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev tune test check format smoke bench
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(VENV)/installed ## make .venv and install momentum-opt into it
+
+dev: $(VENV)/installed-dev ## also install what tests and checks need
+
+tune: $(VENV)/installed ## tune the bundled synthetic sample and show the result (CONFIG=… for another one)
+	$(BIN)/momentum-opt tune $(CONFIG)
+
+test: $(VENV)/installed-dev ## run the tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev ## lint, format check, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/installed-dev ## rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+smoke: $(VENV)/installed ## a tune of a few seconds, in a folder of its own
+	$(BIN)/momentum-opt tune configs/smoke.yaml
+
+bench: $(VENV)/installed ## measure; the table is printed and written to benchmarks/results
+	$(BIN)/python -m benchmarks.run

@@ -1,0 +1,67 @@
+"""Tune a QuantAMM momentum pool on real prices, replay the winner, trust the number.
+
+The names are imported when they are first used, so that `import momentum_opt` is cheap.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from momentum_opt.api import backtest, market_of, score, tune
+    from momentum_opt.fingerprint import Fingerprint, load_fingerprint
+    from momentum_opt.market import Market, load_market
+    from momentum_opt.pool import MomentumPool
+    from momentum_opt.vocabulary.schema import (
+        COMMON_PARAM_SCHEMA,
+        OptunaRange,
+        ParamSpec,
+        get_optuna_range,
+        get_param_value,
+        sample_in_range,
+    )
+
+_HOMES = {
+    "COMMON_PARAM_SCHEMA": "momentum_opt.vocabulary.schema",
+    "Fingerprint": "momentum_opt.fingerprint",
+    "Market": "momentum_opt.market",
+    "MomentumPool": "momentum_opt.pool",
+    "OptunaRange": "momentum_opt.vocabulary.schema",
+    "ParamSpec": "momentum_opt.vocabulary.schema",
+    "backtest": "momentum_opt.api",
+    "get_optuna_range": "momentum_opt.vocabulary.schema",
+    "get_param_value": "momentum_opt.vocabulary.schema",
+    "load_fingerprint": "momentum_opt.fingerprint",
+    "load_market": "momentum_opt.market",
+    "market_of": "momentum_opt.api",
+    "sample_in_range": "momentum_opt.vocabulary.schema",
+    "score": "momentum_opt.api",
+    "tune": "momentum_opt.api",
+}
+
+__all__ = [
+    "COMMON_PARAM_SCHEMA",
+    "Fingerprint",
+    "Market",
+    "MomentumPool",
+    "OptunaRange",
+    "ParamSpec",
+    "backtest",
+    "get_optuna_range",
+    "get_param_value",
+    "load_fingerprint",
+    "load_market",
+    "market_of",
+    "sample_in_range",
+    "score",
+    "tune",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'momentum_opt' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,64 @@
+"""`momentum-opt backtest`: replay a parameter set on its prices, minute by minute."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from momentum_opt.cli.config import AsJson, Settings
+
+if TYPE_CHECKING:
+    from momentum_opt.api import BacktestResult
+
+
+def backtest(
+    params: Annotated[
+        Path, typer.Option("--params", metavar="FILE", help="A best.json, or a file with params alone.")
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="CONFIG", help="Configuration for the params.", show_default=False),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of price files.", show_default=False)
+    ] = None,
+    settings: Settings = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Write summary.json and daily.parquet here.", show_default=False),
+    ] = None,
+    minute: Annotated[bool, typer.Option("--minute", help="With --out, write minute.parquet as well.")] = False,
+    allow_changed_data: Annotated[
+        bool, typer.Option("--allow-changed-data", help="Accept prices that differ from the recorded ones.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Replay parameters: all metrics of train, validation and test, with the baselines beside them."""
+    from momentum_opt import api
+    from momentum_opt.errors import UsageError
+
+    if minute and out is None:
+        raise UsageError("--minute: no place to write minute.parquet to; give --out DIR as well")
+    result = api.backtest(
+        params, config=config, overrides=settings or (), data=data, allow_changed_data=allow_changed_data
+    )
+    written = [] if out is None else api.write_backtest(result, out, minute=minute)
+    api.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
+    _print(result, written, as_json=as_json)
+
+
+def _print(result: "BacktestResult", written: list[Path], *, as_json: bool) -> None:
+    from momentum_opt.cli.render import data_lines, metric_table, objective_line, parameter_table
+    from momentum_opt.results.files import to_json
+
+    summary = result.summary
+    if as_json:
+        typer.echo(to_json({**summary, "written": [str(path) for path in written]}), nl=False)
+        return
+    typer.echo(objective_line(summary))
+    typer.echo(f"\n{parameter_table(summary)}\n\n{metric_table(summary)}\n")
+    for line in data_lines(summary):
+        typer.echo(line)
+    for path in written:
+        typer.echo(f"written: {path}")

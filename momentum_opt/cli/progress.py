@@ -1,0 +1,62 @@
+"""Progress of a study on stderr: a bar on a terminal, a plain line every few seconds elsewhere (SPEC §16)."""
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from momentum_opt.study.loop import Progress
+
+PLAIN_SECONDS = 5.0
+"""Seconds between two plain lines."""
+
+
+def describe(progress: "Progress") -> str:
+    """One line: done/total, best so far, trials/s, failed, elapsed and remaining."""
+    best = "none" if progress.best is None else f"{progress.best.objectives[0]:.6g}"
+    rate = progress.new / progress.seconds if progress.seconds > 0 else 0.0
+    left = f"{(progress.total - progress.done) / rate:.0f} s" if rate > 0 else "unknown"
+    return (
+        f"{progress.done}/{progress.total} trials, best {best}, {rate:.0f} trials/s, {progress.failed} failed, "
+        f"{progress.seconds:.0f} s elapsed, {left} left"
+    )
+
+
+class Reporter:
+    """Shows the progress of one study; use it as a context."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._next = 0.0
+
+    def __enter__(self) -> "Reporter":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            console = Console(stderr=True)  # honours NO_COLOR
+            self._bar = Progress(BarColumn(bar_width=24), TextColumn("{task.description}"), console=console)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, progress: "Progress") -> None:
+        """Show `progress`; lines are thinned out, the last one is always shown."""
+        if self._bar is not None:
+            if self._task is None:
+                self._task = self._bar.add_task("", total=progress.total)
+            self._bar.update(self._task, completed=progress.done, description=describe(progress))
+            return
+        now = time.monotonic()
+        if now >= self._next or progress.done == progress.total:
+            self._next = now + PLAIN_SECONDS
+            typer.echo(describe(progress), err=True)

@@ -1,0 +1,146 @@
+"""`momentum-opt tune`: search, replay the winner, write the run folder."""
+
+import math
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from momentum_opt.cli.config import AsJson, Config, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from momentum_opt.api import TuneResult
+    from momentum_opt.fingerprint import Fingerprint
+    from momentum_opt.market import Market
+    from momentum_opt.results.run_folder import RunFolder
+    from momentum_opt.study.loop import Progress
+    from momentum_opt.study.space import SearchSpace
+
+INTERRUPTED = 130
+
+Trials = Annotated[
+    int | None, typer.Option("--trials", metavar="N", help="The same as --set search.n_trials=N.", show_default=False)
+]
+RunDir = Annotated[
+    Path | None,
+    typer.Option("--run-dir", metavar="DIR", help="Run folder instead of runs/<name>-<digest>.", show_default=False),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option("--storage", metavar="URL", help="Where trials are kept: an Optuna URL.", show_default=False),
+]
+
+
+def tune(
+    config: Config,
+    trials: Trials = None,
+    settings: Settings = None,
+    run_dir: RunDir = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search for the best parameters; the same command again goes on where it stopped."""
+    from momentum_opt.fingerprint import load_fingerprint
+
+    shortcuts = {"search.n_trials": trials, "search.storage": storage}
+    overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
+    fingerprint = load_fingerprint(config, overrides)
+    result, interrupted = _run(fingerprint, config, run_dir)
+    _print(result, as_json=as_json)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "tuple[TuneResult, bool]":
+    from momentum_opt import api
+    from momentum_opt.cli.progress import Reporter, describe
+    from momentum_opt.results.run_folder import default_folder, now_text
+
+    with _stop_request() as stop_requested, Reporter() as report:
+        log: list[Path] = []
+
+        def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
+            log.append(folder.log)
+            for line in _opening(fingerprint, folder, market, space):
+                typer.echo(line, err=True)
+                _append(folder.log, f"{now_text()} {line}")
+
+        def on_batch(progress: "Progress") -> None:
+            report(progress)
+            _append(log[0], f"{now_text()} {describe(progress)}")
+
+        result = api.tune(
+            fingerprint,
+            run_dir or default_folder(config, fingerprint),
+            config_text=config.read_text(encoding="utf-8-sig"),
+            command=" ".join(["momentum-opt", *sys.argv[1:]]),
+            on_start=on_start,
+            on_batch=on_batch,
+            should_stop=stop_requested,
+        )
+    return result, result.outcome.stopped == "interrupted"
+
+
+def _opening(
+    fingerprint: "Fingerprint", folder: "RunFolder", market: "Market", space: "SearchSpace"
+) -> "Iterator[str]":
+    """What a user should know before the first batch."""
+    from momentum_opt.device import describe_devices
+    from momentum_opt.fingerprint import choose_engine
+
+    engine = choose_engine(fingerprint, market.bar_minutes)
+    yield f"run folder {folder.path}, digest {fingerprint.digest}"
+    yield f"engine {engine.name}: {engine.reason}; {describe_devices()}, {fingerprint.device.precision}"
+    asked = math.ceil(fingerprint.pool.max_memory_days)
+    short = "" if market.burn_in_days >= asked else f" of the {asked} that max_memory_days asks for"
+    yield f"prices of {'/'.join(market.tokens)}; {market.burn_in_days} days of history before the start{short}"
+    yield from (f"note: {note}" for note in space.notes)
+
+
+def _append(log: Path, line: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+@contextmanager
+def _stop_request() -> "Iterator[Callable[[], bool]]":
+    """Ask whether the user wants to stop: the first SIGINT or SIGTERM ends the study after its batch, a second at once."""
+    asked = False
+
+    def note(signum: int, frame: object) -> None:
+        nonlocal asked
+        del signum, frame
+        if asked:
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
+        asked = True
+        typer.echo("stopping after this batch; once more to stop at once", err=True)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print(result: "TuneResult", *, as_json: bool) -> None:
+    from momentum_opt.cli.render import metric_table, objective_line, parameter_table
+    from momentum_opt.results.files import to_json
+
+    best, folder = result.best, result.folder
+    if as_json:
+        typer.echo(to_json({"run_dir": str(folder.path), "stopped": result.outcome.stopped, "best": best}), nl=False)
+        return
+    study = best["study"]
+    failed = f", {study['n_failed']} failed" if study["n_failed"] else ""
+    typer.echo(f"best of {study['n_trials']} trials{failed}: trial {best['trial']} ({result.outcome.stopped})")
+    typer.echo(objective_line(best))
+    typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
+    typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")

@@ -1,0 +1,92 @@
+"""best.json (SPEC §15): a trial and its replay in, one document from which the result can be replayed out."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final
+
+from momentum_opt.errors import ParamsError
+from momentum_opt.fingerprint import Fingerprint, recordable
+from momentum_opt.market import Market
+from momentum_opt.results.files import read_json
+from momentum_opt.results.parameters import internal_form, readable_form
+from momentum_opt.results.run_folder import now_text, prices_record
+from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.replay import Replay
+from momentum_opt.study.trials import TrialRecord
+
+PACKAGES: Final = ("momentum-opt", "jax", "jaxlib", "numpy", "scipy", "optuna", "cmaes", "pandas", "pyarrow")
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """What best.json says of the study."""
+
+    name: str
+    n_trials: int
+    n_failed: int
+
+
+def best_document(
+    fingerprint: Fingerprint,
+    market: Market,
+    params: ParamSet,
+    trial: TrialRecord,
+    replay: Replay,
+    study: StudyFacts,
+) -> dict[str, Any]:
+    """The content of best.json; `baselines` stands beside the metrics that SPEC §15 lists."""
+    return {
+        "params": internal_form(params, fingerprint.tokens),
+        "readable": readable_form(params, fingerprint),
+        "objective": objective_section(fingerprint, trial.objectives),
+        "metrics": replay.metrics,
+        "baselines": replay.baseline_metrics,
+        "fingerprint": recordable(fingerprint.to_dict()),
+        "digest": fingerprint.digest,
+        "data": prices_record(market),
+        "trial": trial.number,
+        "study": {
+            "name": study.name,
+            "sampler": fingerprint.search.sampler,
+            "seed": fingerprint.search.seed,
+            "n_trials": study.n_trials,
+            "n_failed": study.n_failed,
+        },
+        "versions": versions(),
+        "created": now_text(),
+    }
+
+
+def objective_section(fingerprint: Fingerprint, objectives: tuple[float, ...]) -> dict[str, Any]:
+    """`objective` of a document: metric, aggregate and value; with several objectives their values as a list."""
+    aim = fingerprint.objective
+    value = list(objectives) if aim.multi_objective else objectives[0]
+    aggregate = ["mean", "worst", "steadiness"] if aim.multi_objective else aim.aggregate
+    return {"metric": aim.metric, "aggregate": aggregate, "value": value}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a number depends on."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def read_params_file(path: Path) -> dict[str, Any]:
+    """A params file: a best.json, or a document with `params` alone.
+
+    Raises:
+        ParamsError: it holds no `params` table.
+    """
+    document = read_json(path, "a best.json or a params file")
+    if not isinstance(document.get("params"), Mapping) or not document["params"]:
+        raise ParamsError(f'{path}: has no "params"; give a best.json, or {{"params": {{"k_per_day": …}}}} with --config')
+    return document
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,99 @@
+"""Parameters as people read and write them: (asset,) arrays to tables keyed by token, and params files back to arrays."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.errors import ParamsError
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.pool.memory import capped_lamb, lamb_to_memory_days_clipped, memory_days_to_lamb
+from momentum_opt.study.candidates import ParamSet, initial_weights
+
+Values = NDArray[np.float64]
+ByToken = dict[str, float]
+
+INTERNAL: Final = (
+    "log_k", "k", "absolute_k", "logit_lamb", "logit_delta_lamb", "initial_weights_logits", "initial_weights",
+)  # fmt: skip
+READABLE: Final = ("k_per_day", "memory_days")
+
+
+def by_token(values: Values, tokens: tuple[str, ...]) -> ByToken:
+    """Values keyed by token name."""
+    return {token: float(value) for token, value in zip(tokens, values, strict=True)}
+
+
+def internal_form(params: ParamSet, tokens: tuple[str, ...]) -> dict[str, ByToken]:
+    """Parameters under their internal names, keyed by token."""
+    return {name: by_token(values, tokens) for name, values in params.items()}
+
+
+def readable_form(params: ParamSet, fingerprint: Fingerprint) -> dict[str, ByToken]:
+    """k per day, memory in days and decay λ as simulated (after the cap), and the initial weights; keyed by token."""
+    pool = fingerprint.pool
+    lamb = capped_lamb(jnp.asarray(params["logit_lamb"]), pool.max_memory_days, pool.chunk_period)
+    memory = np.asarray(lamb_to_memory_days_clipped(lamb, pool.chunk_period, pool.max_memory_days))
+    table = {
+        "k_per_day": _k_per_day(params, memory),
+        "memory_days": memory,
+        "lamb": np.asarray(lamb),
+        "initial_weights": initial_weights(params),
+    }
+    return {name: by_token(values, fingerprint.tokens) for name, values in table.items()}
+
+
+def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerprint, where: str) -> dict[str, Values]:
+    """A params file's `params` as arrays; what it leaves out of initial weights comes from `start`.
+
+    Args:
+        given: name → {token: number} or one number for all tokens; internal names, or `k_per_day` and `memory_days`.
+        start: the fingerprint's initial values.
+        fingerprint: tokens and chunk period.
+        where: the file, for messages.
+
+    Raises:
+        ParamsError: an unknown name, a token that is missing or not in the pool, or a value that is no number.
+    """
+    unknown = [name for name in given if name not in INTERNAL + READABLE]
+    if unknown:
+        known = ", ".join(READABLE + INTERNAL)
+        raise ParamsError(f"{where}: unknown parameter {', '.join(unknown)}; use {known}")
+    params = {name: _values(value, fingerprint.tokens, f"{where}: params.{name}") for name, value in given.items()}
+    if "memory_days" in params:
+        params["logit_lamb"] = _logit_lamb(params.pop("memory_days"), fingerprint, where)
+    if "k_per_day" in params:
+        params["k"] = params.pop("k_per_day")  # not log_k: zero is a k like any other
+    if "initial_weights" not in params and "initial_weights_logits" not in params:
+        params["initial_weights_logits"] = np.asarray(start["initial_weights_logits"])
+    return params
+
+
+def _k_per_day(params: ParamSet, memory_days: Values) -> Values:
+    if "log_k" in params:
+        return np.exp2(params["log_k"])
+    return params["k"] if "k" in params else params["absolute_k"] / memory_days
+
+
+def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
+    if isinstance(value, Mapping):
+        if set(value) != set(tokens):
+            raise ParamsError(
+                f"{where}: names the tokens {', '.join(sorted(value))}, but the pool holds {', '.join(tokens)}"
+            )
+        numbers = [value[token] for token in tokens]
+    else:
+        numbers = [value] * len(tokens)
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise ParamsError(f"{where}: {number!r} is no number; give one number, or one per token")
+    return np.array(numbers, dtype=np.float64)
+
+
+def _logit_lamb(memory_days: Values, fingerprint: Fingerprint, where: str) -> Values:
+    if not (memory_days > 0).all():
+        raise ParamsError(f"{where}: params.memory_days must be above 0, but holds {memory_days.min():g}")
+    lamb = np.asarray(memory_days_to_lamb(jnp.asarray(memory_days), fingerprint.pool.chunk_period))
+    return np.log(lamb) - np.log1p(-lamb)

@@ -1,0 +1,41 @@
+"""What every test runs under: float64, no compilation cache of the user's, shapes checked at run time, shared data used."""
+
+import os
+from collections.abc import Generator, Iterator
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+from tests.shared_data import SHARED, needs_shared
+
+jax.config.update("jax_enable_x64", True)
+
+# Before any of these packages is imported: from here on every annotated shape in them is checked at every call.
+CHECKED = ("momentum_opt.pool", "momentum_opt.simulation", "momentum_opt.metrics", "momentum_opt.study")
+0 and install_import_hook(CHECKED, "tests.shape_checker.check")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever a test caches goes to a folder of this session."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that needs the shared data may be skipped only where there are none."""
+    report = yield
+    wants = any(mark == needs_shared.mark for mark in item.iter_markers("skipif"))
+    if wants and SHARED is not None and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} needs the shared data, which are there, and was skipped: {report.longrepr}"
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say that the golden numbers and real prices were not looked at."""
+    if SHARED is None:
+        terminalreporter.write_line("shared data absent: golden numbers and real prices were not tested", yellow=True)
