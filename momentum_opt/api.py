@@ -5,11 +5,9 @@ Call `momentum_opt.device.configure()` once before anything that simulates; the 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import optuna
 
 from momentum_opt import device
 from momentum_opt.errors import DataError, ParamsError, ReplayMismatchError, StudyError
@@ -152,7 +150,6 @@ def tune(
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
     device.configure()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = search_space(fingerprint)
     market = market_of(fingerprint)
     search = fingerprint.search
@@ -162,8 +159,9 @@ def tune(
     name = search.study_name or run_dir.name
     study = Study(fingerprint, space, evaluator, open_storage(search.storage, folder.journal), name)
     outcome = study.run(search.n_trials, on_batch=on_batch, should_stop=should_stop)
+    if outcome.records:
+        write_table(folder.trials, trials_table(outcome.records, space, fingerprint))
     winner = _winner(outcome, fingerprint)
-    write_table(folder.trials, trials_table(outcome.records, space, fingerprint))
     best = _settled(folder, outcome, winner)
     if best is None:
         best = _settle(folder, fingerprint, market, space, outcome, winner, name)
@@ -212,7 +210,7 @@ def _settle(
     replayed = replay(fingerprint, market, params)
     check_replay(tuned, replayed.objectives, f"trial {winner.number}")
     facts = StudyFacts(name, len(outcome.records), sum(record.failed for record in outcome.records))
-    best = best_document(fingerprint, market, params, winner, replayed, facts)
+    best = best_document(fingerprint, market, params, replace(winner, objectives=tuned), replayed, facts)
     write_json(folder.best, best)
     return read_json(folder.best, "best.json")
 
@@ -257,7 +255,7 @@ def backtest(
     document = read_params_file(params_file)
     fingerprint = _fingerprint_of(document, params_file, config, overrides)
     recorded = document.get("data") if config is None else None
-    root = data or _recorded_root(recorded) or fingerprint.data.root
+    root = data or (None if overrides else _recorded_root(recorded)) or fingerprint.data.root
     burn_in = recorded["burn_in_days"] if recorded and not overrides else None
     market = market_of(fingerprint, root=root, burn_in_days=burn_in)
     if recorded and not allow_changed_data:

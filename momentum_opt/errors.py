@@ -1,4 +1,4 @@
-"""The error tree: every error is one clear line (what, where, what to do), a builtin as well, and knows its exit code."""
+"""The error tree: every error is one clear line (what, where, what to do) and a builtin, and has an exit code."""
 
 from collections.abc import Sequence
 from typing import ClassVar

@@ -7,13 +7,14 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
+import tests.shape_checker
 from tests.shared_data import SHARED, needs_shared
 
 jax.config.update("jax_enable_x64", True)
 
 # Before any of these packages is imported: from here on every annotated shape in them is checked at every call.
 CHECKED = ("momentum_opt.pool", "momentum_opt.simulation", "momentum_opt.metrics", "momentum_opt.study")
-0 and install_import_hook(CHECKED, "tests.shape_checker.check")
+install_import_hook(CHECKED, f"{tests.shape_checker.__name__}.check")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 
 def backtest(
-    params: Annotated[
-        Path, typer.Option("--params", metavar="FILE", help="A best.json, or a file with params alone.")
-    ],
+    params: Annotated[Path, typer.Option("--params", metavar="FILE", help="A best.json, or a file with params alone.")],
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="CONFIG", help="Configuration for the params.", show_default=False),

@@ -60,7 +60,9 @@ def objective_line(document: Document) -> str:
     """The objective in words, for example `objective: daily_log_sharpe (mean) = 1.0189`."""
     aim = document["objective"]
     if isinstance(aim["value"], Sequence):
-        values = ", ".join(f"{name} {_number(value)}" for name, value in zip(aim["aggregate"], aim["value"], strict=True))
+        values = ", ".join(
+            f"{name} {_number(value)}" for name, value in zip(aim["aggregate"], aim["value"], strict=True)
+        )
         return f"objective: {aim['metric']}: {values}"
     return f"objective: {aim['metric']} ({aim['aggregate']}) = {_number(aim['value'])}"
 

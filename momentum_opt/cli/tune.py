@@ -13,7 +13,7 @@ import typer
 from momentum_opt.cli.config import AsJson, Config, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from momentum_opt.api import TuneResult
     from momentum_opt.fingerprint import Fingerprint
@@ -109,8 +109,8 @@ def _append(log: Path, line: str) -> None:
 
 
 @contextmanager
-def _stop_request() -> "Iterator[Callable[[], bool]]":
-    """Ask whether the user wants to stop: the first SIGINT or SIGTERM ends the study after its batch, a second at once."""
+def _stop_request() -> "Generator[Callable[[], bool]]":
+    """Ask whether the user wants to stop: the first SIGINT or SIGTERM waits for the batch in flight."""
     asked = False
 
     def note(signum: int, frame: object) -> None:

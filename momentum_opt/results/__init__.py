@@ -1,0 +1,1 @@
+"""Results: run folder, best.json, tables (SPEC §15)."""

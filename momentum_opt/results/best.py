@@ -81,7 +81,9 @@ def read_params_file(path: Path) -> dict[str, Any]:
     """
     document = read_json(path, "a best.json or a params file")
     if not isinstance(document.get("params"), Mapping) or not document["params"]:
-        raise ParamsError(f'{path}: has no "params"; give a best.json, or {{"params": {{"k_per_day": …}}}} with --config')
+        raise ParamsError(
+            f'{path}: has no "params"; give a best.json, or {{"params": {{"k_per_day": …}}}} with --config'
+        )
     return document
 
 

@@ -1,4 +1,4 @@
-"""Parameters as people read and write them: (asset,) arrays to tables keyed by token, and params files back to arrays."""
+"""Parameters as people read and write them: arrays to tables keyed by token, and params files back to arrays."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,6 +19,10 @@ INTERNAL: Final = (
     "log_k", "k", "absolute_k", "logit_lamb", "logit_delta_lamb", "initial_weights_logits", "initial_weights",
 )  # fmt: skip
 READABLE: Final = ("k_per_day", "memory_days")
+ALTERNATIVES: Final = (
+    ("memory_days", "logit_lamb"), ("k_per_day", "k"), ("initial_weights", "initial_weights_logits"),
+)  # fmt: skip
+"""Pairs of which one would silently hide the other; the names of k are compared by `check_params` as well."""
 
 
 def by_token(values: Values, tokens: tuple[str, ...]) -> ByToken:
@@ -61,6 +65,9 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
     if unknown:
         known = ", ".join(READABLE + INTERNAL)
         raise ParamsError(f"{where}: unknown parameter {', '.join(unknown)}; use {known}")
+    for one, other in ALTERNATIVES:
+        if one in given and other in given:
+            raise ParamsError(f"{where}: holds both params.{one} and params.{other}; keep one of the two")
     params = {name: _values(value, fingerprint.tokens, f"{where}: params.{name}") for name, value in given.items()}
     if "memory_days" in params:
         params["logit_lamb"] = _logit_lamb(params.pop("memory_days"), fingerprint, where)

@@ -72,6 +72,8 @@ def open_run_folder(path: Path, config_text: str, fingerprint: Fingerprint, mark
     if folder.fingerprint.exists():
         _check_same_run(folder, fingerprint, data)
         return folder
+    if path.exists() and not path.is_dir():
+        raise RunFolderError(f"{path}: a file, not a folder; give another --run-dir")
     if path.exists() and any(path.iterdir()):
         raise RunFolderError(f"{path}: not empty and not a run folder; give another --run-dir")
     try:

@@ -46,7 +46,7 @@ def _row(record: TrialRecord, space: SearchSpace, fingerprint: Fingerprint) -> d
 
 
 def replay_table(replay: Replay, market: Market, bars: np.ndarray) -> pd.DataFrame:
-    """The chosen bars of a replay: time, values of the pool and its baselines, and per token price, weight, reserves."""
+    """The chosen bars of a replay: time, values of pool and baselines, and price, weight and reserves per token."""
     prices = market.prices[market.start_row :]
     table: dict[str, Any] = {
         "time": pd.to_datetime(market.times_ms[market.start_row :][bars], unit="ms", utc=True),

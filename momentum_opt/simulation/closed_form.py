@@ -13,7 +13,10 @@ and block, w being the smallest weight on the ramp. At d ≤ 0.05 w that is 2e-1
 
 import jax.numpy as jnp
 
-from momentum_opt.arrays import PerAsset, PerCandidate
+from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
+
+Moments = Float[Array, "asset *#batch"]
+"""One number per token, the same for all candidates."""
 
 
 def weight_cost(start: PerAsset, end: PerAsset, step: PerAsset) -> PerAsset:
@@ -25,6 +28,6 @@ def weight_cost(start: PerAsset, end: PerAsset, step: PerAsset) -> PerAsset:
     return (end - start) + 0.5 * step * jnp.log(end * v) - d2 * powers
 
 
-def block_growth(start: PerAsset, end: PerAsset, step: PerAsset, mu0: PerAsset, mu1: PerAsset) -> PerCandidate:
+def block_growth(start: PerAsset, end: PerAsset, step: PerAsset, mu0: Moments, mu1: Moments) -> PerCandidate:
     """Δ log V of a block; `step` per arbitrage step, the moments shaped to broadcast with the weights."""
     return jnp.sum(start * mu0 + step * mu1 - weight_cost(start, end, step), axis=0)

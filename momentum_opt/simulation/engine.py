@@ -17,7 +17,6 @@ from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import (
     Candidates,
     ChunkState,
-    Rule,
     Settings,
     enter_block,
     rule_constants,

@@ -73,6 +73,7 @@ def rule_constants(candidates: Candidates, settings: Settings, spec: SimulationS
     memory_days = lamb_to_memory_days_clipped(lamb, chunk_minutes, settings.max_memory_days)
     lamb_alt = None
     if spec.use_alt_lamb:
+        assert candidates.logit_delta_lamb is not None
         logit = candidates.logit_lamb + candidates.logit_delta_lamb
         lamb_alt = capped_lamb(logit, settings.max_memory_days, chunk_minutes)
     given = {name: getattr(candidates, name) for name in ("log_k", "absolute_k", "k")}
@@ -104,9 +105,7 @@ def enter_block(
     return jax.tree.map(lambda new, old: jnp.where(block.updates, new, old), updated, state)
 
 
-def _update(
-    state: ChunkState, block: BlockInputs, rule: Rule, settings: Settings, spec: SimulationSpec
-) -> ChunkState:
+def _update(state: ChunkState, block: BlockInputs, rule: Rule, settings: Settings, spec: SimulationSpec) -> ChunkState:
     weights = state.origin + state.step * spec.interpolation
     price = _per_candidate(block.chunk_price, weights.ndim)
     estimator = estimator_step(state.estimator, price, rule.constants)

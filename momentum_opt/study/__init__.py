@@ -1,0 +1,1 @@
+"""Study: search space, samplers, batched ask and tell, durable storage, replay (SPEC §11, §12)."""

@@ -129,6 +129,7 @@ def score_path(
     penalties: Penalties,
 ) -> Scores:
     """Score a finished simulation; from the rebuilt minutes where they are given."""
+
     def measured(days: Days, names: Sequence[str]) -> dict[str, Array]:
         part = slice_path(path, rebuilt, boundaries, spec, days, scoring.cadence)
         return evaluate(names, part, spec.bars_per_day)
@@ -203,9 +204,7 @@ class Evaluator:
         self, fingerprint: Fingerprint, market: Market, *, batch_size: int, precision: str = "float64"
     ) -> None:
         self.fingerprint = fingerprint
-        self.spec = simulation_spec(
-            fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days
-        )
+        self.spec = simulation_spec(fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days)
         self.scoring = score_spec(fingerprint, self.spec)
         self._dtype = jnp.dtype(precision)
         minute = self.scoring.cadence == Cadence.MINUTE

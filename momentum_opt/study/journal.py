@@ -14,7 +14,6 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from momentum_opt.errors import RunFolderError, StudyError
 
 
-
 class TornJournalWarning(UserWarning):
     """The end of a journal was damaged and has been cut back to its last whole line."""
 
@@ -89,7 +88,7 @@ def _mend(path: Path) -> None:
     good = 0
     for number, line in enumerate(content.splitlines(keepends=True), start=1):
         if not _is_whole(line):
-            if b"\n" in content[good + len(line) :].rstrip(b"\n"):
+            if any(map(_is_whole, content[good + len(line) :].splitlines(keepends=True))):
                 raise RunFolderError(
                     f"{path}:{number}: damaged in the middle, the trials after it would be lost; "
                     "restore the file from a copy, or start a new run with --run-dir"

@@ -85,6 +85,7 @@ class Study:
         self._evaluator = evaluator
         n_objectives = 3 if fingerprint.objective.multi_objective else 1
         self._directions = [StudyDirection.MAXIMIZE] * n_objectives
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line per trial would drown the progress
         self.durable = optuna.create_study(
             storage=storage, study_name=name, directions=self._directions, load_if_exists=True
         )

@@ -80,7 +80,7 @@ def _random(seed: int, finished: int, batch_size: int, distributions: Distributi
 SAMPLER_FACTORIES: Final[Mapping[str, Callable[[int, int, int, Distributions], BaseSampler]]] = MappingProxyType(
     {"tpe": _tpe, "cmaes": _cmaes, "nsga2": _nsga2, "random": _random}
 )
-"""Name → factory (seed of the batch, finished trials, batch size, distributions); `qmc` has one seed for all batches."""
+"""Name → factory (seed of the batch, finished trials, batch size, distributions); `qmc` keeps one seed throughout."""
 
 
 def batch_sampler(name: str, seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:

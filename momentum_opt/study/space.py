@@ -70,8 +70,7 @@ class SearchSpace:
         """A trial's numbers as parameters: name → (asset,), scalars repeated for every token."""
         n_assets = len(next(iter(self.start.values())))
         sampled = {
-            one.name: np.broadcast_to(np.array([numbers[key] for key in one.keys]), (n_assets,))
-            for one in self.sampled
+            one.name: np.broadcast_to(np.array([numbers[key] for key in one.keys]), (n_assets,)) for one in self.sampled
         }
         return {**self.start, **sampled}
 
@@ -93,7 +92,10 @@ def search_space(fingerprint: Fingerprint) -> SearchSpace:
     around = [name for name in names if name in search.parameters and search.parameters[name].around is not None]
     if around:
         raise ConfigError(
-            [f"search.parameters.{name}.around: no known parameters to search around; give low and high" for name in around]
+            [
+                f"search.parameters.{name}.around: no known parameters to search around; give low and high"
+                for name in around
+            ]
         )
     sampled: list[Sampled] = []
     notes: list[str] = []

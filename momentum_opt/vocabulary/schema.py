@@ -6,12 +6,11 @@ the help texts and the documentation are derived from these objects; nothing els
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
 from momentum_opt.errors import UnknownParameterError
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +146,14 @@ def get_optuna_range(
         ValueError: the merged range is not a range.
     """
     if name not in schema:
-        raise UnknownParameterError(
-            f"`{name}` is not in the schema; the schema knows {', '.join(sorted(schema))}"
-        )
+        raise UnknownParameterError(f"`{name}` is not in the schema; the schema knows {', '.join(sorted(schema))}")
     base = schema[name].optuna
     optuna_settings = run_fingerprint.get("optimisation_settings", {}).get("optuna_settings", {})
     override = optuna_settings.get("parameter_config", {}).get(name)
     if not override:
         return base
-    merged = {} if base is None else {"low": base.low, "high": base.high, "log_scale": base.log_scale, "scalar": base.scalar}
-    merged.update({key: value for key, value in override.items() if key in ("low", "high", "log_scale", "scalar")})
-    return OptunaRange(**merged)
+    given = {key: value for key, value in override.items() if key in ("low", "high", "log_scale", "scalar")}
+    return OptunaRange(**given) if base is None else replace(base, **given)
 
 
 def sample_in_range(unit: Any, optuna_range: OptunaRange) -> Any:

@@ -1,0 +1,1 @@
+"""Measurements of momentum-opt on this machine; run with `make bench`."""
