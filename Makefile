@@ -32,7 +32,7 @@ test: $(VENV)/installed-dev ## run the tests
 check: $(VENV)/installed-dev ## lint, format check, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
 format: $(VENV)/installed-dev ## rewrite the code in the project's format

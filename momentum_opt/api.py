@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt import device
-from momentum_opt.errors import DataError, ParamsError, ReplayMismatchError, StudyError
+from momentum_opt.errors import ConfigError, DataError, ParamsError, ReplayMismatchError, StudyError
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint
 from momentum_opt.market import Market, hash_rows, load_market
 from momentum_opt.results.best import StudyFacts, best_document, objective_section, read_params_file, versions
@@ -145,14 +145,17 @@ def tune(
         should_stop: asked between batches; True ends the study early, with its results written.
 
     Raises:
+        ConfigError: the configuration asks for what cannot be done.
         RunFolderError: the folder holds another run.
         StudyError: every candidate failed, or the study was stopped before its first batch.
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
     device.configure()
+    search = fingerprint.search
+    if search.screen:
+        raise ConfigError([f"search.screen: this version does not screen candidates ({search.screen}); set it to 0"])
     space = search_space(fingerprint)
     market = market_of(fingerprint)
-    search = fingerprint.search
     evaluator = Evaluator(fingerprint, market, batch_size=search.batch_size, precision=fingerprint.device.precision)
     folder = open_run_folder(run_dir, config_text, fingerprint, market)
     on_start(folder, market, space)

@@ -50,9 +50,10 @@ def test_snippet_runs(checkout: Path) -> None:
     assert "SYNA" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "command", re.findall(r"^\$ momentum-opt (config .*?|data .*?)(?: +#.*)?$", README, re.MULTILINE)
-)
+SMALL_COMMANDS = re.findall(r"^\$ momentum-opt (config .*?|data .*?)(?: +#.*)?$", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", SMALL_COMMANDS)
 def test_small_commands_run(command: str, checkout: Path) -> None:
     done = run([sys.executable, "-m", "momentum_opt", *command.split()], checkout)
     assert done.returncode == 0, done.stderr

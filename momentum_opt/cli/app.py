@@ -2,6 +2,7 @@
 
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always.
     """
     debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    warnings.showwarning = _show_warning
     try:
         app(rest, prog_name="momentum-opt")  # leaves through SystemExit; usage errors with 2
     except KeyboardInterrupt:
@@ -85,6 +87,10 @@ def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    typer.echo(f"warning: {category.__name__}: {' '.join(str(message).split())}", err=True)
 
 
 def _fail(lines: Sequence[str], code: int, *, debug: bool) -> None:

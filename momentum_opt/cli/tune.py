@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
+from momentum_opt.errors import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -75,15 +76,21 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "tup
             report(progress)
             _append(log[0], f"{now_text()} {describe(progress)}")
 
-        result = api.tune(
-            fingerprint,
-            run_dir or default_folder(config, fingerprint),
-            config_text=config.read_text(encoding="utf-8-sig"),
-            command=" ".join(["momentum-opt", *sys.argv[1:]]),
-            on_start=on_start,
-            on_batch=on_batch,
-            should_stop=stop_requested,
-        )
+        try:
+            result = api.tune(
+                fingerprint,
+                run_dir or default_folder(config, fingerprint),
+                config_text=config.read_text(encoding="utf-8-sig"),
+                command=" ".join(["momentum-opt", *sys.argv[1:]]),
+                on_start=on_start,
+                on_batch=on_batch,
+                should_stop=stop_requested,
+            )
+        except StudyError as error:  # stopped before there was a result: that is what the user asked for
+            if not stop_requested():
+                raise
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(INTERRUPTED) from error
     return result, result.outcome.stopped == "interrupted"
 
 

@@ -26,14 +26,14 @@ def memory_days_to_lamb(memory_days: Number | float, chunk_period: float) -> Num
     """The decay with that memory: the root in [0, 1) of x(1−λ)³ = λ, x = (1440·memory/(2P))³/6.
 
     With y = 1 − λ this is y³ + y/x = 1/x, whose only real root is y = 2·sinh(asinh(1.5·√(3x))/3)/√(3x). λ is then
-    taken as x·y³, which keeps its digits where λ is tiny and 1 − y would lose them.
+    1 − y where y is small, and x·y³ where λ is: each keeps the digits that the other would lose.
     """
     memory = jnp.asarray(memory_days)
     x = (MINUTES_PER_DAY * memory / (2.0 * chunk_period)) ** 3 / 6.0
     safe_x = jnp.where(x > 0.0, x, 1.0)  # no division by zero in either branch, so that gradients stay finite
     root = jnp.sqrt(3.0 * safe_x)
     y = 2.0 * jnp.sinh(jnp.arcsinh(1.5 * root) / 3.0) / root
-    return jnp.where(x > 0.0, safe_x * y**3, 0.0)
+    return jnp.where(x > 0.0, jnp.where(y < 0.5, 1.0 - y, safe_x * y**3), 0.0)
 
 
 def calc_lamb(params: Mapping[str, Any], name: str = "logit_lamb") -> Number:

@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from momentum_opt.arrays import PerAsset
+from momentum_opt.arrays import Array, Float, PerAsset
 
 
-def momentum_weight_update(price_gradient: PerAsset, k: PerAsset) -> PerAsset:
+def momentum_weight_update(price_gradient: PerAsset, k: Float[Array, "..."]) -> PerAsset:
     """u_i = k_i (g_i − Σ k_j g_j / Σ k_j); 0 where k_i = 0, and 0 everywhere if all k are 0.
 
     `k` has the gradient's shape or one that broadcasts to it; a scalar k acts as an equal vector, so that Σ u = 0.

@@ -100,7 +100,7 @@ def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
 
 
 def _logit_lamb(memory_days: Values, fingerprint: Fingerprint, where: str) -> Values:
-    if not (memory_days > 0).all():
-        raise ParamsError(f"{where}: params.memory_days must be above 0, but holds {memory_days.min():g}")
+    if not (np.isfinite(memory_days) & (memory_days > 0)).all():
+        raise ParamsError(f"{where}: params.memory_days must be finite and above 0, but holds {memory_days.tolist()}")
     lamb = np.asarray(memory_days_to_lamb(jnp.asarray(memory_days), fingerprint.pool.chunk_period))
     return np.log(lamb) - np.log1p(-lamb)

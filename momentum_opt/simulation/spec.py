@@ -77,12 +77,14 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
     """The static part of `fingerprint` on bars of `bar_minutes` with `burn_in_days` days of history before start.
 
     Raises:
-        ConfigError: a period is no multiple of the bar.
+        ConfigError: a period is no multiple of the bar, or trading is to cost something.
     """
     check_bar(fingerprint, bar_minutes)
     pool, costs = fingerprint.pool, fingerprint.costs
     if costs.has_costs:
-        raise ConfigError(("costs: this build simulates without costs",))
+        raise ConfigError(
+            ("costs: this version simulates without costs; set fees, gas_cost and arb_fees to 0, without files",)
+        )
     return SimulationSpec(
         n_assets=fingerprint.n_assets,
         n_days=fingerprint.periods.total_days,

@@ -195,8 +195,8 @@ class Evaluator:
     Args:
         fingerprint: what to simulate and how to score it.
         market: prices from the burn-in to the end of the last period.
-        batch_size: the compiled width; shorter batches are padded to it. With a minute metric it is rounded up to a
-            multiple of `MINUTE_GROUP`.
+        batch_size: the compiled width, unless the fingerprint's `batch_limit` is smaller; shorter batches are padded to
+            it and longer ones cut into it. With a minute metric it is rounded up to a multiple of `MINUTE_GROUP`.
         precision: of the simulation; the host side is always float64.
     """
 
@@ -208,7 +208,8 @@ class Evaluator:
         self.scoring = score_spec(fingerprint, self.spec)
         self._dtype = jnp.dtype(precision)
         minute = self.scoring.cadence == Cadence.MINUTE
-        self.width = -(-batch_size // MINUTE_GROUP) * MINUTE_GROUP if minute else batch_size
+        width = min(batch_size, fingerprint.device.batch_limit or batch_size)
+        self.width = -(-width // MINUTE_GROUP) * MINUTE_GROUP if minute else width
         self._arrays = self._cast(market_arrays(market.prices, market.start_row, self.spec))
         inputs = minute_inputs(market.prices, market.start_row, self.spec) if minute else None
         self._minutes = self._cast(inputs)
@@ -216,7 +217,11 @@ class Evaluator:
         self._penalties = penalties_of(fingerprint, self._dtype)
 
     def score(self, sets: Sequence[ParamSet]) -> BatchScores:
-        """Score at most `width` parameter sets: one call, one transfer back."""
+        """Score parameter sets: one call and one transfer back for every `width` of them."""
+        pieces = [self._score_piece(sets[first : first + self.width]) for first in range(0, len(sets), self.width)]
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
+
+    def _score_piece(self, sets: Sequence[ParamSet]) -> BatchScores:
         candidates = stack(sets, self.width, self._dtype)
         scores = score_batch(
             self.spec, self.scoring, self._arrays, self._minutes, self._settings, self._penalties, candidates

@@ -52,7 +52,11 @@ IN_CHUNK = {
     "beyond_the_bound": (3, 3, pool(60, limit=2.0)),
     "beyond_the_bound_long_chunk": (8, 7, pool(2880, 90, limit=0.3, n=8)),
     "approx_optimal": (4, 3, pool(360, 200, n=4, weight_interpolation_method="approx_optimal")),
-    "approx_optimal_arb_every_7": (3, 5, pool(1440, 700, weight_interpolation_method="approx_optimal", arb_frequency=7)),
+    "approx_optimal_arb_every_7": (
+        3,
+        5,
+        pool(1440, 700, weight_interpolation_method="approx_optimal", arb_frequency=7),
+    ),
     "q_divides_neither_chunk_nor_day": (3, 2, pool(60, arb_frequency=7)),
     "q_divides_chunk_but_not_interpolation": (3, 2, pool(120, 50, arb_frequency=20)),
     "q_longer_than_chunk": (3, 3, pool(60, arb_frequency=100)),

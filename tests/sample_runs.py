@@ -1,0 +1,57 @@
+"""Runs on the bundled sample for the tests: the smoke configuration in this process and in real ones."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from momentum_opt.fingerprint import Fingerprint, load_fingerprint
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "data" / "sample"
+SMOKE = ROOT / "configs" / "smoke.yaml"
+TOKENS = ("SYNA", "SYNB", "SYNUSD")
+
+
+def smoke(*overrides: str) -> Fingerprint:
+    """The smoke configuration, with overrides as for `--set`."""
+    return load_fingerprint(SMOKE, overrides)
+
+
+def environment() -> dict[str, str]:
+    """This session's environment without anything that is meant for the program or its tests."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MOMENTUM_OPT")}
+    return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The command line of a real process."""
+    return [sys.executable, "-m", "momentum_opt", *map(str, arguments)]
+
+
+def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process of its own."""
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, env=environment(), cwd=cwd, check=False, timeout=120
+    )
+
+
+@functools.cache
+def tuned(base: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """One tune of the smoke configuration per session, and its run folder; copy the folder before changing it.
+
+    Args:
+        base: the session's temporary folder.
+    """
+    cwd = base / "tuned"
+    cwd.mkdir()
+    done = run("tune", SMOKE, "--json", cwd=cwd)
+    (folder,) = (cwd / "runs").iterdir()
+    return done, folder
+
+
+def copy_of(folder: Path, to: Path) -> Path:
+    """A copy to change; its name stays, because the study is named after it."""
+    return shutil.copytree(folder, to / folder.name)

@@ -1,0 +1,120 @@
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import FloatDistribution
+
+from momentum_opt.errors import ConfigError
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.pool.memory import lamb_to_memory_days
+from momentum_opt.study.space import search_space
+from momentum_opt.vocabulary.schema import MOMENTUM_PARAM_SCHEMA
+
+KEYS = ["log_k_AAA", "log_k_BBB", "logit_lamb_AAA", "logit_lamb_BBB"]
+
+
+def fingerprint(parameters: Mapping[str, Any] | None = None, force_scalar: bool = False, **keys: Any) -> Fingerprint:
+    settings = {"force_scalar": force_scalar, "optuna_settings": {"parameter_config": dict(parameters or {})}}
+    window = {"startDateString": "2022-06-01", "endDateString": "2023-06-01"}
+    return Fingerprint.from_dict({"tokens": ["AAA", "BBB"], **window, "optimisation_settings": settings, **keys})
+
+
+def test_one_number_per_token_in_a_stable_order():
+    space = search_space(fingerprint())
+    assert list(space.distributions) == KEYS
+    log_k = MOMENTUM_PARAM_SCHEMA["log_k"].optuna
+    assert log_k is not None
+    assert space.distributions["log_k_BBB"] == FloatDistribution(log_k.low, log_k.high)
+    numbers = dict(zip(KEYS, [1.0, 2.0, 3.0, 4.0], strict=True))
+    params = space.params(numbers)
+    assert {name: values.tolist() for name, values in params.items()} == {
+        "log_k": [1.0, 2.0],
+        "logit_lamb": [3.0, 4.0],
+        "initial_weights_logits": [1.0, 1.0],
+    }
+
+
+def test_a_scalar_is_one_number_for_every_token():
+    space = search_space(fingerprint({"log_k": {"scalar": True}}))
+    assert list(space.distributions) == ["log_k", "logit_lamb_AAA", "logit_lamb_BBB"]
+    params = space.params({"log_k": 5.0, "logit_lamb_AAA": 1.0, "logit_lamb_BBB": 2.0})
+    assert params["log_k"].tolist() == [5.0, 5.0]
+
+
+def test_force_scalar_makes_all_of_them_scalars():
+    space = search_space(fingerprint(force_scalar=True))
+    assert list(space.distributions) == ["log_k", "logit_lamb"]
+    assert set(space.first_trial) == {"log_k", "logit_lamb"}
+
+
+def test_the_clip_to_effective_values():
+    space = search_space(fingerprint())
+    high = space.distributions["logit_lamb_AAA"].to_internal_repr(0.0) or space.sampled[1].range.high
+    assert high == pytest.approx(4.60, abs=5e-3)
+    assert space.sampled[1].range.low == -4.0
+    lamb = 1 / (1 + math.exp(-high))
+    assert float(lamb_to_memory_days(np.float64(lamb), 1440)) == pytest.approx(365, rel=1e-9)
+    assert space.notes == (
+        "logit_lamb: searched up to 4.5986 instead of 8: logits above 4.5986 all act as the cap of 365 days",
+    )
+
+
+def test_the_clip_can_be_switched_off_and_needs_a_reason():
+    off = search_space(fingerprint(search={"clip_to_effective": False}))
+    assert off.sampled[1].range.high == 8.0
+    assert off.notes == ()
+    below = search_space(fingerprint({"logit_lamb": {"high": 3.0}}))
+    assert below.sampled[1].range.high == 3.0
+    assert below.notes == ()
+
+
+def test_a_range_wholly_above_the_cap_is_kept_and_named():
+    space = search_space(fingerprint({"logit_lamb": {"low": 6.0, "high": 7.0}}))
+    assert (space.sampled[1].range.low, space.sampled[1].range.high) == (6.0, 7.0)
+    (note,) = space.notes
+    assert "its whole range [6, 7] acts the same" in note
+
+
+def test_overrides_and_the_log_scale():
+    space = search_space(fingerprint({"log_k": {"low": 0.5, "high": 2.0, "log_scale": True}}))
+    assert space.distributions["log_k_AAA"] == FloatDistribution(0.5, 2.0, log=True)
+
+
+@pytest.mark.parametrize("use_alt_lamb", [False, True])
+def test_the_alternative_decay_only_where_it_acts(use_alt_lamb: bool):
+    space = search_space(fingerprint(use_alt_lamb=use_alt_lamb))
+    assert ("logit_delta_lamb_AAA" in space.distributions) == use_alt_lamb
+    assert ("logit_delta_lamb" in space.start) == use_alt_lamb
+
+
+def test_initial_weights_only_when_asked_for():
+    assert not any("weights" in key for key in search_space(fingerprint()).distributions)
+    asked = search_space(fingerprint({"initial_weights_logits": {"low": -1.0, "high": 2.0}}))
+    assert asked.distributions["initial_weights_logits_BBB"] == FloatDistribution(-1.0, 2.0)
+
+
+def test_the_first_trial_is_the_initial_values():
+    first = search_space(fingerprint(initial_k_per_day={"AAA": 8.0, "BBB": 32.0})).first_trial
+    assert first["log_k_AAA"] == pytest.approx(3.0, rel=1e-12)
+    assert first["log_k_BBB"] == pytest.approx(5.0, rel=1e-12)
+    lamb = 1 / (1 + math.exp(-first["logit_lamb_AAA"]))
+    assert float(lamb_to_memory_days(np.float64(lamb), 1440)) == pytest.approx(10.0, rel=1e-9)
+
+
+@given(low=st.floats(-6, 5), width=st.floats(0.1, 5))
+def test_the_first_trial_lies_in_the_ranges(low: float, width: float):
+    space = search_space(fingerprint({"log_k": {"low": low, "high": low + width}}))
+    value = space.first_trial["log_k_AAA"]
+    assert value == min(max(math.log2(20), low), low + width)
+    assert all(kind._contains(space.first_trial[key]) for key, kind in space.distributions.items())
+
+
+def test_a_range_around_nothing_is_refused():
+    both = {"log_k": {"around": {"half_width": 1.0}}, "logit_lamb": {"around": {"half_width": 1.0}}}
+    with pytest.raises(ConfigError, match="no known parameters to search around; give low and high") as caught:
+        search_space(fingerprint(both))
+    assert len(caught.value.problems) == 2
