@@ -27,7 +27,7 @@ from momentum_opt.results.run_folder import (
 from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.evaluation import Evaluator
-from momentum_opt.study.journal import open_storage
+from momentum_opt.study.journal import open_journal, open_storage, sole_run
 from momentum_opt.study.loop import Outcome, Progress, Study
 from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.space import SearchSpace, search_space
@@ -146,7 +146,8 @@ def tune(
 
     Raises:
         ConfigError: the configuration asks for what cannot be done.
-        RunFolderError: the folder holds another run.
+        RunFolderError: the folder holds another run, or another tune is at work in it.
+        StorageError: `search.storage` cannot be opened.
         StudyError: every candidate failed, or the study was stopped before its first batch.
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
@@ -157,18 +158,20 @@ def tune(
     space = search_space(fingerprint)
     market = market_of(fingerprint)
     evaluator = Evaluator(fingerprint, market, batch_size=search.batch_size, precision=fingerprint.device.precision)
+    elsewhere = None if search.storage == "journal" else open_storage(search.storage)
     folder = open_run_folder(run_dir, config_text, fingerprint, market)
-    on_start(folder, market, space)
-    name = search.study_name or run_dir.name
-    study = Study(fingerprint, space, evaluator, open_storage(search.storage, folder.journal), name)
-    outcome = study.run(search.n_trials, on_batch=on_batch, should_stop=should_stop)
-    if outcome.records:
-        write_table(folder.trials, trials_table(outcome.records, space, fingerprint))
-    winner = _winner(outcome, fingerprint)
-    best = _settled(folder, outcome, winner)
-    if best is None:
-        best = _settle(folder, fingerprint, market, space, outcome, winner, name)
-        append_test_look(folder.test_looks, command, best["params"])
+    with sole_run(folder.lock):
+        on_start(folder, market, space)
+        name = search.study_name or run_dir.name
+        study = Study(fingerprint, space, evaluator, elsewhere or open_journal(folder.journal), name)
+        outcome = study.run(search.n_trials, on_batch=on_batch, should_stop=should_stop)
+        if outcome.records:
+            write_table(folder.trials, trials_table(outcome.records, space, fingerprint))
+        winner = _winner(outcome, fingerprint)
+        best = _settled(folder, outcome, winner)
+        if best is None:
+            best = _settle(folder, fingerprint, market, space, outcome, winner, name)
+            append_test_look(folder.test_looks, command, best["params"])
     return TuneResult(folder, best, outcome, space)
 
 

@@ -44,6 +44,10 @@ class RunFolderError(UsageError):
     """A run folder that cannot be used for this run: another fingerprint, other prices, or damaged files."""
 
 
+class StorageError(UsageError, ConnectionError):
+    """A study storage that cannot be opened."""
+
+
 class UnknownParameterError(MomentumOptError, KeyError):
     """A parameter name that neither the values at hand nor the pool's schema know."""
 

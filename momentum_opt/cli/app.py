@@ -12,7 +12,7 @@ from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.data import data_app
 from momentum_opt.cli.tune import tune
-from momentum_opt.errors import ConfigError, MomentumOptError
+from momentum_opt.errors import MomentumOptError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         _fail(["interrupted"], INTERRUPTED, debug=debug)
     except MomentumOptError as error:
-        lines = error.problems if isinstance(error, ConfigError) else (_one_line(error),)
+        lines = str(error).splitlines()
         _fail(lines, error.exit_code, debug=debug)
     except Exception as error:  # the edge: nothing may leave as a bare traceback
         hint = "" if debug else "; --debug shows where"

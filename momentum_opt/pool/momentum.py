@@ -28,7 +28,6 @@ from momentum_opt.pool.interpolation import weight_path
 from momentum_opt.pool.memory import calc_k, capped_lamb, lamb_to_memory_days_clipped
 from momentum_opt.pool.parameters import add_noise, initial_parameters
 from momentum_opt.pool.rule import momentum_weight_update
-from momentum_opt.vocabulary.names import Noise
 from momentum_opt.vocabulary.schema import COMMON_PARAM_SCHEMA, MOMENTUM_PARAM_SCHEMA, ParamSpec
 
 Params = Mapping[str, Any]
@@ -185,7 +184,7 @@ class MomentumPool:
         run_fingerprint: RunFingerprint,
         n_assets: int,
         n_parameter_sets: int = 1,
-        noise: Noise = "gaussian",
+        noise: str = "gaussian",
     ) -> dict[str, Any]:
         """Stacked starting parameters; set 0 is the initial values, the others are moved by `noise`.
 

@@ -51,7 +51,7 @@ def initial_parameters(
 
 def add_noise(
     params: Mapping[str, Values],
-    noise: Noise,
+    noise: str,
     run_fingerprint: Mapping[str, Any],
     schema: Mapping[str, ParamSpec],
     seed: int,
@@ -80,7 +80,7 @@ def add_noise(
     return result
 
 
-def _unit_noise(noise: Noise, n_sets: int, dimensions: int, generator: np.random.Generator) -> Values:
+def _unit_noise(noise: str, n_sets: int, dimensions: int, generator: np.random.Generator) -> Values:
     if noise == "gaussian" or n_sets == 0:
         return generator.standard_normal((n_sets, dimensions))
     if noise == "lhs":
@@ -89,7 +89,7 @@ def _unit_noise(noise: Noise, n_sets: int, dimensions: int, generator: np.random
     return points[:n_sets]
 
 
-def _moved(values: Values, drawn: Values, noise: Noise, bounds: OptunaRange) -> Values:
+def _moved(values: Values, drawn: Values, noise: str, bounds: OptunaRange) -> Values:
     if noise != "gaussian":
         return sample_in_range(drawn, bounds)
     width = bounds.high - bounds.low

@@ -36,6 +36,11 @@ class RunFolder:
         return self.path / "study.journal"
 
     @property
+    def lock(self) -> Path:
+        """Held while a tune is at work."""
+        return self.path / "run.lock"
+
+    @property
     def trials(self) -> Path:
         """One row per finished trial."""
         return self.path / "trials.parquet"

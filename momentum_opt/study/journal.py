@@ -1,9 +1,11 @@
-"""Durable storage (SPEC §12): a journal path or an Optuna URL in, a storage that survives crashes out."""
+"""Durable storage (SPEC §12): the path of a journal or an Optuna URL in, a storage that survives crashes out."""
 
 import fcntl
 import json
 import os
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -11,7 +13,8 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from momentum_opt.errors import RunFolderError, StudyError
+from momentum_opt.errors import RunFolderError, StorageError
+from momentum_opt.fingerprint import without_password
 
 
 class TornJournalWarning(UserWarning):
@@ -51,21 +54,39 @@ class AdvisoryFileLock(JournalFileOpenLock):
         self.release()
 
 
-def open_storage(storage: str, journal: Path) -> BaseStorage:
-    """The durable storage: the run folder's journal for `journal`, else an Optuna URL or the path of a journal.
+@contextmanager
+def sole_run(path: Path) -> Generator[None]:
+    """Hold the lock file `path` for as long as a run lasts; it is free again as soon as the process ends.
 
     Raises:
-        RunFolderError: the journal is damaged before its end.
-        StudyError: the URL cannot be opened.
+        RunFolderError: another process holds it.
     """
-    if storage == "journal":
-        return open_journal(journal)
-    if "://" not in storage:
-        return open_journal(Path(storage))
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        return optuna.storages.get_storage(storage)
-    except Exception as error:
-        raise StudyError(f"storage {storage}: cannot be opened ({error}); check the URL and the server") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunFolderError(
+                f"{path.parent}: another tune is at work in this folder; wait for it, or give another --run-dir"
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def open_storage(url: str) -> BaseStorage:
+    """A durable storage elsewhere, by its Optuna URL.
+
+    Raises:
+        StorageError: it cannot be opened.
+    """
+    try:
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # whatever the driver of the URL raises
+        reason = str(error).splitlines()[0]
+        raise StorageError(
+            f"storage {without_password(url)}: cannot be opened ({reason}); check the URL and the server"
+        ) from error
 
 
 def open_journal(path: Path) -> JournalStorage:

@@ -2,7 +2,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +9,6 @@ from optuna.distributions import FloatDistribution
 
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.pool.memory import lamb_to_memory_days
 from momentum_opt.study.space import search_space
 from momentum_opt.vocabulary.schema import MOMENTUM_PARAM_SCHEMA
 
@@ -21,6 +19,12 @@ def fingerprint(parameters: Mapping[str, Any] | None = None, force_scalar: bool 
     settings = {"force_scalar": force_scalar, "optuna_settings": {"parameter_config": dict(parameters or {})}}
     window = {"startDateString": "2022-06-01", "endDateString": "2023-06-01"}
     return Fingerprint.from_dict({"tokens": ["AAA", "BBB"], **window, "optimisation_settings": settings, **keys})
+
+
+def memory_days(logit: float) -> float:
+    """SPEC §5 at a chunk period of a day."""
+    lamb = 1 / (1 + math.exp(-logit))
+    return 2 * math.cbrt(6 * lamb / (1 - lamb) ** 3)
 
 
 def test_one_number_per_token_in_a_stable_order():
@@ -53,13 +57,12 @@ def test_force_scalar_makes_all_of_them_scalars():
 
 def test_the_clip_to_effective_values():
     space = search_space(fingerprint())
-    high = space.distributions["logit_lamb_AAA"].to_internal_repr(0.0) or space.sampled[1].range.high
+    high = space.sampled[1].range.high
     assert high == pytest.approx(4.60, abs=5e-3)
-    assert space.sampled[1].range.low == -4.0
-    lamb = 1 / (1 + math.exp(-high))
-    assert float(lamb_to_memory_days(np.float64(lamb), 1440)) == pytest.approx(365, rel=1e-9)
+    assert memory_days(high) == pytest.approx(365, rel=1e-9)
+    assert space.distributions["logit_lamb_AAA"] == FloatDistribution(-4.0, high)
     assert space.notes == (
-        "logit_lamb: searched up to 4.5986 instead of 8: logits above 4.5986 all act as the cap of 365 days",
+        "logit_lamb: searched up to 4.6028 instead of 8: logits above 4.6028 all act as the cap of 365 days",
     )
 
 
@@ -101,8 +104,7 @@ def test_the_first_trial_is_the_initial_values():
     first = search_space(fingerprint(initial_k_per_day={"AAA": 8.0, "BBB": 32.0})).first_trial
     assert first["log_k_AAA"] == pytest.approx(3.0, rel=1e-12)
     assert first["log_k_BBB"] == pytest.approx(5.0, rel=1e-12)
-    lamb = 1 / (1 + math.exp(-first["logit_lamb_AAA"]))
-    assert float(lamb_to_memory_days(np.float64(lamb), 1440)) == pytest.approx(10.0, rel=1e-9)
+    assert memory_days(first["logit_lamb_AAA"]) == pytest.approx(10.0, rel=1e-9)
 
 
 @given(low=st.floats(-6, 5), width=st.floats(0.1, 5))
