@@ -11,21 +11,21 @@ class MomentumOptError(Exception):
 
 
 class UsageError(MomentumOptError, ValueError):
-    """Bad usage, configuration or data: the user can mend it, nothing was written. Exit code 2."""
+    """Bad usage, configuration or data: the user can mend it, nothing was written. Exit code 2.
+
+    Attributes:
+        problems: one line for each thing that is wrong; all of them are reported at once.
+    """
 
     exit_code: ClassVar[int] = 2
 
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
 
 class ConfigError(UsageError):
-    """One or more mistakes of a configuration; all of them are listed at once.
-
-    Attributes:
-        problems: one line each, in file order: `file:line: path: what is wrong; what to do`.
-    """
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
+    """Mistakes of a configuration, in file order: `file:line: path: what is wrong; what to do`."""
 
 
 class DataError(UsageError):

@@ -1,4 +1,4 @@
-"""What every test runs under: float64, no compilation cache of the user's, shapes checked at run time, shared data used."""
+"""What every test runs under: float64, a cache folder of its own, shapes checked at run time, shared data used."""
 
 import os
 from collections.abc import Generator, Iterator

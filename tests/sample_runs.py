@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,3 +57,15 @@ def tuned(base: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
 def copy_of(folder: Path, to: Path) -> Path:
     """A copy to change; its name stays, because the study is named after it."""
     return shutil.copytree(folder, to / folder.name)
+
+
+def changed_prices(to: Path, token: str = "SYNA", day: str = "2023-03-10") -> Path:
+    """A copy of the sample in which one close, on noon of `day`, is a hundredth higher."""
+    folder = shutil.copytree(SAMPLE, to)
+    path = folder / f"{token}_USD.parquet"
+    table = pd.read_parquet(path).reset_index()
+    row = table["unix"] == pd.Timestamp(f"{day} 12:00", tz="UTC").value // 10**6
+    assert row.sum() == 1
+    table.loc[row, "close"] *= 1.01
+    table[["unix", "close"]].to_parquet(path, index=False)
+    return folder

@@ -12,7 +12,7 @@ from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.data import data_app
 from momentum_opt.cli.tune import tune
-from momentum_opt.errors import MomentumOptError
+from momentum_opt.errors import MomentumOptError, UsageError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         _fail(["interrupted"], INTERRUPTED, debug=debug)
     except MomentumOptError as error:
-        lines = str(error).splitlines()
+        problems = error.problems if isinstance(error, UsageError) else (error,)
+        lines = [_one_line(problem) for problem in problems]
         _fail(lines, error.exit_code, debug=debug)
     except Exception as error:  # the edge: nothing may leave as a bare traceback
         hint = "" if debug else "; --debug shows where"
@@ -85,7 +86,7 @@ def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:
     return len(head) < end, [*head, *arguments[end:]]
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split())
 
 

@@ -139,7 +139,7 @@ def _collect(step: Callable[[_Item], _Result], items: Iterable[_Item], problems:
 
 def _together(problems: list[DataError]) -> DataError:
     all_missing = all(isinstance(problem, MissingFileError) for problem in problems)
-    return (MissingFileError if all_missing else DataError)("\n".join(map(str, problems)))
+    return (MissingFileError if all_missing else DataError)([line for problem in problems for line in problem.problems])
 
 
 def _midnight_ms(of_day: date) -> int:

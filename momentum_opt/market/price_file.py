@@ -90,7 +90,7 @@ def open_price_file(root: Path, token: str) -> PriceFile:
     with _reading(path) as parquet:
         index = _range_index(parquet)
         if problems := _column_problems(path, parquet, index):
-            raise DataError("\n".join(problems))
+            raise DataError(problems)
         file = PriceFile(token, path, tuple(_row_groups(path, parquet, index)), index)
     if not file.groups:
         raise DataError(f"{path}: the file has no rows; export it again or leave {token} out")

@@ -98,9 +98,9 @@ def test_noise_follows_the_ranges_of_the_fingerprint():
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_the_seed_decides_and_numpys_global_generator_is_left_alone(noise):
-    before = np.random.get_state()  # noqa: NPY002
+    before = np.random.get_state()
     first, again, other = start(9, noise), start(9, noise), start(9, noise, seed=1)
-    after = np.random.get_state()  # noqa: NPY002
+    after = np.random.get_state()
     for name in SAMPLED:
         np.testing.assert_array_equal(first[name], again[name])
         assert (np.asarray(first[name])[1:] != np.asarray(other[name])[1:]).any()

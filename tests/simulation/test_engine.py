@@ -103,8 +103,8 @@ def test_sums_inside_chunks_are_the_minute_loop(name: str):
 @pytest.mark.parametrize("name", ["60_short_interpolation", "2880_arb_every_5", "five_minute_bars"])
 def test_the_engines_agree_where_both_are_valid(name: str):
     n, days, settings = CLOSED_FORM[name]
-    case = Case.random(settings, n, days, seed=7)
-    sets = three_sets(case, 3)
+    case = Case.random(settings, n, days, history=3, seed=7)
+    sets = three_sets(case, list(CLOSED_FORM).index(name))
     closed, summed = run_engine(case, sets), run_engine(case, sets, replace(case.spec, engine="in_chunk"))
     for one, other in zip(jax.tree.leaves(closed), jax.tree.leaves(summed), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-11)
@@ -134,19 +134,19 @@ def test_a_batch_of_64_is_64_singles(engine: str):
 def test_a_candidate_that_goes_wrong_leaves_the_others_untouched(engine: str):
     case = Case.random(pool(120, 90), 3, 2, history=3)
     spec = replace(case.spec, engine=engine)
-    sets = [random_params(3, case.pool.floor(3), seed) for seed in range(5)]
+    sets = [random_params(3, case.pool.floor(3), seed) for seed in range(64)]
     spoilt = [dict(params) for params in sets]
     spoilt[1]["log_k"] = np.array([np.nan, 1.0, 2.0])
     spoilt[3]["logit_lamb"] = np.full(3, np.nan)
     clean, found = run_engine(case, sets, spec), run_engine(case, spoilt, spec)
     for one, other in zip(jax.tree.leaves(clean), jax.tree.leaves(found), strict=True):
-        np.testing.assert_array_equal(one[..., [0, 2, 4]], other[..., [0, 2, 4]])
+        np.testing.assert_array_equal(np.delete(one, [1, 3], axis=-1), np.delete(other, [1, 3], axis=-1))
     assert np.isnan(found.daily[-1, [1, 3]]).all()
 
 
-@pytest.mark.parametrize("history", [0, 1, 5])
+@pytest.mark.parametrize("history", [0, 5])
 def test_the_burn_in_reaches_as_far_as_prices_and_memory_do(history: int):
-    """No history at all; less than the longest memory; more, of which only the last 3 days count (SPEC §6)."""
+    """No history at all; or more than the longest memory, of which only the last 3 days count (SPEC §6)."""
     case = Case.random(pool(720), 3, 3, history=history, seed=4)
     assert case.market.burn_in_days == min(history, 3)
     check(case, 0)

@@ -1,4 +1,4 @@
-"""Scoring of batches: objective and metrics against plain numpy, batches against singles, and the count of compilations."""
+"""Scoring of batches: objective and metrics against plain numpy, batches against singles, count of compilations."""
 
 from dataclasses import replace
 

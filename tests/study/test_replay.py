@@ -195,7 +195,7 @@ def test_prices_after_the_window_are_ignored():
 
 
 def test_parameters_that_cannot_run_are_refused():
-    with pytest.raises(ParamsError, match="initial weight of B is 0.005, below minimum_weight"):
+    with pytest.raises(ParamsError, match=r"initial weight of B is 0\.005, below minimum_weight"):
         replay(sliced_fingerprint(), SLICED.market, PARAMS | {"initial_weights": np.array([0.99, 0.005, 0.005])})
 
 

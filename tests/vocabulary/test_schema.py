@@ -79,7 +79,9 @@ def test_starting_values_go_from_given_over_fingerprint_to_schema():
 
 
 def test_unknown_parameters_are_refused():
-    with pytest.raises(UnknownParameterError, match="`log_q` is in neither .* the schema knows initial_weights_logits"):
+    with pytest.raises(
+        UnknownParameterError, match=r"`log_q` is in neither .* the schema knows initial_weights_logits"
+    ):
         get_param_value("log_q", {}, {}, SCHEMA)
     with pytest.raises(KeyError, match="`log_q` is not in the schema"):
         get_optuna_range("log_q", {}, SCHEMA)
@@ -93,7 +95,7 @@ def test_ranges_take_the_overrides_of_the_fingerprint():
     assert found == OptunaRange(1.0, 12.0, scalar=True)
     logs = get_optuna_range("log_k", overridden(log_k={"low": 1.0, "high": 2.0, "log_scale": True}), SCHEMA)
     assert logs == OptunaRange(1.0, 2.0, log_scale=True)
-    with pytest.raises(ValueError, match="`low < high` must hold, but got low=13.0"):
+    with pytest.raises(ValueError, match=r"`low < high` must hold, but got low=13\.0"):
         get_optuna_range("log_k", overridden(log_k={"low": 13.0}), SCHEMA)
 
 

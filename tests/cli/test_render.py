@@ -1,0 +1,88 @@
+import math
+import re
+from typing import Any
+
+import pytest
+
+from momentum_opt.cli.progress import Reporter, describe
+from momentum_opt.cli.render import data_lines, metric_table, objective_line, parameter_table
+from momentum_opt.study.loop import Progress
+from momentum_opt.study.trials import TrialRecord
+
+NAMES = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown", "calmar")
+BASELINES = ("hodl", "uniform_hodl", "constant_weight")
+BEST = TrialRecord(7, {}, (1.23456789,), {}, {}, None)
+
+
+def document(**objective: Any) -> dict[str, Any]:
+    periods = ("train", "test")
+    return {
+        "objective": {"metric": "calmar", "aggregate": "mean", "value": 1.25, **objective},
+        "readable": {
+            "k_per_day": {"AAA": 20.0, "BBB": 0.000123456},
+            "memory_days": {"AAA": 10.0, "BBB": 365.0},
+            "lamb": {"AAA": 0.68, "BBB": 0.99},
+            "initial_weights": {"AAA": 0.5, "BBB": 0.5},
+        },
+        "metrics": {period: dict.fromkeys(NAMES, 0.5) for period in periods},
+        "baselines": {
+            period: {name: {"returns": 0.1, "daily_log_sharpe": None} for name in BASELINES} for period in periods
+        },
+        "data": {
+            "burn_in_days": 30,
+            "files": [{"token": "AAA", "rows": 12345, "first": "a", "last": "b", "filled_minutes": 1234}],
+        },
+    }
+
+
+def rows(text: str) -> list[list[str]]:
+    return [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
+
+
+def test_parameters():
+    assert ["AAA", "20", "10", "0.680000", "0.5000"] in rows(parameter_table(document()))
+    assert ["BBB", "0.0001235", "365", "0.990000", "0.5000"] in rows(parameter_table(document()))
+
+
+def test_metrics_lead_with_the_objective():
+    content = document()
+    content["metrics"]["test"]["calmar"] = None
+    content["metrics"]["test"]["returns"] = 1234567.0
+    table = rows(metric_table(content))
+    assert table[0] == ["train", "test"]
+    assert table[2] == ["calmar", "0.5000", "–"]
+    assert ["returns", "0.5000", "1.235e+06"] in table
+    assert ["HODL: returns", "0.1000", "0.1000"] in table
+    assert ["constant-weight pool: daily_log_sharpe", "–", "–"] in table
+
+
+def test_the_objective_in_words():
+    assert objective_line(document()) == "objective: calmar (mean) = 1.2500"
+    several = document(value=[1.0, 0.5, -0.25], aggregate=["mean", "worst", "steadiness"])
+    assert objective_line(several) == "objective: calmar: mean 1.0000, worst 0.5000, steadiness -0.2500"
+    assert objective_line(document(value=math.nan)).endswith("= –")
+
+
+def test_what_was_read():
+    assert data_lines(document()) == [
+        "prices AAA: 12,345 bars, a to b, 1,234 minutes filled",
+        "burn-in: 30 days of history before the start",
+    ]
+
+
+def test_progress_in_words():
+    line = "50/100 trials, best 1.23457, 10 trials/s, 2 failed, 4 s elapsed, 5 s left"
+    assert describe(Progress(50, 100, 2, BEST, 40, 4.0)) == line
+    assert describe(Progress(8, 100, 8, None, 0, 0.0)).startswith("8/100 trials, best none, 0 trials/s, 8 failed")
+    assert describe(Progress(8, 100, 8, None, 0, 0.0)).endswith("unknown left")
+
+
+def test_plain_lines_are_thinned_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    now = 100.0
+    monkeypatch.setattr("momentum_opt.cli.progress.time.monotonic", lambda: now)
+    with Reporter() as report:
+        for done, now in ((8, 100.0), (16, 101.0), (24, 104.9), (32, 105.0), (40, 105.1)):
+            report(Progress(done, 40, 0, BEST, done, now - 99))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [line.split("/")[0] for line in captured.err.splitlines()] == ["8", "32", "40"]
