@@ -27,7 +27,7 @@ tune: $(VENV)/installed ## tune the bundled synthetic sample and show the result
 	$(BIN)/momentum-opt tune $(CONFIG)
 
 test: $(VENV)/installed-dev ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed-dev ## lint, format check, types, import rules
 	$(BIN)/ruff check .

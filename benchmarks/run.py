@@ -1,8 +1,8 @@
 """`make bench`: what is fast here, in one run. Prints a table and writes it as JSON.
 
 Workload W1 is BTC, ETH and USDC minutes, 2022-06-01 to 2023-09-01 with 365 days of burn-in, daily chunks. Its prices
-are looked for in `../shared` or `MOMENTUM_OPT_SHARED`; where they are not, the bundled synthetic sample is measured instead
-and the table says so.
+are looked for in `../shared` or `MOMENTUM_OPT_SHARED`; where they are not, the bundled synthetic sample is measured and
+the table says so.
 """
 
 import json

@@ -13,16 +13,25 @@ from momentum_opt import device
 from momentum_opt.errors import ConfigError, DataError, ParamsError, ReplayMismatchError, StudyError
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint
 from momentum_opt.market import Market, hash_rows, load_market
-from momentum_opt.results.best import StudyFacts, best_document, objective_section, read_params_file, versions
+from momentum_opt.results.best import (
+    RecordedResult,
+    StudyFacts,
+    best_document,
+    objective_section,
+    read_params_file,
+    recorded_result,
+    versions,
+)
 from momentum_opt.results.files import read_json, to_json, write_json
 from momentum_opt.results.parameters import internal_form, parse_params, readable_form
 from momentum_opt.results.run_folder import (
     RunFolder,
     append_test_look,
+    check_same_run,
     now_text,
     open_run_folder,
     prices_record,
-    utc_ms,
+    run_identity,
 )
 from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
 from momentum_opt.study.candidates import ParamSet
@@ -164,14 +173,15 @@ def tune(
         on_start(folder, market, space)
         name = search.study_name or run_dir.name
         study = Study(fingerprint, space, evaluator, elsewhere or open_journal(folder.journal), name)
+        identity = run_identity(fingerprint, market)
+        check_same_run(f"study {name}", study.claim(identity), identity, "give another search.study_name")
         outcome = study.run(search.n_trials, on_batch=on_batch, should_stop=should_stop)
         if outcome.records:
             write_table(folder.trials, trials_table(outcome.records, space, fingerprint))
         winner = _winner(outcome, fingerprint)
         best = _settled(folder, outcome, winner)
         if best is None:
-            best = _settle(folder, fingerprint, market, space, outcome, winner, name)
-            append_test_look(folder.test_looks, command, best["params"])
+            best = _settle(folder, fingerprint, market, space, outcome, winner, name, command)
     return TuneResult(folder, best, outcome, space)
 
 
@@ -206,8 +216,9 @@ def _settle(
     outcome: Outcome,
     winner: TrialRecord,
     name: str,
+    command: str,
 ) -> Document:
-    """Replay the winner, check that it gives its tuned value, and write best.json."""
+    """Replay the winner, check that it gives its tuned value, note the look at its test, and write best.json."""
     params = space.params(winner.numbers)
     tuned = winner.objectives
     if fingerprint.device.precision != "float64":
@@ -217,6 +228,7 @@ def _settle(
     check_replay(tuned, replayed.objectives, f"trial {winner.number}")
     facts = StudyFacts(name, len(outcome.records), sum(record.failed for record in outcome.records))
     best = best_document(fingerprint, market, params, replace(winner, objectives=tuned), replayed, facts)
+    append_test_look(folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
     write_json(folder.best, best)
     return read_json(folder.best, "best.json")
 
@@ -260,18 +272,16 @@ def backtest(
     device.configure()
     document = read_params_file(params_file)
     fingerprint = _fingerprint_of(document, params_file, config, overrides)
-    recorded = document.get("data") if config is None else None
-    root = data or (None if overrides else _recorded_root(recorded)) or fingerprint.data.root
-    burn_in = recorded["burn_in_days"] if recorded and not overrides else None
-    market = market_of(fingerprint, root=root, burn_in_days=burn_in)
+    recorded = recorded_result(document, params_file) if config is None else None
+    as_recorded = recorded if not overrides else None
+    root = data or (as_recorded.root if as_recorded else None)
+    market = market_of(fingerprint, root=root, burn_in_days=as_recorded.burn_in_days if as_recorded else None)
     if recorded and not allow_changed_data:
         _check_same_prices(recorded, market, params_file)
     params = parse_params(document["params"], search_space(fingerprint).start, fingerprint, str(params_file))
     replayed = replay(fingerprint, market, params)
-    if recorded and not overrides and not allow_changed_data:
-        value = document["objective"]["value"]
-        tuned = value if isinstance(value, list) else [value]
-        check_replay(tuned, replayed.objectives, str(params_file))
+    if as_recorded and not allow_changed_data:
+        check_replay(as_recorded.objectives, replayed.objectives, str(params_file))
     summary = _summary(fingerprint, market, params, replayed)
     return BacktestResult(summary, replayed, fingerprint, market)
 
@@ -319,17 +329,11 @@ def _fingerprint_of(
     return override_fingerprint(fingerprint, overrides) if overrides else fingerprint
 
 
-def _recorded_root(recorded: Document | None) -> Path | None:
-    return Path(recorded["root"]) if recorded else None
-
-
-def _check_same_prices(recorded: Document, market: Market, params_file: Path) -> None:
+def _check_same_prices(recorded: RecordedResult, market: Market, params_file: Path) -> None:
     """Compare the rows that a result used with the same rows of the files now."""
     root = market.files[0].path.parent
     changed = [
-        file["token"]
-        for file in recorded["files"]
-        if hash_rows(root, file["token"], utc_ms(file["first"]), utc_ms(file["last"])) != file["sha256"]
+        file.token for file in recorded.files if hash_rows(root, file.token, file.first_ms, file.last_ms) != file.sha256
     ]
     if changed:
         raise DataError(

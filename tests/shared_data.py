@@ -27,5 +27,5 @@ def minute_prices() -> Path:
 
 
 def golden(name: str) -> Any:
-    """A golden file; an empty list where the shared folder is absent, so that parametrising over it collects nothing."""
+    """A golden file; an empty list where there is no shared folder, so that parametrising over it collects nothing."""
     return json.loads((SHARED / "golden" / name).read_text()) if SHARED else []

@@ -12,7 +12,7 @@ from momentum_opt.fingerprint import Fingerprint, recordable
 from momentum_opt.market import Market
 from momentum_opt.results.files import read_json
 from momentum_opt.results.parameters import internal_form, readable_form
-from momentum_opt.results.run_folder import now_text, prices_record
+from momentum_opt.results.run_folder import now_text, prices_record, utc_ms
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.trials import TrialRecord
@@ -85,6 +85,49 @@ def read_params_file(path: Path) -> dict[str, Any]:
             f'{path}: has no "params"; give a best.json, or {{"params": {{"k_per_day": …}}}} with --config'
         )
     return document
+
+
+@dataclass(frozen=True)
+class RecordedFile:
+    """The rows of a price file that a result was made with."""
+
+    token: str
+    sha256: str
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True)
+class RecordedResult:
+    """What a best.json says that a replay of it must meet."""
+
+    root: Path
+    burn_in_days: int
+    files: tuple[RecordedFile, ...]
+    objectives: tuple[float, ...]
+
+
+def recorded_result(document: Mapping[str, Any], path: Path) -> RecordedResult | None:
+    """The recorded prices and objective of a best.json; None where the document holds params alone.
+
+    Raises:
+        ParamsError: the document has been changed so that they cannot be read.
+    """
+    if "data" not in document:
+        return None
+    try:
+        data, value = document["data"], document["objective"]["value"]
+        files = tuple(
+            RecordedFile(str(file["token"]), str(file["sha256"]), utc_ms(file["first"]), utc_ms(file["last"]))
+            for file in data["files"]
+        )
+        objectives = tuple(float(one) for one in (value if isinstance(value, list) else [value]))
+        return RecordedResult(Path(data["root"]), int(data["burn_in_days"]), files, objectives)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ParamsError(
+            f"{path}: its data or objective section cannot be read ({type(error).__name__}: {error}); "
+            "give the best.json as it was written, or its params alone with --config"
+        ) from None
 
 
 def _version(package: str) -> str:

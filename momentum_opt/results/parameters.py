@@ -96,7 +96,10 @@ def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ParamsError(f"{where}: {number!r} is no number; give one number, or one per token")
-    return np.array(numbers, dtype=np.float64)
+    try:
+        return np.array(numbers, dtype=np.float64)
+    except OverflowError:
+        raise ParamsError(f"{where}: a number is too large for a float; give a smaller one") from None
 
 
 def _logit_lamb(memory_days: Values, fingerprint: Fingerprint, where: str) -> Values:

@@ -73,9 +73,10 @@ def open_run_folder(path: Path, config_text: str, fingerprint: Fingerprint, mark
         RunFolderError: the folder holds something else, another fingerprint (keys old → new), or other prices.
     """
     folder = RunFolder(path)
-    data = prices_record(market)
+    identity = run_identity(fingerprint, market)
     if folder.fingerprint.exists():
-        _check_same_run(folder, fingerprint, data)
+        recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
+        check_same_run(str(path), recorded, identity, "give another --run-dir")
         return folder
     if path.exists() and not path.is_dir():
         raise RunFolderError(f"{path}: a file, not a folder; give another --run-dir")
@@ -84,25 +85,44 @@ def open_run_folder(path: Path, config_text: str, fingerprint: Fingerprint, mark
     try:
         path.mkdir(parents=True, exist_ok=True)
         write_whole(folder.config, config_text.encode())
-        content = {"digest": fingerprint.digest, "fingerprint": recordable(fingerprint.to_dict()), "data": data}
-        write_json(folder.fingerprint, content)  # last: it marks the folder as a run
+        write_json(folder.fingerprint, identity)  # last: it marks the folder as a run
     except OSError as error:
         raise RunFolderError(f"{path}: cannot be written ({error.strerror}); give another --run-dir") from error
     return folder
 
 
-def _check_same_run(folder: RunFolder, fingerprint: Fingerprint, data: Mapping[str, Any]) -> None:
-    recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
-    differing = [
-        f"{key} {json.dumps(old, default=str)} → {json.dumps(new, default=str)}"
-        for key, old, new in fingerprint_differences(recorded["fingerprint"], fingerprint)
-    ]
-    if not differing:
-        differing = _changed_prices(recorded["data"]["files"], data["files"])
+def run_identity(fingerprint: Fingerprint, market: Market) -> dict[str, Any]:
+    """What makes a run this run: its fingerprint and the prices it uses."""
+    return {
+        "digest": fingerprint.digest,
+        "fingerprint": recordable(fingerprint.to_dict()),
+        "data": prices_record(market),
+    }
+
+
+def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[str, Any], remedy: str) -> None:
+    """Refuse to go on with a run of another fingerprint or on other prices (keys old → new).
+
+    Args:
+        where: the folder or storage that holds the recorded run.
+        recorded: its identity.
+        identity: the one that is to go on.
+        remedy: what to do instead.
+
+    Raises:
+        RunFolderError: they differ, or the recorded one cannot be read.
+    """
+    try:
+        differing = [
+            f"{key} {json.dumps(old, default=str)} → {json.dumps(new, default=str)}"
+            for key, old, new in fingerprint_differences(recorded["fingerprint"], identity["fingerprint"])
+        ] or _changed_prices(recorded["data"]["files"], identity["data"]["files"])
+    except (KeyError, TypeError, AttributeError):
+        raise RunFolderError(f"{where}: what it was made with cannot be read; {remedy}") from None
     if differing:
         raise RunFolderError(
-            f"{folder.path}: holds a run of another configuration or other prices: {'; '.join(differing)}; "
-            "undo the change, or give another --run-dir"
+            f"{where}: holds a run of another configuration or other prices: {'; '.join(differing)}; "
+            f"undo the change, or {remedy}"
         )
 
 

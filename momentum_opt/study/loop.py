@@ -5,8 +5,9 @@ trials finished before it, so the same command goes on where the last one stoppe
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import optuna
@@ -30,6 +31,9 @@ from momentum_opt.study.trials import (
     json_metrics,
     record_of,
 )
+
+IDENTITY = "identity"
+"""Study attribute that says what the study searches, and on which prices."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,18 @@ class Study:
             storage=storage, study_name=name, directions=self._directions, load_if_exists=True
         )
         self._mirror = self._mirror_of(self._finished())
+
+    def claim(self, identity: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The facts that the study in the storage was made with; `identity` where it is new, and then kept with it.
+
+        Args:
+            identity: JSON-ready facts that tell this study from another one of the same name.
+        """
+        kept = self.durable.user_attrs.get(IDENTITY)
+        if kept is None:
+            self.durable.set_user_attr(IDENTITY, dict(identity))
+            return identity
+        return kept
 
     def run(
         self,
