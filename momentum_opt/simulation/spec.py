@@ -4,10 +4,11 @@ Everything that a sweep may change without a new compilation (parameters, prices
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint, check_bar, choose_engine
+from momentum_opt.pool.costs import Trade
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.names import Interpolation
 
@@ -29,6 +30,7 @@ class SimulationSpec:
         engine: which of the engines of SPEC §8 runs.
         use_alt_lamb: whether the gradient's denominator has a decay of its own.
         burn_in_chunks: chunk prices before start, c_0 included.
+        trade: what an arbitrage trades, where it costs something.
     """
 
     n_assets: int
@@ -41,6 +43,7 @@ class SimulationSpec:
     engine: Engine
     use_alt_lamb: bool
     burn_in_chunks: int
+    trade: Trade = "pair"
 
     @property
     def bar_minutes(self) -> int:
@@ -81,8 +84,6 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
     """
     check_bar(fingerprint, bar_minutes)
     pool, costs = fingerprint.pool, fingerprint.costs
-    if costs.has_costs:
-        raise ConfigError(("costs: this build simulates without costs",))
     return SimulationSpec(
         n_assets=fingerprint.n_assets,
         n_days=fingerprint.periods.total_days,
@@ -94,4 +95,11 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
         engine=choose_engine(fingerprint, bar_minutes).name,
         use_alt_lamb=pool.use_alt_lamb,
         burn_in_chunks=MINUTES_PER_DAY * burn_in_days // pool.chunk_period,
+        trade=_trade(costs.fees),
     )
+
+
+def _trade(fees: float | Path) -> Trade:
+    if isinstance(fees, Path):
+        return "either"
+    return "pair" if fees > 0 else "all"
