@@ -48,10 +48,8 @@ def cost_inputs(window: Prices, spec: SimulationSpec) -> CostInputs:
 
 def step_bars(spec: SimulationSpec) -> NDArray[np.int64]:
     """(day, block, step) the bar of every step, as `cost_inputs` lays them out."""
-    start = np.arange(spec.n_blocks)[:, None] * spec.block
-    first = start // spec.arb + 1
-    last = np.maximum((start + spec.block) // spec.arb, first)
-    bar = np.minimum(first + np.arange(-(-spec.block // spec.arb)), last) * spec.arb
+    first = np.arange(spec.n_blocks)[:, None] * spec.block // spec.arb + 1
+    bar = (first + np.arange(-(-spec.block // spec.arb))) * spec.arb
     return bar.reshape(spec.n_days, spec.blocks_per_day, -1)
 
 

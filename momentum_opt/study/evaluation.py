@@ -20,6 +20,7 @@ from momentum_opt.fingerprint.periods import Days
 from momentum_opt.market import Market
 from momentum_opt.metrics.objective import less_turnover, mean_worst_steadiness, objective
 from momentum_opt.metrics.registry import cadence_of, evaluate
+from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import BoundaryPath, simulate
 from momentum_opt.simulation.inputs import DayInputs, MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
@@ -82,7 +83,7 @@ def score_spec(fingerprint: Fingerprint, spec: SimulationSpec) -> ScoreSpec:
     """What to compute for every trial of `fingerprint`."""
     aim, periods = fingerprint.objective, fingerprint.periods
     names = tuple(dict.fromkeys((aim.metric, *RECORDED)))
-    needs_shares = aim.turnover_penalty > 0 and spec.arb > 1
+    needs_shares = aim.turnover_penalty > 0 and (spec.arb > 1 or spec.engine == "with_costs")
     return ScoreSpec(
         windows=periods.train_windows(aim.windows),
         train=periods.train,
@@ -116,7 +117,7 @@ def score(
     if scoring.cadence == Cadence.MINUTE:
         assert path.blocks is not None
         assert minutes is not None
-        rebuilt = rebuild_minutes(path.blocks, minutes, spec)
+        rebuilt = rebuild_minutes(path.blocks, minutes, settings.costs, spec)
     return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
 
 
@@ -124,7 +125,7 @@ def score_path(
     spec: SimulationSpec,
     scoring: ScoreSpec,
     boundaries: DayInputs,
-    path: BoundaryPath,
+    path: BoundaryPath | CostPath,
     rebuilt: MinutePath | None,
     penalties: Penalties,
 ) -> Scores:
