@@ -77,10 +77,14 @@ def minute_inputs(prices: Prices, start_row: int, spec: SimulationSpec) -> Minut
 
 
 def rebuild_minutes(
-    blocks: BlockStart | CostBlockStart, inputs: MinuteInputs, costs: Costs, spec: SimulationSpec
+    blocks: BlockStart | CostBlockStart, inputs: MinuteInputs, spec: SimulationSpec, costs: Costs | None = None
 ) -> MinutePath:
-    """Value, weights, reserves and shares at every bar, from the block starts of a MINUTE simulation."""
+    """Value, weights, reserves and shares at every bar, from the block starts of a MINUTE simulation.
+
+    `costs`, as they were simulated, are needed by the engine with costs only.
+    """
     if isinstance(blocks, CostBlockStart):
+        assert costs is not None
         return _rerun(blocks, inputs, costs, spec)
 
     def day(arguments: tuple[BlockStart, MinuteInputs]) -> MinutePath:

@@ -122,7 +122,7 @@ def score(
     if scoring.cadence == Cadence.MINUTE:
         assert path.blocks is not None
         assert minutes is not None
-        rebuilt = rebuild_minutes(path.blocks, minutes, settings.costs, spec)
+        rebuilt = rebuild_minutes(path.blocks, minutes, spec, settings.costs)
     return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
 
 
@@ -180,7 +180,7 @@ def _score_batch(
     def finish(path: CostPath) -> Scores:
         assert path.blocks is not None
         assert minutes is not None
-        rebuilt = rebuild_minutes(path.blocks, minutes, settings.costs, spec)
+        rebuilt = rebuild_minutes(path.blocks, minutes, spec, settings.costs)
         return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
 
     if scoring.cadence < Cadence.MINUTE:

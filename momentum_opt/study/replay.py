@@ -139,7 +139,7 @@ def _replay(
 ) -> _Outputs:
     path = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
     assert path.blocks is not None
-    minutes = rebuild_minutes(path.blocks, inputs, settings.costs, spec)
+    minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs)
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
     weights = jnp.broadcast_to(candidates.initial_weights, prices.shape)
     constant = jnp.sum(perfect_arbitrage_reserves(weights, prices, settings.initial_pool_value, spec.arb) * prices, 1)
