@@ -1,5 +1,4 @@
-"""The two arbitrages of an arbitrage minute with their costs (SPEC §9): reserves in, reserves and fees earned out.
-"""
+"""The two arbitrages of an arbitrage minute with their costs (SPEC §9): reserves in, reserves and fees earned out."""
 
 from typing import Literal, NamedTuple
 
@@ -8,10 +7,10 @@ import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, Float
 from momentum_opt.pool.series import Functions
-from momentum_opt.pool.swap import Swap, Tokens, all_tokens, best_pair, kept
+from momentum_opt.pool.swap import Swap, Tokens, all_tokens, best_pair, kept, total
 
-Trade = Literal["pair", "all", "either"]
-"""What an arbitrage trades: the best pair (fees > 0), all tokens at once (fees = 0), or as the fee of the minute says."""
+Trade = Literal["pair", "all"]
+"""What an arbitrage trades: the best pair (fees > 0), or all tokens at once (fees = 0)."""
 
 CostValue = Float[Array, "*shape"]
 
@@ -56,12 +55,12 @@ def settle(reserves: Tokens, prices: Tokens, swap: Swap, costs: Costs) -> Outcom
     """Do the swap where it pays for its costs; then noise traders leave their fee and the protocol takes its share."""
     worth = tuple(r * p for r, p in zip(reserves, prices, strict=True))
     value_changes = tuple(r * c for r, c in zip(worth, swap.changes, strict=True))
-    moved = sum(jnp.abs(change) for change in value_changes)
-    inflow = sum(jnp.maximum(change, 0.0) for change in value_changes)
+    moved = total(jnp.abs(change) for change in value_changes)
+    inflow = total(jnp.maximum(change, 0.0) for change in value_changes)
     accepted = swap.profit - costs.gas_cost >= 0.5 * costs.arb_fees * moved
     noise = costs.noise_trader_ratio * costs.fees * (1.0 - costs.protocol_fee_split) * inflow
     # −1 says that the trade is refused; the growth itself is never negative.
-    growth = kept(jnp.where(accepted, noise / (sum(worth) + sum(value_changes)), -1.0), costs.unit)
+    growth = kept(jnp.where(accepted, noise / (total(worth) + total(value_changes)), -1.0), costs.unit)
     done = growth >= 0.0
     share = costs.fees * costs.protocol_fee_split
 
@@ -77,26 +76,15 @@ def settle(reserves: Tokens, prices: Tokens, swap: Swap, costs: Costs) -> Outcom
     )
 
 
-def _worth(reserves: Tokens, prices: Tokens, weights: Tokens) -> Tokens:
-    return tuple(r * p / w for r, p, w in zip(reserves, prices, weights, strict=True))
-
-
 def arbitrage_once(
     reserves: Tokens, prices: Tokens, weights: Tokens, costs: Costs, trade: Trade, functions: Functions
 ) -> Outcome:
     """One arbitrage at `weights`."""
-    worth = _worth(reserves, prices, weights)
-
-    def pair() -> Swap:
-        return best_pair(worth, weights, 1.0 - costs.fees, costs.unit, functions)
-
-    def everything() -> Swap:
-        return all_tokens(worth, weights, functions)
-
-    if trade == "either":
-        swap = jax.lax.cond(jnp.all(costs.fees > 0.0), pair, everything)
+    worth = tuple(r * p / w for r, p, w in zip(reserves, prices, weights, strict=True))
+    if trade == "pair":
+        swap = best_pair(worth, weights, 1.0 - costs.fees, costs.unit, functions)
     else:
-        swap = pair() if trade == "pair" else everything()
+        swap = all_tokens(worth, weights, functions)
     return settle(reserves, prices, swap, costs)
 
 

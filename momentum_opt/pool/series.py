@@ -4,7 +4,7 @@
 multiplications that fuse into one loop over the candidates, several times cheaper than the exact functions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -21,12 +21,22 @@ _SERIES_LIMIT = 0.1
 class Functions(NamedTuple):
     """The three functions of a trade; all keep their relative precision near zero."""
 
+    stacked: bool
+    """Whether to apply them to all pairs or tokens as one array: slower to run, several times faster to compile."""
+
     log_of_ratio: Callable[[Array], Array]
     """z → log((1 + z)/(1 − z))."""
     expm1: Callable[[Array], Array]
     """x → e^x − 1."""
     curvature: Callable[[Array], Array]
     """x → 2 (e^−x − 1 + x)/x², which is 1 at 0."""
+
+
+def on_each(function: Callable[..., Array], *arguments: Sequence[Array], functions: Functions) -> list[Array]:
+    """`function` of the first entries of all `arguments`, of the second ones, and so on."""
+    if functions.stacked:
+        return list(function(*(jnp.stack(values) for values in arguments)))
+    return [function(*values) for values in zip(*arguments, strict=True)]
 
 
 def _polynomial(x: Array, last: int) -> Array:
@@ -61,5 +71,5 @@ def _exact_curvature(x: Array) -> Array:
     return jnp.where(near, _polynomial(inside, 12), 2.0 * (jnp.expm1(-outside) + outside) / (outside * outside))
 
 
-SHORT = Functions(_short_log, _short_expm1, _short_curvature)
-EXACT = Functions(_exact_log, jnp.expm1, _exact_curvature)
+SHORT = Functions(False, _short_log, _short_expm1, _short_curvature)
+EXACT = Functions(True, _exact_log, jnp.expm1, _exact_curvature)

@@ -6,13 +6,16 @@ with h(x) = e^x − 1 − x the bracket of a pair is α h(−L) − h(−αL), L
 Π z^w · Σ w h(log z − Σ w log z).
 """
 
+from collections.abc import Iterable
+from functools import reduce
 from itertools import combinations
+from operator import add
 from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from momentum_opt.arrays import Array
-from momentum_opt.pool.series import Functions
+from momentum_opt.pool.series import Functions, on_each
 
 Tokens = tuple[Array, ...]
 """One array per token, all of a shape or broadcasting to it."""
@@ -38,6 +41,11 @@ def kept(values: Array, unit: Array) -> Array:
     return values / unit
 
 
+def total(values: Iterable[Array]) -> Array:
+    """Their sum, from the first one on."""
+    return reduce(add, values)
+
+
 def best_pair(worth: Tokens, weights: Tokens, gamma: Array, unit: Array, functions: Functions) -> Swap:
     """The single pair of the largest profit at fee 1 − γ.
 
@@ -46,17 +54,20 @@ def best_pair(worth: Tokens, weights: Tokens, gamma: Array, unit: Array, functio
     """
     pairs = tuple(combinations(range(len(worth)), 2))
     enters = [worth[i] < worth[j] for i, j in pairs]
-    profits, shares, ratios = [], [], []
+    ratios, shares, scales = [], [], []
     for (i, j), first in zip(pairs, enters, strict=True):
         less, more = jnp.minimum(worth[i], worth[j]), jnp.maximum(worth[i], worth[j])
         weight_in = jnp.where(first, weights[i], weights[j])
-        z = jnp.maximum(gamma * more - less, 0.0) / (gamma * more + less)
-        share = weight_in / (weights[i] + weights[j])
+        ratios.append(jnp.maximum(gamma * more - less, 0.0) / (gamma * more + less))
+        shares.append(weight_in / (weights[i] + weights[j]))
+        scales.append(weight_in * more)
+
+    def profit_of(z: Array, share: Array, scale: Array) -> Array:
         length = functions.log_of_ratio(z)
         bracket = functions.curvature(length) - share * functions.curvature(share * length)
-        profits.append(kept(weight_in * more * (0.5 * length * length) * bracket, unit))
-        shares.append(share)
-        ratios.append(z)
+        return kept(scale * (0.5 * length * length) * bracket, unit)
+
+    profits = on_each(profit_of, ratios, shares, scales, functions=functions)
     profit, z, share, reach = profits[0], ratios[0], shares[0], ratios[0]
     for other, ratio, part in zip(profits[1:], ratios[1:], shares[1:], strict=True):
         better = other > profit
@@ -79,12 +90,13 @@ def all_tokens(worth: Tokens, weights: Tokens, functions: Functions) -> Swap:
     """The trade of all tokens at once to the prices, without a fee: R′ = R Π z^w / z, z = `worth` = p R/w."""
     first = worth[0]
     ratios = tuple((one - first) / (one + first) for one in worth)
-    logs = tuple(functions.log_of_ratio(z) for z in ratios)
-    mean = sum(w * log for w, log in zip(weights, logs, strict=True))
-    moves = tuple(log - mean for log in logs)
-    bent = sum(w * (x * x) * functions.curvature(-x) for w, x in zip(weights, moves, strict=True))
+    logs = on_each(functions.log_of_ratio, ratios, functions=functions)
+    mean = total(w * log for w, log in zip(weights, logs, strict=True))
+    moves = [log - mean for log in logs]
+    curves = on_each(functions.curvature, [-x for x in moves], functions=functions)
+    bent = total(w * (x * x) * curve for w, x, curve in zip(weights, moves, curves, strict=True))
     reach = jnp.zeros_like(first)
     for z in ratios:
         reach = jnp.maximum(reach, 2.0 * jnp.abs(z))  # a move is at most twice the largest logarithm
     profit = first * (1.0 + functions.expm1(mean)) * (0.5 * bent)
-    return Swap(tuple(functions.expm1(-x) for x in moves), profit, reach)
+    return Swap(tuple(on_each(functions.expm1, [-x for x in moves], functions=functions)), profit, reach)

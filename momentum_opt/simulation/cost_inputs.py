@@ -25,7 +25,7 @@ class CostInputs(NamedTuple):
     price: Float[Array, "day block step asset"]
     before_end: Int[Array, "day block"]
     """How many of the block's steps are not later than its last bar."""
-    count: Int[Array, "day block"]
+    length: Int[Array, "day block"]
     """How many steps the block has; the rest is padding."""
 
 
@@ -42,7 +42,7 @@ def cost_inputs(window: Prices, spec: SimulationSpec) -> CostInputs:
         tau=_per_day((offset + bar - start).astype(np.float64), spec),
         price=_per_day(window[np.minimum(bar, spec.n_bars - 1)], spec),
         before_end=_per_day(((start + spec.block - 1) // spec.arb - first + 1)[:, 0], spec),
-        count=_per_day((last - first + 1)[:, 0], spec),
+        length=_per_day((last - first + 1)[:, 0], spec),
     )
 
 

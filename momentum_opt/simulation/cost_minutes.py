@@ -84,10 +84,12 @@ def _all_steps(
 ) -> tuple[_Steps, Float[Array, "block *batch"]]:
     """The steps, and the largest z of each block's trades."""
 
-    def one(number: Array, start: CostBlockStart, holdings: Holdings, block: CostInputs) -> tuple[Holdings, _Steps, Array]:
+    def one(
+        number: Array, start: CostBlockStart, holdings: Holdings, block: CostInputs
+    ) -> tuple[Holdings, _Steps, Array]:
         at = block._replace(tau=block.tau[number], price=block.price[number])
         after, outcome = step(start.chunk, holdings, at, costs, spec, functions)
-        there = number < block.count
+        there = number < block.length
         income = Income(*(jnp.where(there, amount, 0.0) for amount in outcome.income))
         return after, _Steps(jnp.stack(outcome.reserves), income), jnp.where(there, outcome.reach, 0.0)
 

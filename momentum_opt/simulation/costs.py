@@ -75,9 +75,7 @@ def simulate_with_costs(
     rule = rule_constants(candidates, settings, spec)
     chunk = warm_up(arrays.burn_in, candidates, rule, spec)
     weights = candidates.initial_weights
-    first = tuple(
-        weights[i] * (settings.initial_pool_value / arrays.days.price[0, i]) for i in range(spec.n_assets)
-    )
+    first = tuple(weights[i] * (settings.initial_pool_value / arrays.days.price[0, i]) for i in range(spec.n_assets))
     carry = _Carry(chunk, Holdings(first, tuple(weights)), first)
 
     def block_step(carry: _Carry, block: BlockInputs) -> tuple[_Carry, CostBlockStart | None]:
@@ -130,7 +128,7 @@ def _run_block(
     """Reserves at the last bar, the pool at the end, and the largest z of all trades."""
 
     def one(number: Array, carry: tuple[Holdings, Array]) -> tuple[Holdings, Array]:
-        at = CostInputs(block.tau[number], block.price[number], block.before_end, block.count)
+        at = CostInputs(block.tau[number], block.price[number], block.before_end, block.length)
         holdings, outcome = step(chunk, carry[0], at, costs, spec, functions)
         return holdings, jnp.maximum(carry[1], outcome.reach)
 
@@ -140,7 +138,7 @@ def _run_block(
         return carry, carry[0].reserves
 
     zero = jnp.zeros((), block.before_end.dtype)
-    bounds = jnp.stack([jnp.stack([zero, block.before_end]), jnp.stack([block.before_end, block.count])])
+    bounds = jnp.stack([jnp.stack([zero, block.before_end]), jnp.stack([block.before_end, block.length])])
     (holdings, reach), reserves = jax.lax.scan(part, (holdings, jnp.zeros_like(holdings.reserves[0])), bounds)
     return (tuple(kept[0] for kept in reserves), holdings), reach
 

@@ -119,9 +119,7 @@ def _with_end(window: Prices) -> Prices:
 
 
 def _moments(window: Prices, offset: NDArray[np.float64], spec: SimulationSpec) -> tuple[Prices, Prices]:
-    """μ0 and μ1 per block: Σ ℓ(τ) and Σ min(τ, m′) ℓ(τ) over the block's arbitrage steps, m′ = max(m − o, 0).
-
-    """
+    """μ0 and μ1 per block: Σ ℓ(τ) and Σ min(τ, m′) ℓ(τ) over the block's arbitrage steps, m′ = max(m − o, 0)."""
     log_ratio = np.diff(np.log(_with_end(window)[:: spec.arb]), axis=0)
     log_ratio = log_ratio.reshape(spec.n_blocks, spec.block // spec.arb, spec.n_assets)
     tau = np.arange(spec.block // spec.arb, dtype=np.float64)

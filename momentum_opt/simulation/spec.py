@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint, check_bar, choose_engine
+from momentum_opt.fingerprint.sections import Costs
 from momentum_opt.pool.costs import Trade
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.names import Interpolation
@@ -80,10 +82,13 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
     """The static part of `fingerprint` on bars of `bar_minutes` with `burn_in_days` days of history before start.
 
     Raises:
-        ConfigError: a period is no multiple of the bar.
+        ConfigError: a period is no multiple of the bar, or a cost is a file.
     """
     check_bar(fingerprint, bar_minutes)
     pool, costs = fingerprint.pool, fingerprint.costs
+    files = [name for name in ("fees", "gas_cost", "arb_fees", "trades", "lp_supply") if _is_file(costs, name)]
+    if files:
+        raise ConfigError([f"costs.{name}: files are not simulated by this version; give a number" for name in files])
     return SimulationSpec(
         n_assets=fingerprint.n_assets,
         n_days=fingerprint.periods.total_days,
@@ -99,7 +104,9 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
     )
 
 
+def _is_file(costs: Costs, name: str) -> bool:
+    return isinstance(getattr(costs, name), Path)
+
+
 def _trade(fees: float | Path) -> Trade:
-    if isinstance(fees, Path):
-        return "either"
-    return "pair" if fees > 0 else "all"
+    return "pair" if isinstance(fees, Path) or fees > 0 else "all"

@@ -107,9 +107,7 @@ def enter_block(
     return jax.tree.map(lambda new, old: jnp.where(block.updates, new, old), updated, state)
 
 
-def _update(
-    state: ChunkState, block: BlockInputs, rule: Rule, settings: Settings, spec: SimulationSpec
-) -> ChunkState:
+def _update(state: ChunkState, block: BlockInputs, rule: Rule, settings: Settings, spec: SimulationSpec) -> ChunkState:
     weights = state.origin + state.step * spec.interpolation
     price = _per_candidate(block.chunk_price, weights.ndim)
     estimator = estimator_step(state.estimator, price, rule.constants)

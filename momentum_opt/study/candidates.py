@@ -22,8 +22,13 @@ K_NAMES = ("log_k", "k", "absolute_k")
 def settings_of(fingerprint: Fingerprint, dtype: Any) -> Settings:
     """The traced settings of the pool."""
     pool = fingerprint.pool
-    values = (pool.maximum_change, pool.minimum_weight, pool.max_memory_days, pool.initial_pool_value)
-    return Settings(*(jnp.asarray(value, dtype) for value in values), _costs_of(fingerprint, dtype))
+    return Settings(
+        maximum_change=jnp.asarray(pool.maximum_change, dtype),
+        minimum_weight=jnp.asarray(pool.minimum_weight, dtype),
+        max_memory_days=jnp.asarray(pool.max_memory_days, dtype),
+        initial_pool_value=jnp.asarray(pool.initial_pool_value, dtype),
+        costs=_costs_of(fingerprint, dtype),
+    )
 
 
 def _costs_of(fingerprint: Fingerprint, dtype: Any) -> Costs:

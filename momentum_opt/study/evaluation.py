@@ -135,6 +135,7 @@ def score_path(
     penalties: Penalties,
 ) -> Scores:
     """Score a finished simulation; from the rebuilt minutes where they are given."""
+
     def measured(days: Days, names: Sequence[str]) -> dict[str, Array]:
         part = slice_path(path, rebuilt, boundaries, spec, days, scoring.cadence)
         return evaluate(names, part, spec.bars_per_day)
@@ -203,9 +204,9 @@ def _in_groups(run: Callable[[Any], Scores], lanes: Any) -> Scores:
 score_batch = partial(jax.jit, static_argnums=(0, 1))(_score_batch)
 """The batch of `score`, compiled."""
 
-score_batch_with_costs = partial(
-    jax.jit, static_argnums=(0, 1), compiler_options={"xla_cpu_prefer_vector_width": 512}
-)(_score_batch)
+score_batch_with_costs = partial(jax.jit, static_argnums=(0, 1), compiler_options={"xla_cpu_prefer_vector_width": 512})(
+    _score_batch
+)
 """The same for the loop over the minutes, which on a CPU that has them runs almost twice as fast in wide registers."""
 
 
@@ -240,9 +241,7 @@ class Evaluator:
         self, fingerprint: Fingerprint, market: Market, *, batch_size: int, precision: str = "float64"
     ) -> None:
         self.fingerprint = fingerprint
-        self.spec = simulation_spec(
-            fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days
-        )
+        self.spec = simulation_spec(fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days)
         self.scoring = score_spec(fingerprint, self.spec)
         self._dtype = jnp.dtype(precision)
         minute = self.scoring.cadence == Cadence.MINUTE

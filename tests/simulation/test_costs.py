@@ -123,7 +123,9 @@ def test_the_rebuild_repeats_the_loop() -> None:
     np.testing.assert_allclose(found.minutes.reserves[1439::1440], found.path.before_reserves, rtol=1e-13)
 
 
-@pytest.mark.parametrize("costs", [{"fees": 0.9}, {"gas_cost": 1e12}, {"fees": 0.0, "arb_fees": 0.99}])
+@pytest.mark.parametrize(
+    "costs", [{"fees": 0.9, "maximum_change": 1e-5}, {"gas_cost": 1e12}, {"fees": 0.0, "gas_cost": 1e12}]
+)
 def test_costs_that_forbid_all_trades_give_hodl(costs: dict[str, float]) -> None:
     pool = replace(QUICK, **costs)
     found = run_costs(Case.random(pool, 3, 2), [random_params(3, pool.floor(3), 0)])
