@@ -349,7 +349,7 @@ def _summary(fingerprint: Fingerprint, market: Market, params: ParamSet, replaye
         "objective": objective_section(fingerprint, replayed.objectives),
         "metrics": replayed.metrics,
         "baselines": replayed.baseline_metrics,
-        "fees_earned": {period: {"liquidity_providers": 0.0, "protocol": 0.0} for period in replayed.metrics},
+        "fees_earned": replayed.fees_earned,
         "final_value": float(replayed.value[-1]),
         "digest": fingerprint.digest,
         "data": prices_record(market),

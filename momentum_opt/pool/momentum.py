@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from momentum_opt.arrays import Array, Float
 from momentum_opt.errors import ParamsError
 from momentum_opt.pool.arbitrage import perfect_arbitrage_reserves
+from momentum_opt.pool.costs import Costs
 from momentum_opt.pool.estimator import (
     EstimatorConstants,
     EstimatorState,
@@ -27,6 +28,7 @@ from momentum_opt.pool.guard_rails import step_per_minute, target_weights
 from momentum_opt.pool.interpolation import weight_path
 from momentum_opt.pool.memory import calc_k, capped_lamb, lamb_to_memory_days_clipped
 from momentum_opt.pool.parameters import add_noise, initial_parameters
+from momentum_opt.pool.reserves import Flow, reserves_with_costs
 from momentum_opt.pool.rule import momentum_weight_update
 from momentum_opt.vocabulary.schema import COMMON_PARAM_SCHEMA, MOMENTUM_PARAM_SCHEMA, ParamSpec
 
@@ -177,6 +179,56 @@ class MomentumPool:
         local = jax.lax.dynamic_slice_in_dim(prices, start_index[0], weights.shape[0])
         frequency = run_fingerprint["arb_frequency"]
         return perfect_arbitrage_reserves(weights, local, run_fingerprint["initial_pool_value"], frequency)
+
+    def calculate_reserves_with_fees(
+        self,
+        params: Params,
+        run_fingerprint: RunFingerprint,
+        prices: Float[Array, "time asset"],
+        start_index: StartIndex,
+        additional_oracle_input: Array | None = None,
+    ) -> Float[Array, "minute asset"]:
+        """Reserves of the T simulated minutes with the fingerprint's costs, each of them one number."""
+        costs = Costs(*(jnp.asarray(run_fingerprint[name]) for name in Costs._fields))
+        return self._reserves(params, run_fingerprint, prices, start_index, additional_oracle_input, costs, Flow())
+
+    def calculate_reserves_with_dynamic_inputs(
+        self,
+        params: Params,
+        run_fingerprint: RunFingerprint,
+        prices: Float[Array, "time asset"],
+        start_index: StartIndex,
+        fees: Float[Array, " minute"],
+        gas_cost: Float[Array, " minute"],
+        arb_fees: Float[Array, " minute"],
+        trades: Float[Array, "minute 3"] | None = None,
+        lp_supply: Float[Array, " minute"] | None = None,
+        additional_oracle_input: Array | None = None,
+    ) -> Float[Array, "minute asset"]:
+        """Reserves of the T simulated minutes with costs that vary, outside swaps and changes of the supply.
+
+        `trades` holds per minute the number of the token paid in, of the token paid out, and the amount in (0: none);
+        `lp_supply` the pool tokens there are. All begin at minute 0.
+        """
+        fixed = (run_fingerprint["noise_trader_ratio"], run_fingerprint["protocol_fee_split"])
+        costs = Costs(*(jnp.asarray(cost) for cost in (fees, gas_cost, arb_fees, *fixed)))
+        flow = Flow(trades, lp_supply)
+        return self._reserves(params, run_fingerprint, prices, start_index, additional_oracle_input, costs, flow)
+
+    def _reserves(
+        self,
+        params: Params,
+        run_fingerprint: RunFingerprint,
+        prices: Float[Array, "time asset"],
+        start_index: StartIndex,
+        additional_oracle_input: Array | None,
+        costs: Costs,
+        flow: Flow,
+    ) -> Float[Array, "minute asset"]:
+        weights = self.calculate_weights(params, run_fingerprint, prices, start_index, additional_oracle_input)
+        local = jax.lax.dynamic_slice_in_dim(prices, start_index[0], weights.shape[0])
+        value, every = run_fingerprint["initial_pool_value"], run_fingerprint["arb_frequency"]
+        return reserves_with_costs(weights, local, value, costs, every, flow)
 
     def init_base_parameters(
         self,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
 from momentum_opt.simulation.closed_form import block_growth
+from momentum_opt.simulation.costs import CostPath, simulate_with_costs
 from momentum_opt.simulation.in_chunk import arbitrage_path
 from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
 from momentum_opt.simulation.spec import SimulationSpec
@@ -61,7 +62,7 @@ class _Carry(NamedTuple):
 
 def simulate(
     spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates, cadence: Cadence
-) -> BoundaryPath:
+) -> BoundaryPath | CostPath:
     """Run all candidates from start to the end of the last period; a lane that goes wrong stays in its lane.
 
     Args:
@@ -72,6 +73,8 @@ def simulate(
             (that is checked on the host).
         cadence: how much the metrics need; DAILY keeps log values only, MINUTE also what the rebuild needs.
     """
+    if spec.engine == "with_costs":
+        return simulate_with_costs(spec, arrays, settings, candidates, cadence)
     rule = rule_constants(candidates, settings, spec)
     chunk = warm_up(arrays.burn_in, candidates, rule, spec)
     weights = candidates.initial_weights

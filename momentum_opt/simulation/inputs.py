@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array, Bool, Float, Int
+from momentum_opt.simulation.cost_inputs import CostInputs, cost_inputs
 from momentum_opt.simulation.spec import SimulationSpec
 
 Prices = NDArray[np.float64]
@@ -49,6 +50,8 @@ class BlockInputs(NamedTuple):
     """μ1 of the block, for the closed form; in units of arbitrage steps."""
     arb: ArbitrageInputs | None
     """For the engine that sums the log ratios."""
+    cost: CostInputs | None = None
+    """For the engine with costs."""
 
 
 class DayInputs(NamedTuple):
@@ -105,7 +108,8 @@ def _block_inputs(window: Prices, spec: SimulationSpec) -> BlockInputs:
         offset=_per_day(offset, spec),
         mu0=None if mu0 is None else _per_day(mu0, spec),
         mu1=None if mu1 is None else _per_day(mu1, spec),
-        arb=None if closed else arbitrage_inputs(window, spec),
+        arb=arbitrage_inputs(window, spec) if spec.engine == "in_chunk" else None,
+        cost=cost_inputs(window, spec) if spec.engine == "with_costs" else None,
     )
 
 

@@ -10,11 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from momentum_opt.arrays import Array, Float, Int
+from momentum_opt.pool.costs import Costs, Income
 from momentum_opt.pool.interpolation import weight_path
+from momentum_opt.simulation.cost_inputs import CostInputs, cost_inputs, step_bars
+from momentum_opt.simulation.cost_minutes import rerun_blocks
+from momentum_opt.simulation.costs import CostBlockStart
 from momentum_opt.simulation.engine import BlockStart
 from momentum_opt.simulation.in_chunk import arbitrage_path
 from momentum_opt.simulation.inputs import ArbitrageInputs, Prices, arbitrage_inputs
 from momentum_opt.simulation.spec import SimulationSpec
+from momentum_opt.simulation.trajectory import ChunkState
 
 DAYS_AT_ONCE = 32
 """Days rebuilt together; bounds the memory of the intermediate arrays."""
@@ -23,7 +28,12 @@ DAYS_AT_ONCE = 32
 class MinuteInputs(NamedTuple):
     """Per block, what the rebuild reads besides its start."""
 
-    arb: ArbitrageInputs
+    arb: ArbitrageInputs | None
+    """Without costs."""
+    cost: CostInputs | None
+    """With costs."""
+    step_bar: Int[Array, "day block step"] | None
+    """With costs: the bar of each step."""
     offset: Float[Array, "day block"]
     """Bars from the chunk's start to the block's."""
     last_arb: Int[Array, "day block bar"]
@@ -43,6 +53,8 @@ class MinutePath(NamedTuple):
     reserves: Float[Array, "time asset *batch"]
     shares: Float[Array, "time asset *batch"]
     """R_i p_i / V."""
+    income: Income | None = None
+    """(time, *batch) fees earned at every bar; None without costs."""
 
 
 def minute_inputs(prices: Prices, start_row: int, spec: SimulationSpec) -> MinuteInputs:
@@ -52,8 +64,11 @@ def minute_inputs(prices: Prices, start_row: int, spec: SimulationSpec) -> Minut
     shape = (spec.n_days, spec.blocks_per_day, spec.block)
     offset = (np.arange(spec.n_blocks) % spec.blocks_per_chunk * spec.block).astype(np.float64)
     first = (bar // spec.block * spec.block) // spec.arb
+    costly = spec.engine == "with_costs"
     return MinuteInputs(
-        arb=arbitrage_inputs(window, spec),
+        arb=None if costly else arbitrage_inputs(window, spec),
+        cost=cost_inputs(window, spec) if costly else None,
+        step_bar=jnp.asarray(step_bars(spec)) if costly else None,
         offset=jnp.asarray(offset.reshape(shape[:2])),
         last_arb=jnp.asarray((bar // spec.arb - first).reshape(shape)),
         price=jnp.asarray(window.reshape(*shape, spec.n_assets)),
@@ -61,8 +76,16 @@ def minute_inputs(prices: Prices, start_row: int, spec: SimulationSpec) -> Minut
     )
 
 
-def rebuild_minutes(blocks: BlockStart, inputs: MinuteInputs, spec: SimulationSpec) -> MinutePath:
-    """Value, weights, reserves and shares at every bar, from the block starts of a MINUTE simulation."""
+def rebuild_minutes(
+    blocks: BlockStart | CostBlockStart, inputs: MinuteInputs, spec: SimulationSpec, costs: Costs | None = None
+) -> MinutePath:
+    """Value, weights, reserves and shares at every bar, from the block starts of a MINUTE simulation.
+
+    `costs`, as they were simulated, are needed by the engine with costs only.
+    """
+    if isinstance(blocks, CostBlockStart):
+        assert costs is not None
+        return _rerun(blocks, inputs, costs, spec)
 
     def day(arguments: tuple[BlockStart, MinuteInputs]) -> MinutePath:
         return jax.vmap(lambda start, block: _rebuild_block(start, block, spec))(*arguments)
@@ -72,6 +95,7 @@ def rebuild_minutes(blocks: BlockStart, inputs: MinuteInputs, spec: SimulationSp
 
 
 def _rebuild_block(start: BlockStart, block: MinuteInputs, spec: SimulationSpec) -> MinutePath:
+    assert block.arb is not None
     path = arbitrage_path(start.chunk, start.arb_weights, block.arb, spec)
     log_value = jnp.concatenate([start.log_value[None], start.log_value + jnp.cumsum(path.growth, axis=0)])
     held = path.weights[block.last_arb]
@@ -86,4 +110,26 @@ def _rebuild_block(start: BlockStart, block: MinuteInputs, spec: SimulationSpec)
         weights=weight_path(spec.method, start.chunk.origin, start.chunk.step, tau, spec.interpolation),
         reserves=arb_value[:, None] * held / arb_price,
         shares=worth / growth[:, None],
+    )
+
+
+def _rerun(blocks: CostBlockStart, inputs: MinuteInputs, costs: Costs, spec: SimulationSpec) -> MinutePath:
+    assert inputs.cost is not None
+    assert inputs.step_bar is not None
+    found = rerun_blocks(blocks, inputs.cost, inputs.last_arb, inputs.step_bar, costs, spec)
+
+    def shown(chunk: ChunkState, offset: Array) -> Array:
+        tau = offset + jnp.arange(spec.block, dtype=offset.dtype)
+        return weight_path(spec.method, chunk.origin, chunk.step, tau, spec.interpolation)
+
+    weights = jax.vmap(jax.vmap(shown))(blocks.chunk, inputs.offset)
+    price = inputs.price.reshape(spec.n_bars, spec.n_assets, *(1,) * (found.reserves.ndim - 2))
+    worth = found.reserves * price
+    value = jnp.sum(worth, axis=1)
+    return MinutePath(
+        value=value,
+        weights=weights.reshape(spec.n_bars, *weights.shape[3:]),
+        reserves=found.reserves,
+        shares=worth / value[:, None],
+        income=found.income,
     )

@@ -4,10 +4,13 @@ Everything that a sweep may change without a new compilation (parameters, prices
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint, check_bar, choose_engine
+from momentum_opt.fingerprint.sections import Costs
+from momentum_opt.pool.costs import Trade
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.names import Interpolation
 
@@ -29,6 +32,7 @@ class SimulationSpec:
         engine: which of the engines of SPEC §8 runs.
         use_alt_lamb: whether the gradient's denominator has a decay of its own.
         burn_in_chunks: chunk prices before start, c_0 included.
+        trade: what an arbitrage trades, where it costs something.
     """
 
     n_assets: int
@@ -41,6 +45,7 @@ class SimulationSpec:
     engine: Engine
     use_alt_lamb: bool
     burn_in_chunks: int
+    trade: Trade = "pair"
 
     @property
     def bar_minutes(self) -> int:
@@ -77,14 +82,13 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
     """The static part of `fingerprint` on bars of `bar_minutes` with `burn_in_days` days of history before start.
 
     Raises:
-        ConfigError: a period is no multiple of the bar, or trading is to cost something.
+        ConfigError: a period is no multiple of the bar, or a cost is a file.
     """
     check_bar(fingerprint, bar_minutes)
     pool, costs = fingerprint.pool, fingerprint.costs
-    if costs.has_costs:
-        raise ConfigError(
-            ("costs: this version simulates without costs; set fees, gas_cost and arb_fees to 0, without files",)
-        )
+    files = [name for name in ("fees", "gas_cost", "arb_fees", "trades", "lp_supply") if _is_file(costs, name)]
+    if files:
+        raise ConfigError([f"costs.{name}: files are not simulated by this version; give a number" for name in files])
     return SimulationSpec(
         n_assets=fingerprint.n_assets,
         n_days=fingerprint.periods.total_days,
@@ -96,4 +100,13 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
         engine=choose_engine(fingerprint, bar_minutes).name,
         use_alt_lamb=pool.use_alt_lamb,
         burn_in_chunks=MINUTES_PER_DAY * burn_in_days // pool.chunk_period,
+        trade=_trade(costs.fees),
     )
+
+
+def _is_file(costs: Costs, name: str) -> bool:
+    return isinstance(getattr(costs, name), Path)
+
+
+def _trade(fees: float | Path) -> Trade:
+    return "pair" if isinstance(fees, Path) or fees > 0 else "all"

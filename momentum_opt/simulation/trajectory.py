@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, Float, PerAsset
+from momentum_opt.pool.costs import Costs
 from momentum_opt.pool.estimator import (
     EstimatorConstants,
     EstimatorState,
@@ -36,6 +37,8 @@ class Settings(NamedTuple):
     """Cap of the memory in days."""
     initial_pool_value: Float[Array, ""]
     """Value at minute 0, in the numeraire."""
+    costs: Costs
+    """What trading costs; read by the engine with costs only."""
 
 
 class Candidates(NamedTuple):

@@ -1,6 +1,7 @@
 """Values, reserves and turnover read off a simulation: the path at day boundaries in, numeraire and tokens out.
 
-Between two arbitrages the reserves are held, so V(t) = V(t′) Σ w_i(t′) p_i(t)/p_i(t′), t′ the last arbitrage.
+With costs the path holds the reserves, and V = Σ R p. Without, it holds log V and the weights at the last arbitrage t′;
+until the next one the reserves are held, so V(t) = V(t′) Σ w_i(t′) p_i(t)/p_i(t′).
 """
 
 import jax.numpy as jnp
@@ -8,13 +9,16 @@ import numpy as np
 
 from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
 from momentum_opt.pool.arbitrage import transition
+from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import BoundaryPath
 from momentum_opt.simulation.inputs import DayInputs
 from momentum_opt.simulation.spec import SimulationSpec
 
 
-def daily_values(path: BoundaryPath, days: DayInputs, spec: SimulationSpec) -> Float[Array, "day *batch"]:
+def daily_values(path: BoundaryPath | CostPath, days: DayInputs, spec: SimulationSpec) -> Float[Array, "day *batch"]:
     """Value at minute kD of every day k."""
+    if isinstance(path, CostPath):
+        return jnp.sum(path.reserves[:-1] * _like(days.price[:-1], path.reserves), axis=1)
     value = jnp.exp(path.log_value[:-1])
     if spec.bars_per_day % spec.arb == 0:
         return value
@@ -23,9 +27,11 @@ def daily_values(path: BoundaryPath, days: DayInputs, spec: SimulationSpec) -> F
 
 
 def last_bar_values(
-    path: BoundaryPath, days: DayInputs, spec: SimulationSpec, day: slice | np.ndarray
+    path: BoundaryPath | CostPath, days: DayInputs, spec: SimulationSpec, day: slice | np.ndarray
 ) -> Float[Array, "day *batch"]:
     """Value at the last bar of the chosen days: back from the boundary after it by one arbitrage, then held."""
+    if isinstance(path, CostPath):
+        return jnp.sum(path.before_reserves[day] * _like(days.last_price[day], path.reserves), axis=1)
     assert path.arb_weights is not None
     assert path.before_weights is not None
     before, after = path.before_weights[day], path.arb_weights[1:][day]
@@ -37,8 +43,10 @@ def last_bar_values(
     return value * _held(before, days.last_price[day], days.before_price[day])
 
 
-def boundary_reserves(path: BoundaryPath, days: DayInputs, k: int) -> PerAsset:
+def boundary_reserves(path: BoundaryPath | CostPath, days: DayInputs, k: int) -> PerAsset:
     """Reserves at minute kD."""
+    if isinstance(path, CostPath):
+        return path.reserves[k]
     assert path.arb_weights is not None
     return jnp.exp(path.log_value[k]) * path.arb_weights[k] / _like(days.arb_price[k], path.arb_weights[k])
 

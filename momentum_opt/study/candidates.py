@@ -1,6 +1,7 @@
 """Parameter sets for the engine: params keyed by name, one column per token, in; checked, stacked arrays out."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.pool.costs import Costs
 from momentum_opt.simulation.trajectory import Candidates, Settings
 
 ParamSet = Mapping[str, NDArray[np.float64]]
@@ -20,8 +22,19 @@ K_NAMES = ("log_k", "k", "absolute_k")
 def settings_of(fingerprint: Fingerprint, dtype: Any) -> Settings:
     """The traced settings of the pool."""
     pool = fingerprint.pool
-    values = (pool.maximum_change, pool.minimum_weight, pool.max_memory_days, pool.initial_pool_value)
-    return Settings(*(jnp.asarray(value, dtype) for value in values))
+    return Settings(
+        maximum_change=jnp.asarray(pool.maximum_change, dtype),
+        minimum_weight=jnp.asarray(pool.minimum_weight, dtype),
+        max_memory_days=jnp.asarray(pool.max_memory_days, dtype),
+        initial_pool_value=jnp.asarray(pool.initial_pool_value, dtype),
+        costs=_costs_of(fingerprint, dtype),
+    )
+
+
+def _costs_of(fingerprint: Fingerprint, dtype: Any) -> Costs:
+    costs = fingerprint.costs
+    values = (costs.fees, costs.gas_cost, costs.arb_fees, costs.noise_trader_ratio, costs.protocol_fee_split)
+    return Costs(*(jnp.asarray(0.0 if isinstance(value, Path) else value, dtype) for value in values))
 
 
 def initial_weights(params: ParamSet) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from momentum_opt.market import Market
 from momentum_opt.metrics.path import SlicePath
 from momentum_opt.metrics.registry import evaluate
 from momentum_opt.pool.arbitrage import perfect_arbitrage_reserves
+from momentum_opt.pool.costs import Income
 from momentum_opt.simulation.engine import simulate
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
@@ -46,6 +47,7 @@ class Replay:
         value: (time,) in the numeraire.
         weights: (time, asset) as the pool shows them.
         reserves: (time, asset) in tokens.
+        fees_earned: period → `liquidity_providers` (noise traders' fees included) and `protocol`, in the numeraire.
         baselines: name of `BASELINES` → (time,) value of the same first money, never re-based.
         objectives: the objective's value or values, as a tune reports them.
         metrics: period → metric → number; NaN or infinite where unavailable.
@@ -56,6 +58,7 @@ class Replay:
     value: NDArray[np.float64]
     weights: NDArray[np.float64]
     reserves: NDArray[np.float64]
+    fees_earned: Mapping[str, Mapping[str, float]]
     baselines: Mapping[str, NDArray[np.float64]]
     objectives: tuple[float, ...]
     metrics: Mapping[str, Metrics]
@@ -96,6 +99,9 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         value=np.asarray(host.minutes.value),
         weights=np.asarray(host.minutes.weights),
         reserves=np.asarray(host.minutes.reserves),
+        fees_earned={
+            name: _earned(host.minutes.income, days, spec.bars_per_day) for name, days in _named_periods(fingerprint)
+        },
         baselines={name: np.asarray(host.baselines[name]) for name in BASELINES},
         objectives=tuple(float(value) for value in host.objectives),
         metrics={name: {metric: float(host.metrics[name][metric]) for metric in METRICS} for name in periods},
@@ -104,6 +110,14 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
             for name in periods
         },
     )
+
+
+def _earned(income: Income | None, days: Days, bars_per_day: int) -> Mapping[str, float]:
+    """Sums over the bars of `days`; nothing is earned without costs."""
+    if income is None:
+        return dict.fromkeys(Income._fields, 0.0)
+    first, end = (day * bars_per_day for day in days)
+    return {name: float(np.asarray(amount)[first:end].sum()) for name, amount in income._asdict().items()}
 
 
 def _named_periods(fingerprint: Fingerprint) -> tuple[tuple[str, Days], ...]:
@@ -125,7 +139,7 @@ def _replay(
 ) -> _Outputs:
     path = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
     assert path.blocks is not None
-    minutes = rebuild_minutes(path.blocks, inputs, spec)
+    minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs)
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
     weights = jnp.broadcast_to(candidates.initial_weights, prices.shape)
     constant = jnp.sum(perfect_arbitrage_reserves(weights, prices, settings.initial_pool_value, spec.arb) * prices, 1)

@@ -6,6 +6,7 @@ import numpy as np
 from momentum_opt.arrays import Array, Float, PerCandidate
 from momentum_opt.fingerprint.periods import Days
 from momentum_opt.metrics.path import SlicePath
+from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import BoundaryPath
 from momentum_opt.simulation.inputs import DayInputs
 from momentum_opt.simulation.minutes import MinutePath
@@ -15,7 +16,7 @@ from momentum_opt.vocabulary.metrics import Cadence
 
 
 def slice_path(
-    path: BoundaryPath,
+    path: BoundaryPath | CostPath,
     minutes: MinutePath | None,
     inputs: DayInputs,
     spec: SimulationSpec,
@@ -48,16 +49,16 @@ def slice_path(
 
 
 def mean_turnover(
-    path: BoundaryPath, minutes: MinutePath | None, spec: SimulationSpec, days: Days
+    path: BoundaryPath | CostPath, minutes: MinutePath | None, spec: SimulationSpec, days: Days
 ) -> PerCandidate | None:
     """Mean over the bars of `days` of Σ |Δ(R_i p_i/V)|; None where it would need minutes that were not rebuilt.
 
-    Arbitraged at every bar, the value shares are the weights, whose changes the engine sums up; otherwise the shares
-    drift with the prices between two arbitrages.
+    Arbitraged at every bar without costs, the value shares are the weights, whose changes the engine sums up; otherwise
+    the shares drift with the prices between two trades.
     """
     first, end = days
     changes = (end - first) * spec.bars_per_day - 1
-    if spec.arb == 1:
+    if spec.arb == 1 and isinstance(path, BoundaryPath):
         return boundary_turnover(path, first, end) / changes
     if minutes is None:
         return None

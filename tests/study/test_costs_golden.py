@@ -1,0 +1,96 @@
+"""The six golden cases with costs (SPEC §18), through the replay and through the evaluator, and the study's laws."""
+
+import math
+from datetime import date
+
+import numpy as np
+import pytest
+
+from momentum_opt.api import market_of
+from momentum_opt.errors import ConfigError
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.market import Market
+from momentum_opt.study.evaluation import Evaluator
+from momentum_opt.study.replay import replay
+from tests.reference.golden_cases import CASES, load
+from tests.reference.minute_loop import Pool
+from tests.shared_data import minute_prices, needs_shared
+from tests.simulation.cases import Case, random_params
+from tests.simulation_case import pool_fingerprint, with_initial_weights
+
+COSTLY = [name for name, entry in CASES.items() if {"fees", "gas_cost"} & set(entry["case"])]
+QUICK = Pool(chunk_period=60, max_memory_days=2.0, maximum_change=1e-3, fees=0.003, protocol_fee_split=0.25)
+
+
+def golden_run(name: str) -> tuple[Fingerprint, Market, dict[str, np.ndarray]]:
+    case, loaded, tokens = CASES[name]["case"], load(name), tuple(CASES[name]["expected"]["order"])
+    start, end = date.fromisoformat(case["start"]), date.fromisoformat(case["end"])
+    fingerprint = pool_fingerprint(loaded.pool, tokens, start, end, optimisation_settings={"val_fraction": 0.0})
+    market = market_of(fingerprint, root=minute_prices(), burn_in_days=case["burn_in_days"])
+    return fingerprint, market, with_initial_weights(loaded.params, len(tokens))
+
+
+@needs_shared
+def test_there_are_six() -> None:
+    assert len(COSTLY) == 6
+
+
+@needs_shared
+@pytest.mark.parametrize("name", COSTLY)
+def test_golden_values_and_metrics(name: str) -> None:
+    fingerprint, market, params = golden_run(name)
+    found, wanted = replay(fingerprint, market, params), CASES[name]["expected"]
+    for rows, quantity in ((found.value, "value"), (found.reserves, "reserves")):
+        np.testing.assert_allclose(rows[::1440], wanted[f"daily_{quantity}"], rtol=1e-8)
+        np.testing.assert_allclose(rows[-1], wanted[f"final_{quantity}"], rtol=1e-8)
+    np.testing.assert_allclose(found.value[1440:1560], wanted["minute_value_day2"], rtol=1e-8)
+    scores = Evaluator(fingerprint, market, batch_size=2).score([params, params])
+    assert scores.objectives[1, 0] == pytest.approx(found.objectives[0], rel=1e-11)
+    for metric, value in wanted["metrics"].items():
+        if value is None:
+            assert not math.isfinite(found.metrics["train"][metric])
+            continue
+        assert found.metrics["train"][metric] == pytest.approx(value, rel=1e-6)
+        if metric in scores.train:
+            assert scores.train[metric][0] == pytest.approx(value, rel=1e-6)
+
+
+@pytest.mark.parametrize("keys", [{"return_val": "calmar"}, {"turnover_penalty": 0.5}])
+def test_minute_objectives_of_a_batch_equal_the_replay(keys: dict[str, object]) -> None:
+    case = Case.random(QUICK, 3, 6)
+    fingerprint, sets = case.fingerprint(**keys), [random_params(3, QUICK.floor(3), seed) for seed in range(10)]
+    scores = Evaluator(fingerprint, case.market, batch_size=10).score(sets)
+    for place in (0, 9):
+        wanted = replay(fingerprint, case.market, sets[place]).objectives[0]
+        assert scores.objectives[place, 0] == pytest.approx(wanted, rel=1e-9)
+
+
+def test_a_batch_spread_over_the_cores_keeps_its_order() -> None:
+    case = Case.random(QUICK, 3, 4)
+    sets = [random_params(3, QUICK.floor(3), seed) for seed in range(131)]
+    whole = Evaluator(case.fingerprint(), case.market, batch_size=131).score(sets)
+    single = Evaluator(case.fingerprint(), case.market, batch_size=1)
+    for place in (0, 65, 66, 130):
+        assert whole.objectives[place, 0] == pytest.approx(single.score([sets[place]]).objectives[0, 0], rel=1e-10)
+
+
+def test_fees_earned_per_period() -> None:
+    case = Case.random(QUICK, 3, 10)
+    fingerprint, params = case.fingerprint(val_fraction=0.3), random_params(3, QUICK.floor(3), 0)
+    wanted = case.reference(params)
+    found = replay(fingerprint, case.market, params).fees_earned
+    for period, days in (("train", slice(0, 7 * 1440)), ("validation", slice(7 * 1440, None))):
+        assert found[period]["liquidity_providers"] == pytest.approx(wanted.fees_lp[days].sum(), rel=1e-9)
+        assert found[period]["protocol"] == pytest.approx(wanted.fees_protocol[days].sum(), rel=1e-9)
+
+
+def test_nothing_is_earned_without_costs() -> None:
+    case = Case.random(Pool(chunk_period=60, max_memory_days=2.0), 2, 2)
+    found = replay(case.fingerprint(), case.market, random_params(2, 0.05, 0))
+    assert found.fees_earned == {"train": {"liquidity_providers": 0.0, "protocol": 0.0}}
+
+
+def test_cost_files_are_refused() -> None:
+    case = Case.random(QUICK, 2, 2)
+    with pytest.raises(ConfigError, match=r"costs.gas_cost: files are not simulated"):
+        Evaluator(case.fingerprint(gas_cost="gas.csv"), case.market, batch_size=1)
