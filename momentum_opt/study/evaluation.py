@@ -214,7 +214,8 @@ def _threads(spec: SimulationSpec, batch_size: int) -> int:
     """Cores that share a batch of the loop over the minutes; one where the batch is small, or on an accelerator."""
     if spec.engine != "with_costs" or jax.default_backend() != "cpu":
         return 1
-    return max(1, min(len(os.sched_getaffinity(0)), batch_size // FEWEST_PER_THREAD))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, batch_size // FEWEST_PER_THREAD))
 
 
 class BatchScores(NamedTuple):
