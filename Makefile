@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFIG ?= configs/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test check format smoke bench
+.PHONY: help install dev tune test test-slow check format smoke bench
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,10 @@ tune: $(VENV)/installed ## tune the bundled synthetic sample and show the result
 	$(BIN)/momentum-opt tune $(CONFIG)
 
 test: $(VENV)/installed-dev ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: $(VENV)/installed-dev ## run the tests that take long
+	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/installed-dev ## lint, format check, types, import rules
 	$(BIN)/ruff check .

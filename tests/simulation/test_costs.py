@@ -72,7 +72,10 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", list(CASES))
+SLOW = {"eight tokens": pytest.mark.slow}  # half a minute of compilation
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in CASES])
 def test_against_the_minute_loop(name: str) -> None:
     pool, n, days = CASES[name]
     case = Case.random(pool, n, days, seed=len(name))
