@@ -22,6 +22,7 @@ from momentum_opt.metrics.path import SlicePath
 from momentum_opt.metrics.registry import evaluate
 from momentum_opt.pool.arbitrage import perfect_arbitrage_reserves
 from momentum_opt.pool.costs import Income
+from momentum_opt.pool.reserves import reserves_with_costs
 from momentum_opt.simulation.engine import simulate
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
@@ -141,8 +142,7 @@ def _replay(
     assert path.blocks is not None
     minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs)
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
-    weights = jnp.broadcast_to(candidates.initial_weights, prices.shape)
-    constant = jnp.sum(perfect_arbitrage_reserves(weights, prices, settings.initial_pool_value, spec.arb) * prices, 1)
+    constant = _constant_weight_value(candidates.initial_weights, prices, settings, spec)
     bars = spec.bars_per_day
 
     def held(first_bar: int) -> dict[str, Array]:
@@ -167,6 +167,18 @@ def _replay(
         metrics,
         baseline_metrics,
     )
+
+
+def _constant_weight_value(
+    weights: Float[Array, " asset"], prices: Float[Array, "time asset"], settings: Settings, spec: SimulationSpec
+) -> Float[Array, " time"]:
+    """Value of the pool that keeps its initial weights, at the same costs."""
+    kept = jnp.broadcast_to(weights, prices.shape)
+    if spec.engine == "with_costs":
+        reserves = reserves_with_costs(kept, prices, settings.initial_pool_value, settings.costs, spec.arb)
+    else:
+        reserves = perfect_arbitrage_reserves(kept, prices, settings.initial_pool_value, spec.arb)
+    return jnp.sum(reserves * prices, axis=1)
 
 
 def _curve_path(curve: Float[Array, " time"], bars_per_day: int) -> SlicePath:

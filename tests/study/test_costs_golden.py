@@ -1,6 +1,7 @@
 """The six golden cases with costs (SPEC §18), through the replay and through the evaluator, and the study's laws."""
 
 import math
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -94,3 +95,14 @@ def test_cost_files_are_refused() -> None:
     case = Case.random(QUICK, 2, 2)
     with pytest.raises(ConfigError, match=r"costs.gas_cost: files are not simulated"):
         Evaluator(case.fingerprint(gas_cost="gas.csv"), case.market, batch_size=1)
+
+
+@pytest.mark.parametrize("pool", [QUICK, replace(QUICK, fees=0.0, gas_cost=1.0, protocol_fee_split=0.0)])
+def test_the_constant_weight_baseline_pays_the_same_costs(pool: Pool) -> None:
+    case, params = Case.random(pool, 3, 4), random_params(3, pool.floor(3), 0)
+    still = {name: values for name, values in params.items() if name not in ("log_k", "k")}
+    wanted = case.reference({**still, "absolute_k": np.zeros(3)}).value
+    found = replay(case.fingerprint(), case.market, params).baselines["constant_weight"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-9)
+    free = replay(replace(case, pool=replace(pool, fees=0.0, gas_cost=0.0)).fingerprint(), case.market, params)
+    assert abs(free.baselines["constant_weight"][-1] / wanted[-1] - 1.0) > 1e-8
