@@ -163,6 +163,7 @@ def test_vmap_equals_the_batch_axis():
         np.testing.assert_allclose(mapped[name], together[name], rtol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow
 def test_jit_equals_eager():
     path = slice_path(random_values(65, 24, (3,)), 24)
     eager = evaluate(ALL, path, 24)

@@ -72,7 +72,8 @@ CASES = {
 }  # fmt: skip
 
 
-SLOW = {"eight tokens": pytest.mark.slow}  # half a minute of compilation
+LONG = ("eight tokens", "gas alone", "q = 7, hourly")  # mostly compilation
+SLOW = dict.fromkeys(LONG, pytest.mark.slow)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in CASES])

@@ -97,6 +97,7 @@ def test_cost_files_are_refused() -> None:
         Evaluator(case.fingerprint(gas_cost="gas.csv"), case.market, batch_size=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", [QUICK, replace(QUICK, fees=0.0, gas_cost=1.0, protocol_fee_split=0.0)])
 def test_the_constant_weight_baseline_pays_the_same_costs(pool: Pool) -> None:
     case, params = Case.random(pool, 3, 4), random_params(3, pool.floor(3), 0)
