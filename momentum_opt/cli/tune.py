@@ -63,7 +63,7 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "tup
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.results.run_folder import default_folder, now_text
 
-    with _stop_request() as stop_requested, Reporter() as report:
+    with stop_request() as stop_requested, Reporter() as report:
         log: list[Path] = []
 
         def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
@@ -116,7 +116,7 @@ def _append(log: Path, line: str) -> None:
 
 
 @contextmanager
-def _stop_request() -> "Generator[Callable[[], bool]]":
+def stop_request() -> "Generator[Callable[[], bool]]":
     """Ask whether the user wants to stop: the first SIGINT or SIGTERM waits for the batch in flight."""
     asked = False
 
@@ -124,10 +124,10 @@ def _stop_request() -> "Generator[Callable[[], bool]]":
         nonlocal asked
         del signum, frame
         if asked:
-            sys.stderr.flush()
             os._exit(INTERRUPTED)
         asked = True
-        typer.echo("stopping after this batch; once more to stop at once", err=True)
+        # Not through sys.stderr: the signal may come in the middle of a write to it, which must not be entered twice.
+        os.write(2, b"stopping after this batch; once more to stop at once\n")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -3,6 +3,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from momentum_opt import api
 from momentum_opt.cli.app import main
+from momentum_opt.cli.tune import stop_request
 from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, environment, run, smoke, tuned
 
 Done = tuple[subprocess.CompletedProcess[str], Path]
@@ -304,3 +306,18 @@ def test_relative_paths_and_the_default_folder(done: Done, tmp_path: Path):
     digest = smoke().digest[:8]
     rows = pd.read_parquet(tmp_path / "elsewhere" / "runs" / f"mine-{digest}" / "trials.parquet")
     assert_frame_equal(rows, pd.read_parquet(done[1] / "trials.parquet")[:8], check_exact=True)
+
+
+def test_a_signal_never_enters_a_write_to_stderr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+    """Python refuses to enter a buffered write twice, and a signal may come in the middle of one."""
+
+    class Busy:
+        def write(self, text: str) -> int:
+            raise RuntimeError(f"reentrant call with {text!r}")
+
+    with stop_request() as asked:
+        monkeypatch.setattr(sys, "stderr", Busy())
+        signal.raise_signal(signal.SIGINT)
+        monkeypatch.undo()
+        assert asked()
+    assert "stopping after this batch" in capfd.readouterr().err
