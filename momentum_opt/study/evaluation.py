@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -210,6 +210,17 @@ score_batch_with_costs = partial(jax.jit, static_argnums=(0, 1), compiler_option
 """The same for the loop over the minutes, which on a CPU that has them runs almost twice as fast in wide registers."""
 
 
+@lru_cache(maxsize=16)
+def compiled_with_costs(
+    spec: SimulationSpec, scoring: ScoreSpec, structure: Any, shapes: tuple[jax.ShapeDtypeStruct, ...]
+) -> Any:
+    """`score_batch_with_costs` compiled for arguments of these shapes, before threads share it and race to compile.
+
+    Kept for all evaluators, so that a sweep over fees compiles once.
+    """
+    return score_batch_with_costs.lower(spec, scoring, *jax.tree.unflatten(structure, shapes)).compile()
+
+
 def _threads(spec: SimulationSpec, batch_size: int) -> int:
     """Cores that share a batch of the loop over the minutes; one where the batch is small, or on an accelerator."""
     if spec.engine != "with_costs" or jax.default_backend() != "cpu":
@@ -255,7 +266,6 @@ class Evaluator:
         self._minutes = self._cast(inputs)
         self._settings = settings_of(fingerprint, self._dtype)
         self._penalties = penalties_of(fingerprint, self._dtype)
-        self._compiled: Any = None
 
     def score(self, sets: Sequence[ParamSet]) -> BatchScores:
         """Score parameter sets: one call and one transfer back for every `width` of them."""
@@ -281,10 +291,9 @@ class Evaluator:
             jax.tree.map(lambda x, first=first: x[:, first : first + share], candidates)
             for first in range(0, self.width, share)
         ]
-        if self._compiled is None:
-            lowered = score_batch_with_costs.lower(self.spec, self.scoring, *inputs, parts[0])
-            self._compiled = lowered.compile()
-        compiled = self._compiled
+        leaves, structure = jax.tree.flatten((*inputs, parts[0]))
+        shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+        compiled = compiled_with_costs(self.spec, self.scoring, structure, shapes)
         with ThreadPoolExecutor(self._threads) as pool:
             scores = list(pool.map(lambda part: jax.device_get(compiled(*inputs, part)), parts))
         return jax.tree.map(lambda *each: np.concatenate(each, axis=-1), *scores)

@@ -11,7 +11,7 @@ from momentum_opt.api import market_of
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
-from momentum_opt.study.evaluation import Evaluator
+from momentum_opt.study.evaluation import Evaluator, compiled_with_costs
 from momentum_opt.study.replay import replay
 from tests.reference.golden_cases import CASES, load
 from tests.reference.minute_loop import Pool
@@ -107,3 +107,15 @@ def test_the_constant_weight_baseline_pays_the_same_costs(pool: Pool) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
     free = replay(replace(case, pool=replace(pool, fees=0.0, gas_cost=0.0)).fingerprint(), case.market, params)
     assert abs(free.baselines["constant_weight"][-1] / wanted[-1] - 1.0) > 1e-8
+
+
+def test_a_sweep_over_fees_compiles_once() -> None:
+    case, params = Case.random(QUICK, 3, 4), random_params(3, QUICK.floor(3), 0)
+    Evaluator(case.fingerprint(), case.market, batch_size=2).score([params])
+    before = compiled_with_costs.cache_info().misses
+    found = {
+        Evaluator(case.fingerprint(fees=fees, gas_cost=gas), case.market, batch_size=2).score([params]).objectives[0, 0]
+        for fees, gas in ((0.001, 0.0), (0.01, 0.0), (0.01, 50.0))
+    }
+    assert len(found) == 3
+    assert compiled_with_costs.cache_info().misses == before
