@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from momentum_opt import device
-from momentum_opt.api import market_of
+from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint
 from momentum_opt.results.best import versions
 from momentum_opt.study.evaluation import Evaluator

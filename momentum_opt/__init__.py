@@ -7,7 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from momentum_opt.api import backtest, market_of, score, tune
+    from momentum_opt.api.backtesting import backtest
+    from momentum_opt.api.prices import market_of
+    from momentum_opt.api.scoring import score
+    from momentum_opt.api.tuning import tune
     from momentum_opt.fingerprint import Fingerprint, load_fingerprint
     from momentum_opt.market import Market, load_market
     from momentum_opt.pool import MomentumPool
@@ -27,15 +30,15 @@ _HOMES = {
     "MomentumPool": "momentum_opt.pool",
     "OptunaRange": "momentum_opt.vocabulary.schema",
     "ParamSpec": "momentum_opt.vocabulary.schema",
-    "backtest": "momentum_opt.api",
+    "backtest": "momentum_opt.api.backtesting",
     "get_optuna_range": "momentum_opt.vocabulary.schema",
     "get_param_value": "momentum_opt.vocabulary.schema",
     "load_fingerprint": "momentum_opt.fingerprint",
     "load_market": "momentum_opt.market",
-    "market_of": "momentum_opt.api",
+    "market_of": "momentum_opt.api.prices",
     "sample_in_range": "momentum_opt.vocabulary.schema",
-    "score": "momentum_opt.api",
-    "tune": "momentum_opt.api",
+    "score": "momentum_opt.api.scoring",
+    "tune": "momentum_opt.api.tuning",
 }
 
 __all__ = [

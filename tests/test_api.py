@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from momentum_opt import Fingerprint, Market, market_of, score, tune
-from momentum_opt.api import check_replay
+from momentum_opt.api.replaying import check_replay
 from momentum_opt.errors import ConfigError, DataError, ReplayMismatchError
 from momentum_opt.study.space import search_space
 from tests.sample_runs import SAMPLE, TOKENS, smoke

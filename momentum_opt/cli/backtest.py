@@ -9,7 +9,7 @@ import typer
 from momentum_opt.cli.config import AsJson, Settings
 
 if TYPE_CHECKING:
-    from momentum_opt.api import BacktestResult
+    from momentum_opt.api.backtesting import BacktestResult
 
 
 def backtest(
@@ -33,16 +33,16 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Replay parameters: all metrics of train, validation and test, with the baselines beside them."""
-    from momentum_opt import api
+    from momentum_opt.api import backtesting
     from momentum_opt.errors import UsageError
 
     if minute and out is None:
         raise UsageError("--minute: no place to write minute.parquet to; give --out DIR as well")
-    result = api.backtest(
+    result = backtesting.backtest(
         params, config=config, overrides=settings or (), data=data, allow_changed_data=allow_changed_data
     )
-    written = [] if out is None else api.write_backtest(result, out, minute=minute)
-    api.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
+    written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
+    backtesting.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
     _print(result, written, as_json=as_json)
 
 

@@ -16,7 +16,7 @@ from momentum_opt.errors import StudyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from momentum_opt.api import TuneResult
+    from momentum_opt.api.tuning import TuneResult
     from momentum_opt.fingerprint import Fingerprint
     from momentum_opt.market import Market
     from momentum_opt.results.run_folder import RunFolder
@@ -59,7 +59,7 @@ def tune(
 
 
 def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "tuple[TuneResult, bool]":
-    from momentum_opt import api
+    from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.results.run_folder import default_folder, now_text
 
@@ -77,7 +77,7 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "tup
             _append(log[0], f"{now_text()} {describe(progress)}")
 
         try:
-            result = api.tune(
+            result = tuning.tune(
                 fingerprint,
                 run_dir or default_folder(config, fingerprint),
                 config_text=config.read_text(encoding="utf-8-sig"),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from momentum_opt import api
+from momentum_opt.api import tuning
 from momentum_opt.cli.app import main
 from momentum_opt.cli.tune import stop_request
 from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, environment, run, smoke, tuned
@@ -214,13 +214,13 @@ def test_all_candidates_failing(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_replay_that_differs_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    real = api.replay
+    real = tuning.replay
 
     def off(*arguments: Any) -> Any:
         replayed = real(*arguments)
         return dataclasses.replace(replayed, objectives=tuple(value * (1 + 3e-9) for value in replayed.objectives))
 
-    monkeypatch.setattr(api, "replay", off)
+    monkeypatch.setattr(tuning, "replay", off)
     assert code("tune", SMOKE, "--run-dir", tmp_path / "run", "--trials", "8") == 1
     assert re.search(
         r"^error: trial \d: tuned value \S+, replayed \S+; the result cannot", capsys.readouterr().err, re.M
@@ -279,13 +279,13 @@ def test_interrupted_and_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_stopped_before_the_first_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    real = api.open_run_folder
+    real = tuning.open_run_folder
 
     def stop(*arguments: Any) -> Any:
         signal.raise_signal(signal.SIGTERM)
         return real(*arguments)
 
-    monkeypatch.setattr(api, "open_run_folder", stop)
+    monkeypatch.setattr(tuning, "open_run_folder", stop)
     before = signal.getsignal(signal.SIGINT)
     assert code("tune", SMOKE, "--run-dir", tmp_path / "run") == 130
     assert signal.getsignal(signal.SIGINT) == before

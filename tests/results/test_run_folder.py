@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from momentum_opt.api import market_of
+from momentum_opt.api.prices import market_of
 from momentum_opt.errors import RunFolderError
 from momentum_opt.market import Market
 from momentum_opt.results.run_folder import append_test_look, default_folder, open_run_folder, utc_ms, utc_text

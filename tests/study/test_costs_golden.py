@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from momentum_opt.api import market_of
+from momentum_opt.api.prices import market_of
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market

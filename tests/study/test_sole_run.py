@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from momentum_opt import api
+from momentum_opt.api import tuning
 from momentum_opt.errors import RunFolderError
 from momentum_opt.study.journal import sole_run
 from tests.sample_runs import smoke
@@ -34,6 +34,6 @@ def test_second_run_in_a_folder_is_refused_until_the_first_is_gone(tmp_path: Pat
 
 def test_study_of_another_configuration_in_a_shared_storage_is_refused(tmp_path: Path) -> None:
     storage = [f"search.storage=sqlite:///{tmp_path}/study.db", "search.study_name=shared", "search.n_trials=8"]
-    api.tune(smoke(*storage), tmp_path / "one")
+    tuning.tune(smoke(*storage), tmp_path / "one")
     with pytest.raises(RunFolderError, match=r"study shared: .*search\.seed 0 → 1.*give another search\.study_name"):
-        api.tune(smoke(*storage, "search.seed=1"), tmp_path / "two")
+        tuning.tune(smoke(*storage, "search.seed=1"), tmp_path / "two")

@@ -1,0 +1,1 @@
+"""What a notebook calls and what the commands call: the layers below, composed. One file per task."""

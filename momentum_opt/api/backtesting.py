@@ -1,0 +1,151 @@
+"""A params file in, its replay and the files about it out (SPEC §15)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from momentum_opt import device
+from momentum_opt.api.prices import market_of
+from momentum_opt.api.replaying import check_replay
+from momentum_opt.errors import DataError, ParamsError
+from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint
+from momentum_opt.market import Market, hash_rows
+from momentum_opt.results.best import RecordedResult, objective_section, read_params_file, recorded_result, versions
+from momentum_opt.results.files import write_json
+from momentum_opt.results.parameters import internal_form, parse_params, readable_form
+from momentum_opt.results.run_folder import RunFolder, append_test_look, now_text, prices_record
+from momentum_opt.results.tables import daily_bars, replay_table, write_table
+from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.replay import Replay, replay
+from momentum_opt.study.space import search_space
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """A replayed parameter set.
+
+    Attributes:
+        summary: the content of summary.json.
+        replay: every bar.
+        fingerprint: what was simulated.
+        market: the prices it ran on.
+    """
+
+    summary: Document
+    replay: Replay
+    fingerprint: Fingerprint
+    market: Market
+
+
+def backtest(
+    params_file: Path,
+    *,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    data: Path | None = None,
+    allow_changed_data: bool = False,
+) -> BacktestResult:
+    """Replay a params file: a best.json alone, or any `params` with a configuration (SPEC §15).
+
+    Args:
+        params_file: best.json, or a document with `params`.
+        config: configuration; None takes the fingerprint in the params file.
+        overrides: `a.b=value` on top of it.
+        data: folder of price files; None looks where best.json or the configuration says.
+        allow_changed_data: accept prices that differ from the recorded ones.
+
+    Raises:
+        ParamsError: the file has no usable params, or names no fingerprint and no `config` is given.
+        DataError: prices are missing, or differ from the recorded ones.
+        ReplayMismatchError: a best.json, replayed as it is, does not give its recorded objective.
+    """
+    device.configure()
+    document = read_params_file(params_file)
+    fingerprint = _fingerprint_of(document, params_file, config, overrides)
+    recorded = recorded_result(document, params_file) if config is None else None
+    as_recorded = recorded if not overrides else None
+    root = data or (as_recorded.root if as_recorded else None)
+    market = market_of(fingerprint, root=root, burn_in_days=as_recorded.burn_in_days if as_recorded else None)
+    if recorded and not allow_changed_data:
+        _check_same_prices(recorded, market, params_file)
+    params = parse_params(document["params"], search_space(fingerprint).start, fingerprint, str(params_file))
+    replayed = replay(fingerprint, market, params)
+    if as_recorded and not allow_changed_data:
+        check_replay(as_recorded.objectives, replayed.objectives, str(params_file))
+    summary = _summary(fingerprint, market, params, replayed)
+    return BacktestResult(summary, replayed, fingerprint, market)
+
+
+def write_backtest(result: BacktestResult, out: Path, *, minute: bool) -> list[Path]:
+    """Write summary.json, daily.parquet and, where asked for, minute.parquet.
+
+    Raises:
+        DataError: one of them is already there, or the folder cannot be written.
+    """
+    tables = {"daily.parquet": daily_bars(result.market)}
+    if minute:
+        tables["minute.parquet"] = np.arange(len(result.replay.value))
+    paths = [out / "summary.json", *(out / name for name in tables)]
+    there = [str(path) for path in paths if path.exists()]
+    if there:
+        raise DataError(f"{', '.join(there)}: exists already; give another --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, bars in tables.items():
+            write_table(out / name, replay_table(result.replay, result.market, bars))
+        write_json(paths[0], result.summary)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error.strerror}); give another --out") from error
+    return paths
+
+
+def note_test_look(params_file: Path, command: str, summary: Document) -> None:
+    """Where the params file lies in a run folder and the summary has a test, add a line to its test_looks.jsonl."""
+    folder = RunFolder(params_file.parent)
+    if folder.fingerprint.exists() and "test" in summary["metrics"]:
+        append_test_look(folder.test_looks, command, summary["params"])
+
+
+def _fingerprint_of(
+    document: Document, params_file: Path, config: Path | None, overrides: Sequence[str]
+) -> Fingerprint:
+    if config is not None:
+        return load_fingerprint(config, overrides)
+    if "fingerprint" not in document:
+        raise ParamsError(f"{params_file}: holds params alone; give their configuration with --config")
+    fingerprint = Fingerprint.from_dict(document["fingerprint"], name=f"{params_file}: fingerprint")
+    return override_fingerprint(fingerprint, overrides) if overrides else fingerprint
+
+
+def _check_same_prices(recorded: RecordedResult, market: Market, params_file: Path) -> None:
+    """Compare the rows that a result used with the same rows of the files now."""
+    root = market.files[0].path.parent
+    changed = [
+        file.token for file in recorded.files if hash_rows(root, file.token, file.first_ms, file.last_ms) != file.sha256
+    ]
+    if changed:
+        raise DataError(
+            f"{root}: prices of {', '.join(changed)} are not those that {params_file} was made with; "
+            "give the folder with the old ones as --data, or accept the change with --allow-changed-data"
+        )
+
+
+def _summary(fingerprint: Fingerprint, market: Market, params: ParamSet, replayed: Replay) -> Document:
+    return {
+        "params": internal_form(params, fingerprint.tokens),
+        "readable": readable_form(params, fingerprint),
+        "objective": objective_section(fingerprint, replayed.objectives),
+        "metrics": replayed.metrics,
+        "baselines": replayed.baseline_metrics,
+        "fees_earned": replayed.fees_earned,
+        "final_value": float(replayed.value[-1]),
+        "digest": fingerprint.digest,
+        "data": prices_record(market),
+        "versions": versions(),
+        "created": now_text(),
+    }
