@@ -106,7 +106,7 @@ def _with_costs(fingerprint: Fingerprint) -> list[Row]:
 
 def _random_sets(space: SearchSpace, count: int) -> list[dict[str, np.ndarray]]:
     generator = np.random.default_rng(0)
-    bounds = {key: (one.range.low, one.range.high) for one in space.sampled for key in one.keys}
+    bounds = {key: (one.low, one.high) for key, one in space.ranges.items()}
     return [space.params({key: generator.uniform(*pair) for key, pair in bounds.items()}) for _ in range(count)]
 
 

@@ -20,7 +20,7 @@ from momentum_opt.results.run_folder import RunFolder, append_test_look, now_tex
 from momentum_opt.results.tables import daily_bars, replay_table, write_table
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay, replay
-from momentum_opt.study.space import search_space
+from momentum_opt.study.space import start_params
 
 Document = dict[str, Any]
 
@@ -73,7 +73,7 @@ def backtest(
     market = market_of(fingerprint, root=root, burn_in_days=as_recorded.burn_in_days if as_recorded else None)
     if recorded and not allow_changed_data:
         _check_same_prices(recorded, market, params_file)
-    params = parse_params(document["params"], search_space(fingerprint).start, fingerprint, str(params_file))
+    params = parse_params(document["params"], start_params(fingerprint), fingerprint, str(params_file))
     replayed = replay(fingerprint, market, params)
     if as_recorded and not allow_changed_data:
         check_replay(as_recorded.objectives, replayed.objectives, str(params_file))

@@ -1,16 +1,19 @@
 """Parameters as people read and write them: arrays to tables keyed by token, and params files back to arrays."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.arrays import Array, Float
 from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.memory import capped_lamb, lamb_to_memory_days_clipped, memory_days_to_lamb
-from momentum_opt.study.candidates import ParamSet, initial_weights
+from momentum_opt.study.candidates import ParamColumns, ParamSet, initial_weights
 
 Values = NDArray[np.float64]
 ByToken = dict[str, float]
@@ -23,6 +26,9 @@ ALTERNATIVES: Final = (
     ("memory_days", "logit_lamb"), ("k_per_day", "k"), ("initial_weights", "initial_weights_logits"),
 )  # fmt: skip
 """Pairs of which one would silently hide the other; the names of k are compared by `check_params` as well."""
+
+FEWEST_COLUMNS: Final = 1024
+"""Width to which smaller tables are padded."""
 
 
 def by_token(values: Values, tokens: tuple[str, ...]) -> ByToken:
@@ -37,16 +43,35 @@ def internal_form(params: ParamSet, tokens: tuple[str, ...]) -> dict[str, ByToke
 
 def readable_form(params: ParamSet, fingerprint: Fingerprint) -> dict[str, ByToken]:
     """k per day, memory in days and decay λ as simulated (after the cap), and the initial weights; keyed by token."""
-    pool = fingerprint.pool
-    lamb = capped_lamb(jnp.asarray(params["logit_lamb"]), pool.max_memory_days, pool.chunk_period)
-    memory = np.asarray(lamb_to_memory_days_clipped(lamb, pool.chunk_period, pool.max_memory_days))
-    table = {
+    columns = readable_columns({name: values[:, None] for name, values in params.items()}, fingerprint)
+    return {name: by_token(values[:, 0], fingerprint.tokens) for name, values in columns.items()}
+
+
+def readable_columns(params: ParamColumns, fingerprint: Fingerprint) -> dict[str, Values]:
+    """The same for many candidates: name → (asset, candidate) in and out."""
+    pool, logits = fingerprint.pool, params["logit_lamb"]
+    count = logits.shape[1]
+    # Padded to a power of two: few shapes are compiled, and no value depends on where among the others it stands.
+    width = max(FEWEST_COLUMNS, 1 << (count - 1).bit_length())
+    padded = np.pad(logits, ((0, 0), (0, width - count)), mode="edge")
+    lamb, memory = (
+        np.asarray(found)[:, :count] for found in _capped(jnp.asarray(padded), pool.max_memory_days, pool.chunk_period)
+    )
+    return {
         "k_per_day": _k_per_day(params, memory),
         "memory_days": memory,
-        "lamb": np.asarray(lamb),
+        "lamb": lamb,
         "initial_weights": initial_weights(params),
     }
-    return {name: by_token(values, fingerprint.tokens) for name, values in table.items()}
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _capped(
+    logits: Float[Array, "asset candidate"], max_memory_days: float, chunk_period: int
+) -> tuple[Float[Array, "asset candidate"], Float[Array, "asset candidate"]]:
+    """λ as simulated, and its memory in days."""
+    lamb = capped_lamb(logits, max_memory_days, chunk_period)
+    return lamb, lamb_to_memory_days_clipped(lamb, chunk_period, max_memory_days)
 
 
 def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerprint, where: str) -> dict[str, Values]:
@@ -78,7 +103,7 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
     return params
 
 
-def _k_per_day(params: ParamSet, memory_days: Values) -> Values:
+def _k_per_day(params: ParamColumns, memory_days: Values) -> Values:
     if "log_k" in params:
         return np.exp2(params["log_k"])
     return params["k"] if "k" in params else params["absolute_k"] / memory_days

@@ -1,48 +1,110 @@
 """Tables of a run: trial records and replays in, parquet files out. Everything is keyed by token name."""
 
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.files import write_whole
-from momentum_opt.results.parameters import internal_form, readable_form
+from momentum_opt.results.parameters import readable_columns
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord
 
+Values = NDArray[np.float64]
+
 MULTI_OBJECTIVE_COLUMNS = ("objective_mean", "objective_worst", "objective_steadiness")
 
 
-def trials_table(records: Sequence[TrialRecord], space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
-    """One row per finished trial, by number (SPEC §15).
+@dataclass(frozen=True)
+class TrialColumns:
+    """Finished trials or screened candidates, column by column.
 
-    Columns: `number`, `state`, `objective` (or three of them), every parameter per token in internal form and as
+    Attributes:
+        number: (row,).
+        source: (row,) `sampler`, `screen` or `warm_start`.
+        numbers: (row, key) sampled numbers, in the order of the search space.
+        objectives: (row, objective); NaN where the row failed.
+        metrics: column name, such as `train_returns`, → (row,) numbers or (row, part) numbers; the latter become one
+            column per part, `name_0`, `name_1`, ….
+        fail_reason: (row,) text, or None for a complete row.
+    """
+
+    number: NDArray[np.int64]
+    source: Sequence[str]
+    numbers: Values
+    objectives: Values
+    metrics: Mapping[str, Values]
+    fail_reason: Sequence[str | None]
+
+
+def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColumns:
+    """Trial records as columns; what a failed trial does not have is NaN."""
+    keys = list(space.ranges)
+    width = max(1, *(len(record.objectives) for record in records))
+    tables = {prefix: [getattr(record, prefix) for record in records] for prefix in ("train", "validation")}
+    return TrialColumns(
+        number=np.array([record.number for record in records], np.int64),
+        source=[record.source for record in records],
+        numbers=np.array([[record.numbers[key] for key in keys] for record in records], np.float64),
+        objectives=np.array([record.objectives or (math.nan,) * width for record in records], np.float64),
+        metrics={
+            f"{prefix}_{name}": np.array([row.get(name, math.nan) for row in rows], np.float64)
+            for prefix, rows in tables.items()
+            for name in dict.fromkeys(name for row in rows for name in row)
+        },
+        fail_reason=[record.fail_reason for record in records],
+    )
+
+
+def trials_table(records: Sequence[TrialRecord], space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
+    """One row per finished trial, by number (SPEC §15); the columns of `columns_table`."""
+    return columns_table(columns_of(records, space), space, fingerprint)
+
+
+def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
+    """Columns as a table.
+
+    `number`, `state`, `source`, `objective` (or three of them), every parameter per token in internal form and as
     `k_per_day_T`, `memory_days_T`, `lamb_T`, `initial_weights_T`, `train_<metric>`, `validation_<metric>`,
     `fail_reason`.
     """
-    return pd.DataFrame([_row(record, space, fingerprint) for record in records])
+    params = space.columns(columns.numbers)
+    forms = {**params, **readable_columns(params, fingerprint)}
+    names = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
+    objectives = np.broadcast_to(columns.objectives, (len(columns.number), len(names)))
+    failed = np.array([reason is not None for reason in columns.fail_reason], bool)
+    return pd.DataFrame(
+        {
+            "number": columns.number,
+            "state": np.where(failed, "FAIL", "COMPLETE"),
+            "source": columns.source,
+            **dict(zip(names, objectives.T, strict=True)),
+            **{
+                f"{name}_{token}": values
+                for name, table in forms.items()
+                for token, values in zip(fingerprint.tokens, table, strict=True)
+            },
+            **_flat(columns.metrics),
+            "fail_reason": pd.Series(columns.fail_reason, dtype=object),
+        }
+    )
 
 
-def _row(record: TrialRecord, space: SearchSpace, fingerprint: Fingerprint) -> dict[str, Any]:
-    params = space.params(record.numbers)
-    forms = {**internal_form(params, fingerprint.tokens), **readable_form(params, fingerprint)}
-    columns = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
-    values = record.objectives or (float("nan"),) * len(columns)
-    return {
-        "number": record.number,
-        "state": "FAIL" if record.failed else "COMPLETE",
-        **dict(zip(columns, values, strict=True)),
-        **{f"{name}_{token}": value for name, table in forms.items() for token, value in table.items()},
-        **{f"train_{name}": value for name, value in record.train.items()},
-        **{f"validation_{name}": value for name, value in record.validation.items()},
-        "fail_reason": record.fail_reason,
-    }
+def _flat(metrics: Mapping[str, Values]) -> dict[str, Values]:
+    """A column per metric, or per part of a metric that has several."""
+    flat: dict[str, Values] = {}
+    for name, values in metrics.items():
+        flat |= {name: values} if values.ndim == 1 else {f"{name}_{part}": one for part, one in enumerate(values.T)}
+    return flat
 
 
 def replay_table(replay: Replay, market: Market, bars: np.ndarray) -> pd.DataFrame:
@@ -69,5 +131,6 @@ def daily_bars(market: Market) -> np.ndarray:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a parquet file whole, under a temporary name first."""
     buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, compression="zstd")
+    words = [str(name) for name in table if not pd.api.types.is_numeric_dtype(table[name])]
+    table.to_parquet(buffer, index=False, compression="zstd", use_dictionary=words)  # numbers hardly ever repeat
     write_whole(path, buffer.getvalue())

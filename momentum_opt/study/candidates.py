@@ -16,6 +16,9 @@ from momentum_opt.simulation.trajectory import Candidates, Settings
 ParamSet = Mapping[str, NDArray[np.float64]]
 """name → (asset,) values in the order of the fingerprint's tokens."""
 
+ParamColumns = Mapping[str, NDArray[np.float64]]
+"""name → (asset, candidate) values: many parameter sets at once."""
+
 K_NAMES = ("log_k", "k", "absolute_k")
 
 
@@ -37,13 +40,13 @@ def _costs_of(fingerprint: Fingerprint, dtype: Any) -> Costs:
     return Costs(*(jnp.asarray(0.0 if isinstance(value, Path) else value, dtype) for value in values))
 
 
-def initial_weights(params: ParamSet) -> NDArray[np.float64]:
-    """`initial_weights` as given, else the softmax of `initial_weights_logits`."""
+def initial_weights(params: ParamSet | ParamColumns) -> NDArray[np.float64]:
+    """`initial_weights` as given, else the softmax of `initial_weights_logits` over the tokens; of one set or many."""
     if "initial_weights" in params:
         return params["initial_weights"]
     logits = params["initial_weights_logits"]
-    grown = np.exp(logits - logits.max())
-    return grown / grown.sum()
+    grown = np.exp(logits - logits.max(axis=0))
+    return grown / grown.sum(axis=0)
 
 
 def floor_problem(weights: NDArray[np.float64], fingerprint: Fingerprint) -> str | None:
@@ -55,6 +58,16 @@ def floor_problem(weights: NDArray[np.float64], fingerprint: Fingerprint) -> str
     if abs(weights.sum() - 1.0) > 1e-9:
         return f"initial weights sum to {weights.sum():.12g}, not to 1"
     return None
+
+
+def floor_problems(columns: ParamColumns, fingerprint: Fingerprint) -> dict[int, str]:
+    """`floor_problem` of many candidates: place → why it cannot start, for those that cannot."""
+    weights = initial_weights(columns)
+    suspects = np.flatnonzero(
+        (weights.min(axis=0) < fingerprint.pool.minimum_weight) | (np.abs(weights.sum(axis=0) - 1.0) > 1e-9)
+    )
+    problems = {int(place): floor_problem(weights[:, place], fingerprint) for place in suspects}
+    return {place: problem for place, problem in problems.items() if problem is not None}
 
 
 def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
@@ -80,20 +93,30 @@ def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
         raise ParamsError(f"`params`: {problem}; choose other initial weights")
 
 
-def stack(sets: Sequence[ParamSet], width: int, dtype: Any) -> Candidates:
-    """The sets as columns, padded to `width` by repeating the last one, so that every batch has the compiled shape."""
-    padded = [*sets, *[sets[-1]] * (width - len(sets))]
+def as_columns(sets: Sequence[ParamSet]) -> ParamColumns:
+    """Parameter sets side by side: name → (asset, candidate)."""
+    return {name: np.stack([params[name] for params in sets], axis=-1) for name in sets[0]}
 
-    def columns(name: str) -> Any:
-        if name not in padded[0]:
-            return None
-        return jnp.asarray(np.stack([params[name] for params in padded], axis=-1), dtype)
+
+def stack(sets: Sequence[ParamSet], width: int, dtype: Any) -> Candidates:
+    """Parameter sets for the engine, padded to `width`."""
+    return stack_columns(as_columns(sets), width, dtype)
+
+
+def stack_columns(columns: ParamColumns, width: int, dtype: Any) -> Candidates:
+    """The candidates for the engine, padded to `width` by repeating the last one: every batch has the compiled shape."""
+
+    def padded(values: NDArray[np.float64]) -> Any:
+        return jnp.asarray(np.pad(values, ((0, 0), (0, width - values.shape[1])), mode="edge"), dtype)
+
+    def given(name: str) -> Any:
+        return padded(columns[name]) if name in columns else None
 
     return Candidates(
-        logit_lamb=columns("logit_lamb"),
-        initial_weights=jnp.asarray(np.stack([initial_weights(params) for params in padded], axis=-1), dtype),
-        log_k=columns("log_k"),
-        k=columns("k"),
-        absolute_k=columns("absolute_k"),
-        logit_delta_lamb=columns("logit_delta_lamb"),
+        logit_lamb=given("logit_lamb"),
+        initial_weights=padded(initial_weights(columns)),
+        log_k=given("log_k"),
+        k=given("k"),
+        absolute_k=given("absolute_k"),
+        logit_delta_lamb=given("logit_delta_lamb"),
     )

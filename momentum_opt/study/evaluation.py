@@ -4,6 +4,7 @@ One jitted function does simulation, slices, metrics and objective; prices, para
 traced, so a study compiles once.
 """
 
+import copy
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +29,7 @@ from momentum_opt.simulation.inputs import DayInputs, MarketArrays, market_array
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
-from momentum_opt.study.candidates import ParamSet, settings_of, stack
+from momentum_opt.study.candidates import ParamColumns, ParamSet, as_columns, settings_of, stack_columns
 from momentum_opt.study.slices import mean_turnover, slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
 from momentum_opt.vocabulary.names import Aggregate
@@ -257,25 +258,43 @@ class Evaluator:
         self.scoring = score_spec(fingerprint, self.spec)
         self._dtype = jnp.dtype(precision)
         minute = self.scoring.cadence == Cadence.MINUTE
-        width = min(batch_size, fingerprint.device.batch_limit or batch_size)
-        self._threads = _threads(self.spec, width)
-        unit = self._threads * (MINUTE_GROUP if minute else 1)
-        self.width = -(-width // unit) * unit
+        self._set_width(batch_size)
         self._arrays = self._cast(market_arrays(market.prices, market.start_row, self.spec))
         inputs = minute_inputs(market.prices, market.start_row, self.spec) if minute else None
         self._minutes = self._cast(inputs)
         self._settings = settings_of(fingerprint, self._dtype)
         self._penalties = penalties_of(fingerprint, self._dtype)
 
+    def of_width(self, batch_size: int) -> "Evaluator":
+        """The same evaluator, its inputs shared, compiled for batches of another size."""
+        other = copy.copy(self)
+        other._set_width(batch_size)
+        return other
+
     def score(self, sets: Sequence[ParamSet]) -> BatchScores:
         """Score parameter sets: one call and one transfer back for every `width` of them."""
-        pieces = [self._score_piece(sets[first : first + self.width]) for first in range(0, len(sets), self.width)]
+        return self.score_columns(as_columns(sets))
+
+    def score_columns(self, columns: ParamColumns) -> BatchScores:
+        """The same for candidates that lie side by side already."""
+        count = next(iter(columns.values())).shape[1]
+        pieces = [
+            self._score_piece({name: values[:, first : first + self.width] for name, values in columns.items()})
+            for first in range(0, count, self.width)
+        ]
         return jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
 
-    def _score_piece(self, sets: Sequence[ParamSet]) -> BatchScores:
-        candidates = stack(sets, self.width, self._dtype)
+    def _set_width(self, batch_size: int) -> None:
+        width = min(batch_size, self.fingerprint.device.batch_limit or batch_size)
+        self._threads = _threads(self.spec, width)
+        unit = self._threads * (MINUTE_GROUP if self.scoring.cadence == Cadence.MINUTE else 1)
+        self.width = -(-width // unit) * unit
+
+    def _score_piece(self, columns: ParamColumns) -> BatchScores:
+        count = next(iter(columns.values())).shape[1]
+        candidates = stack_columns(columns, self.width, self._dtype)
         scores = self._run_with_costs(candidates) if self.spec.engine == "with_costs" else self._run(candidates)
-        host = jax.tree.map(lambda x: np.asarray(x, np.float64)[..., : len(sets)], jax.device_get(scores))
+        host = jax.tree.map(lambda x: np.asarray(x, np.float64)[..., :count], jax.device_get(scores))
         return BatchScores(host.objectives.T, host.train, host.validation)
 
     def _run(self, candidates: Candidates) -> Scores:

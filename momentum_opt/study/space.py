@@ -4,8 +4,8 @@ A parameter with one value per token gives `log_k_BTC`, `log_k_ETH`, …; a scal
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,11 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint.sections import Around
 from momentum_opt.pool import MomentumPool
 from momentum_opt.pool.memory import effective_logit_limit
 from momentum_opt.pool.parameters import initial_parameters
+from momentum_opt.study.candidates import ParamSet
 from momentum_opt.vocabulary.schema import OptunaRange, get_optuna_range
 
 
@@ -27,11 +29,26 @@ class Sampled:
         name: the parameter.
         range: where, after the fingerprint's overrides and the clip to effective values.
         keys: names of its numbers in a trial, one per token or a single one.
+        around: per key, the part of the range around known parameters; None where the whole of it is searched.
     """
 
     name: str
     range: OptunaRange
     keys: tuple[str, ...]
+    around: tuple[OptunaRange, ...] | None = None
+
+    @property
+    def ranges(self) -> tuple[OptunaRange, ...]:
+        """Where each key is searched."""
+        return self.around or (self.range,) * len(self.keys)
+
+    def inside(self, values: NDArray[np.float64]) -> dict[str, float]:
+        """(asset,) values as numbers by key, moved into the ranges; a shared number is the tokens' mean."""
+        own = [values.mean()] if len(self.keys) < len(values) else values
+        return {
+            key: float(np.clip(value, bounds.low, bounds.high))
+            for key, value, bounds in zip(self.keys, own, self.ranges, strict=True)
+        }
 
 
 @dataclass(frozen=True)
@@ -41,30 +58,36 @@ class SearchSpace:
     Attributes:
         sampled: sampled parameters.
         start: parameter → (asset,) values of the first trial; also the values of what is not sampled.
-        notes: one line for each range that was clipped.
+        notes: one line for each range that was clipped, and each known value that was moved into its range.
+        warm: known parameters to begin with, as a trial's numbers.
     """
 
     sampled: tuple[Sampled, ...]
-    start: Mapping[str, NDArray[np.float64]]
+    start: ParamSet
     notes: tuple[str, ...]
+    warm: tuple[Mapping[str, float], ...] = ()
+
+    @property
+    def ranges(self) -> dict[str, OptunaRange]:
+        """Where each number of a trial is searched, in a stable order."""
+        return {key: bounds for one in self.sampled for key, bounds in zip(one.keys, one.ranges, strict=True)}
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
         """Fixed distributions for Optuna, in a stable order."""
         return {
-            key: FloatDistribution(one.range.low, one.range.high, log=one.range.log_scale)
-            for one in self.sampled
-            for key in one.keys
+            key: FloatDistribution(bounds.low, bounds.high, log=bounds.log_scale) for key, bounds in self.ranges.items()
         }
 
     @property
     def first_trial(self) -> dict[str, float]:
-        """The numbers of the first trial: the initial values, moved into the ranges."""
-        return {
-            key: float(np.clip(value, one.range.low, one.range.high))
-            for one in self.sampled
-            for key, value in zip(one.keys, self.start[one.name], strict=False)
-        }
+        """The numbers of the initial values, moved into the ranges."""
+        return {key: value for one in self.sampled for key, value in one.inside(self.start[one.name]).items()}
+
+    @property
+    def first_trials(self) -> tuple[Mapping[str, float], ...]:
+        """What a study tries before it asks its sampler: known parameters, then the initial values."""
+        return (*self.warm, self.first_trial)
 
     def params(self, numbers: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
         """A trial's numbers as parameters: name → (asset,), scalars repeated for every token."""
@@ -74,12 +97,28 @@ class SearchSpace:
         }
         return {**self.start, **sampled}
 
+    def columns(self, numbers: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """`params` of many trials: (candidate, key) in; name → (asset, candidate) out."""
+        count = len(numbers)
+        n_assets = len(next(iter(self.start.values())))
+        columns = {name: np.broadcast_to(values[:, None], (n_assets, count)) for name, values in self.start.items()}
+        first = 0
+        for one in self.sampled:
+            own = numbers[:, first : first + len(one.keys)].T
+            columns[one.name] = np.broadcast_to(own, (n_assets, count))
+            first += len(one.keys)
+        return columns
 
-def search_space(fingerprint: Fingerprint) -> SearchSpace:
+
+def search_space(fingerprint: Fingerprint, known: Sequence[ParamSet] = ()) -> SearchSpace:
     """Which numbers the study of `fingerprint` samples, and from where (SPEC §3, §4).
 
+    Args:
+        fingerprint: names and ranges.
+        known: parameters to begin with, under the names that are sampled; ranges may be narrowed around them.
+
     Raises:
-        ConfigError: a range is asked for around a starting point that no run has given.
+        ConfigError: a range is asked for around known parameters, and none are given.
     """
     search = fingerprint.search
     schema = MomentumPool.get_param_schema()
@@ -90,10 +129,11 @@ def search_space(fingerprint: Fingerprint) -> SearchSpace:
         if name not in fixed and spec.optuna is not None and (spec.trainable or name in search.parameters)
     ]
     around = [name for name in names if name in search.parameters and search.parameters[name].around is not None]
-    if around:
+    if around and not known:
         raise ConfigError(
             [
-                f"search.parameters.{name}.around: no known parameters to search around; give low and high"
+                f"search.parameters.{name}.around: no known parameters to search around; give some with --from, "
+                "or low and high"
                 for name in around
             ]
         )
@@ -107,8 +147,39 @@ def search_space(fingerprint: Fingerprint) -> SearchSpace:
             notes.extend(note)
         scalar = bounds.scalar or search.force_scalar
         keys = (name,) if scalar else tuple(f"{name}_{token}" for token in fingerprint.tokens)
-        sampled.append(Sampled(name, bounds, keys))
-    return SearchSpace(tuple(sampled), _start(fingerprint), tuple(notes))
+        one = Sampled(name, bounds, keys)
+        sampled.append(_narrowed(one, known, search.parameters[name].around) if name in around else one)
+    notes += [note for place, params in enumerate(known) for one in sampled for note in _moved(one, params, place)]
+    warm = tuple(
+        {key: value for one in sampled for key, value in one.inside(params[one.name]).items()} for params in known
+    )
+    return SearchSpace(tuple(sampled), start_params(fingerprint), tuple(notes), warm)
+
+
+def _narrowed(one: Sampled, known: Sequence[ParamSet], around: Around | None) -> Sampled:
+    """The range of each key from half a width below the lowest known value to half a width above the highest."""
+    assert around is not None
+    centres = [one.inside(params[one.name]) for params in known]
+    narrow = tuple(
+        OptunaRange(
+            max(min(centre[key] for centre in centres) - around.half_width, one.range.low),
+            min(max(centre[key] for centre in centres) + around.half_width, one.range.high),
+        )
+        for key in one.keys
+    )
+    return replace(one, around=narrow)
+
+
+def _moved(one: Sampled, params: ParamSet, place: int) -> Iterator[str]:
+    """A line for each known value that lies outside the range, or that one number for all tokens replaces."""
+    values = params[one.name]
+    if len(one.keys) < len(values) and np.ptp(values) > 0:
+        yield f"known parameters {place + 1}: {one.name} is one number for all tokens, so it begins at their mean"
+        values = values.mean(keepdims=True)
+    for key, value, bounds in zip(one.keys, values, one.ranges, strict=False):
+        if not bounds.low <= value <= bounds.high:
+            end = bounds.low if value < bounds.low else bounds.high
+            yield f"known parameters {place + 1}: {key} moved from {value:.6g} to {end:.6g}, the end of its range"
 
 
 def _clip_to_effective(bounds: OptunaRange, fingerprint: Fingerprint) -> tuple[OptunaRange, list[str]]:
@@ -123,7 +194,7 @@ def _clip_to_effective(bounds: OptunaRange, fingerprint: Fingerprint) -> tuple[O
     return OptunaRange(bounds.low, limit, bounds.log_scale, bounds.scalar), [note]
 
 
-def _start(fingerprint: Fingerprint) -> dict[str, NDArray[np.float64]]:
+def start_params(fingerprint: Fingerprint) -> dict[str, NDArray[np.float64]]:
     """The initial values as (asset,) parameters: what `init_base_parameters` gives as its set 0."""
     keys = ("initial_k_per_day", "initial_memory_length", "initial_memory_length_delta", "initial_weights_logits")
     values = {key: _by_token(fingerprint[key], fingerprint.tokens) for key in keys}

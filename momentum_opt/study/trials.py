@@ -4,13 +4,21 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
+
+from momentum_opt.study.pareto import balanced_row, pareto_rows
 
 BATCH_START = "batch_start"
 BATCH_SIZE = "batch_size"
 FAIL_REASON = "fail_reason"
 TRAIN = "train"
 VALIDATION = "validation"
+SOURCE = "source"
+SCREEN = "screen"
+WARM_START = "warm_start"
+SAMPLER = "sampler"
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class TrialRecord:
         train: metrics of the train days; NaN where unavailable.
         validation: metrics of the validation days.
         fail_reason: why it failed; None for a complete trial.
+        source: where its numbers came from: `sampler`, `screen`, or `warm_start`.
     """
 
     number: int
@@ -32,6 +41,7 @@ class TrialRecord:
     train: Mapping[str, float]
     validation: Mapping[str, float]
     fail_reason: str | None
+    source: str = SAMPLER
 
     @property
     def failed(self) -> bool:
@@ -50,6 +60,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         train=_from_json(attributes.get(TRAIN, {})),
         validation=_from_json(attributes.get(VALIDATION, {})),
         fail_reason=None if complete else attributes.get(FAIL_REASON, "unknown"),
+        source=attributes.get(SOURCE, SAMPLER),
     )
 
 
@@ -73,24 +84,14 @@ def best_record(records: Sequence[TrialRecord]) -> TrialRecord | None:
     if len(complete[0].objectives) == 1:
         return max(complete, key=lambda record: (record.objectives[0], -record.number))
     front = pareto_front(complete)
-    columns = list(zip(*(record.objectives for record in front), strict=True))
-    low, high = [min(column) for column in columns], [max(column) for column in columns]
-
-    def distance(record: TrialRecord) -> float:
-        parts = zip(record.objectives, low, high, strict=True)
-        return math.hypot(*((top - value) / (top - bottom) if top > bottom else 0.0 for value, bottom, top in parts))
-
-    return min(front, key=lambda record: (distance(record), record.number))
+    return front[balanced_row(_objectives(front))]
 
 
 def pareto_front(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The complete trials that no other one beats in every objective (and equals in none better)."""
+    """The complete trials that no other one beats in every objective (and equals in none better), by number."""
+    complete = sorted((record for record in records if not record.failed), key=lambda record: record.number)
+    return [complete[row] for row in pareto_rows(_objectives(complete))]
 
-    def dominated(one: TrialRecord) -> bool:
-        return any(
-            all(a >= b for a, b in zip(other.objectives, one.objectives, strict=True))
-            and other.objectives != one.objectives
-            for other in records
-        )
 
-    return [record for record in records if not dominated(record)]
+def _objectives(records: Sequence[TrialRecord]) -> NDArray[np.float64]:
+    return np.array([record.objectives for record in records], np.float64)

@@ -117,6 +117,6 @@ def test_the_first_trial_lies_in_the_ranges(low: float, width: float):
 
 def test_a_range_around_nothing_is_refused():
     both = {"log_k": {"around": {"half_width": 1.0}}, "logit_lamb": {"around": {"half_width": 1.0}}}
-    with pytest.raises(ConfigError, match="no known parameters to search around; give low and high") as caught:
+    with pytest.raises(ConfigError, match="no known parameters to search around; give some with --from") as caught:
         search_space(fingerprint(both))
     assert len(caught.value.problems) == 2
