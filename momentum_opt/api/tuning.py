@@ -1,6 +1,6 @@
 """A fingerprint in, a study and its run folder out: search, replay the winner, write what was found (SPEC §12, §15)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
 from momentum_opt.api.replaying import check_replay
-from momentum_opt.errors import ConfigError, StudyError
+from momentum_opt.api.warm_starting import recorded_warm_starts, warm_start_notes, warm_start_record
+from momentum_opt.errors import StudyError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.best import StudyFacts, best_document
@@ -20,7 +21,8 @@ from momentum_opt.results.run_folder import (
     open_run_folder,
     run_identity,
 )
-from momentum_opt.results.tables import trials_table, write_table
+from momentum_opt.results.tables import screen_table, trials_table, write_table
+from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.journal import open_journal, open_storage, sole_run
 from momentum_opt.study.loop import Outcome, Progress, Study
@@ -53,6 +55,7 @@ def tune(
     run_dir: Path,
     *,
     config_text: str = "",
+    known: Sequence[ParamSet] | None = None,
     command: str = "tune",
     on_start: Callable[[RunFolder, Market, SearchSpace], None] = lambda *_: None,
     on_batch: Callable[[Progress], None] = lambda _: None,
@@ -66,6 +69,8 @@ def tune(
         fingerprint: what to search and how.
         run_dir: run folder; made if it is not there.
         config_text: the configuration as the user wrote it, kept in the folder.
+        known: parameters to begin with, as `read_warm_starts` gives them; None takes those that the run in the folder
+            began with, if any.
         command: noted in the list of looks at the test.
         on_start: called once when prices and search space are known.
         on_batch: called after every batch.
@@ -80,20 +85,27 @@ def tune(
     """
     device.configure()
     search = fingerprint.search
-    if search.screen:
-        raise ConfigError([f"search.screen: this version does not screen candidates ({search.screen}); set it to 0"])
-    space = search_space(fingerprint)
+    if known is None:
+        known = recorded_warm_starts(RunFolder(run_dir), fingerprint)
+    space = search_space(fingerprint, known)
+    space = replace(space, notes=(*space.notes, *warm_start_notes(known, fingerprint)))
+    warm_start = warm_start_record(known, fingerprint)
     market = market_of(fingerprint)
     evaluator = Evaluator(fingerprint, market, batch_size=search.batch_size, precision=fingerprint.device.precision)
     elsewhere = None if search.storage == "journal" else open_storage(search.storage)
-    folder = open_run_folder(run_dir, config_text, fingerprint, market)
+    folder = open_run_folder(run_dir, config_text, fingerprint, market, warm_start)
     with sole_run(folder.lock):
         on_start(folder, market, space)
         name = search.study_name or run_dir.name
         study = Study(fingerprint, space, evaluator, elsewhere or open_journal(folder.journal), name)
-        identity = run_identity(fingerprint, market)
+        identity = run_identity(fingerprint, market, warm_start)
         check_same_run(f"study {name}", study.claim(identity), identity, "give another search.study_name")
-        outcome = study.run(search.n_trials, on_batch=on_batch, should_stop=should_stop)
+        outcome = study.run(
+            search.n_trials,
+            on_batch=on_batch,
+            on_screened=lambda found: write_table(folder.screen, screen_table(found, space, fingerprint)),
+            should_stop=should_stop,
+        )
         if outcome.records:
             write_table(folder.trials, trials_table(outcome.records, space, fingerprint))
         winner = _winner(outcome, fingerprint)
@@ -122,7 +134,7 @@ def _settled(folder: RunFolder, outcome: Outcome, winner: TrialRecord) -> Docume
     if not folder.best.exists():
         return None
     best = read_json(folder.best, "best.json")
-    same = best["trial"] == winner.number and best["study"]["n_trials"] == len(outcome.records)
+    same = best["trial"] == winner.number and best["study"]["n_trials"] == len(outcome.sampled)
     return best if same else None
 
 
@@ -144,7 +156,7 @@ def _settle(
         tuned = tuple(float(value) for value in exact.objectives[0])
     replayed = replay(fingerprint, market, params)
     check_replay(tuned, replayed.objectives, f"trial {winner.number}")
-    facts = StudyFacts(name, len(outcome.records), sum(record.failed for record in outcome.records))
+    facts = StudyFacts(name, len(outcome.sampled), sum(record.failed for record in outcome.sampled))
     best = best_document(fingerprint, market, params, replace(winner, objectives=tuned), replayed, facts)
     append_test_look(folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
     write_json(folder.best, best)

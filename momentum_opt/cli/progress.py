@@ -22,7 +22,8 @@ def describe(progress: "Progress") -> str:
     rate = progress.new / progress.seconds if progress.seconds > 0 else 0.0
     left = f"{(progress.total - progress.done) / rate:.0f} s" if rate > 0 else "unknown"
     return (
-        f"{progress.done}/{progress.total} trials, best {best}, {rate:.0f} trials/s, {progress.failed} failed, "
+        f"{progress.done}/{progress.total} {progress.what}, best {best}, {rate:.0f} {progress.what}/s, "
+        f"{progress.failed} failed, "
         f"{progress.seconds:.0f} s elapsed, {left} left"
     )
 
@@ -32,7 +33,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self._bar: Bar | None = None
-        self._task: TaskID | None = None
+        self._tasks: dict[str, TaskID] = {}
         self._next = 0.0
 
     def __enter__(self) -> "Reporter":
@@ -52,9 +53,9 @@ class Reporter:
     def __call__(self, progress: "Progress") -> None:
         """Show `progress`; lines are thinned out, the last one is always shown."""
         if self._bar is not None:
-            if self._task is None:
-                self._task = self._bar.add_task("", total=progress.total)
-            self._bar.update(self._task, completed=progress.done, description=describe(progress))
+            if progress.what not in self._tasks:
+                self._tasks[progress.what] = self._bar.add_task("", total=progress.total)
+            self._bar.update(self._tasks[progress.what], completed=progress.done, description=describe(progress))
             return
         now = time.monotonic()
         if now >= self._next or progress.done == progress.total:

@@ -37,6 +37,16 @@ Storage = Annotated[
     typer.Option("--storage", metavar="URL", help="Where trials are kept: an Optuna URL.", show_default=False),
 ]
 
+From = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        help="Begin with these parameters: a best.json, or a file with params alone; may be repeated.",
+        show_default=False,
+    ),
+]
+
 
 def tune(
     config: Config,
@@ -44,6 +54,7 @@ def tune(
     settings: Settings = None,
     run_dir: RunDir = None,
     storage: Storage = None,
+    known: From = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for the best parameters; the same command again goes on where it stopped."""
@@ -52,25 +63,30 @@ def tune(
     shortcuts = {"search.n_trials": trials, "search.storage": storage}
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
     fingerprint = load_fingerprint(config, overrides)
-    result, interrupted = _run(fingerprint, config, run_dir)
+    result, interrupted = _run(fingerprint, config, run_dir, known or [])
     _print(result, as_json=as_json)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "tuple[TuneResult, bool]":
+def _run(
+    fingerprint: "Fingerprint", config: Path, run_dir: Path | None, files: list[Path]
+) -> "tuple[TuneResult, bool]":
     from momentum_opt.api import tuning
+    from momentum_opt.api.warm_starting import read_warm_starts, warm_start_record
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.results.run_folder import default_folder, now_text
 
+    known = read_warm_starts(files, fingerprint)
+    folder = run_dir or default_folder(config, fingerprint, warm_start_record(known, fingerprint))
     with stop_request() as stop_requested, Reporter() as report:
         log: list[Path] = []
 
-        def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
-            log.append(folder.log)
-            for line in _opening(fingerprint, folder, market, space):
+        def on_start(opened: "RunFolder", market: "Market", space: "SearchSpace") -> None:
+            log.append(opened.log)
+            for line in _opening(fingerprint, opened, market, space):
                 typer.echo(line, err=True)
-                _append(folder.log, f"{now_text()} {line}")
+                _append(opened.log, f"{now_text()} {line}")
 
         def on_batch(progress: "Progress") -> None:
             report(progress)
@@ -79,8 +95,9 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "tup
         try:
             result = tuning.tune(
                 fingerprint,
-                run_dir or default_folder(config, fingerprint),
+                folder,
                 config_text=config.read_text(encoding="utf-8-sig"),
+                known=known or None,
                 command=" ".join(["momentum-opt", *sys.argv[1:]]),
                 on_start=on_start,
                 on_batch=on_batch,
@@ -147,7 +164,10 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
         return
     study = best["study"]
     failed = f", {study['n_failed']} failed" if study["n_failed"] else ""
-    typer.echo(f"best of {study['n_trials']} trials{failed}: trial {best['trial']} ({result.outcome.stopped})")
+    screened = f" and {study['n_screened']:,} screened candidates" if study["n_screened"] else ""
+    source = {"screen": ", from the screening", "warm_start": ", from the warm start"}.get(best["source"], "")
+    winner = f"trial {best['trial']}{source} ({result.outcome.stopped})"
+    typer.echo(f"best of {study['n_trials']} trials{screened}{failed}: {winner}")
     typer.echo(objective_line(best))
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")

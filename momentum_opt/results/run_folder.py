@@ -13,6 +13,12 @@ from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recor
 from momentum_opt.market import Market
 from momentum_opt.results.files import SCHEMA_VERSION, read_json, write_json, write_whole
 
+WarmStarts = Sequence[Mapping[str, Mapping[str, float]]]
+"""Known parameters as a record holds them: name → token → number."""
+
+WARM_START = "warm_start"
+"""Key of a run's identity: known parameters that its search began with."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -46,6 +52,11 @@ class RunFolder:
         return self.path / "trials.parquet"
 
     @property
+    def screen(self) -> Path:
+        """One row per screened candidate."""
+        return self.path / "screen.parquet"
+
+    @property
     def best(self) -> Path:
         """The winner."""
         return self.path / "best.json"
@@ -61,19 +72,30 @@ class RunFolder:
         return self.path / "log.txt"
 
 
-def default_folder(config: Path, fingerprint: Fingerprint) -> Path:
-    """`runs/<stem of the configuration>-<first eight digits of the digest>`."""
-    return Path("runs") / f"{config.stem}-{fingerprint.digest[:8]}"
+def default_folder(config: Path, fingerprint: Fingerprint, known: WarmStarts = ()) -> Path:
+    """`runs/<stem of the configuration>-<first eight digits of the digest>`; with a warm start also of its digest."""
+    content = json.dumps(known, sort_keys=True)
+    origin = f"-from-{hashlib.sha256(content.encode()).hexdigest()[:8]}" if known else ""
+    return Path("runs") / f"{config.stem}-{fingerprint.digest[:8]}{origin}"
 
 
-def open_run_folder(path: Path, config_text: str, fingerprint: Fingerprint, market: Market) -> RunFolder:
+def open_run_folder(
+    path: Path, config_text: str, fingerprint: Fingerprint, market: Market, known: WarmStarts = ()
+) -> RunFolder:
     """Create the folder of a new run, or check that the run in it is this one.
+
+    Args:
+        path: of the folder.
+        config_text: the configuration as given.
+        fingerprint: of the run.
+        market: its prices.
+        known: parameters that its search begins with.
 
     Raises:
         RunFolderError: the folder holds something else, another fingerprint (keys old → new), or other prices.
     """
     folder = RunFolder(path)
-    identity = run_identity(fingerprint, market)
+    identity = run_identity(fingerprint, market, known)
     if folder.fingerprint.exists():
         recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
         check_same_run(str(path), recorded, identity, "give another --run-dir")
@@ -91,12 +113,13 @@ def open_run_folder(path: Path, config_text: str, fingerprint: Fingerprint, mark
     return folder
 
 
-def run_identity(fingerprint: Fingerprint, market: Market) -> dict[str, Any]:
-    """What makes a run this run: its fingerprint and the prices it uses."""
+def run_identity(fingerprint: Fingerprint, market: Market, known: WarmStarts = ()) -> dict[str, Any]:
+    """What makes a run this run: its fingerprint, the prices it uses, and the known parameters it begins with."""
     return {
         "digest": fingerprint.digest,
         "fingerprint": recordable(fingerprint.to_dict()),
         "data": prices_record(market),
+        **({WARM_START: list(known)} if known else {}),
     }
 
 
@@ -117,6 +140,7 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
             f"{key} {json.dumps(old, default=str)} → {json.dumps(new, default=str)}"
             for key, old, new in fingerprint_differences(recorded["fingerprint"], identity["fingerprint"])
         ] or _changed_prices(recorded["data"]["files"], identity["data"]["files"])
+        differing += _changed_warm_start(recorded.get(WARM_START, []), identity.get(WARM_START, []))
     except (KeyError, TypeError, AttributeError):
         raise RunFolderError(f"{where}: what it was made with cannot be read; {remedy}") from None
     if differing:
@@ -133,6 +157,27 @@ def _changed_prices(recorded: Sequence[Mapping[str, Any]], now: Sequence[Mapping
         for file in now
         if old.get(file["token"]) != file["sha256"]
     ]
+
+
+def _changed_warm_start(recorded: WarmStarts, now: WarmStarts) -> list[str]:
+    """`--from 1.log_k.BTC 3 → 4`, for what differs between the parameters that two runs began with."""
+    if len(recorded) != len(now):
+        return [f"--from {len(recorded)} known parameter sets → {len(now)}"]
+    old, new = _flat(recorded), _flat(now)
+    return [
+        f"--from {key} {json.dumps(old.get(key))} → {json.dumps(new.get(key))}"
+        for key in dict.fromkeys([*old, *new])
+        if old.get(key) != new.get(key)
+    ]
+
+
+def _flat(known: WarmStarts) -> dict[str, float]:
+    return {
+        f"{place + 1}.{name}.{token}": value
+        for place, params in enumerate(known)
+        for name, table in params.items()
+        for token, value in table.items()
+    }
 
 
 def prices_record(market: Market) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from momentum_opt.market import Market
 from momentum_opt.results.files import write_whole
 from momentum_opt.results.parameters import readable_columns
 from momentum_opt.study.replay import Replay
+from momentum_opt.study.screening import Screened
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import TrialRecord
+from momentum_opt.study.trials import SCREEN, TrialRecord
 
 Values = NDArray[np.float64]
 
@@ -49,7 +50,7 @@ class TrialColumns:
 def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColumns:
     """Trial records as columns; what a failed trial does not have is NaN."""
     keys = list(space.ranges)
-    width = max(1, *(len(record.objectives) for record in records))
+    width = max([1, *(len(record.objectives) for record in records)])
     tables = {prefix: [getattr(record, prefix) for record in records] for prefix in ("train", "validation")}
     return TrialColumns(
         number=np.array([record.number for record in records], np.int64),
@@ -63,6 +64,28 @@ def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColum
         },
         fail_reason=[record.fail_reason for record in records],
     )
+
+
+def screen_table(screened: Screened, space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
+    """One row per screened candidate, by place in the sequence; the columns of `columns_table`, and `kept`."""
+    count = len(screened.numbers)
+    reasons = [screened.problems.get(place) for place in range(count)]
+    sound = np.array([reason is None for reason in reasons])
+    columns = TrialColumns(
+        number=np.arange(count),
+        source=[SCREEN] * count,
+        numbers=screened.numbers,
+        objectives=np.where(sound[:, None], screened.scores.objectives, math.nan),
+        metrics={
+            f"{prefix}_{name}": np.where(sound, values, math.nan)
+            for prefix, table in (("train", screened.scores.train), ("validation", screened.scores.validation))
+            for name, values in table.items()
+        },
+        fail_reason=reasons,
+    )
+    table = columns_table(columns, space, fingerprint)
+    table["kept"] = np.isin(columns.number, screened.kept)
+    return table
 
 
 def trials_table(records: Sequence[TrialRecord], space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
@@ -94,7 +117,7 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
                 for token, values in zip(fingerprint.tokens, table, strict=True)
             },
             **_flat(columns.metrics),
-            "fail_reason": pd.Series(columns.fail_reason, dtype=object),
+            "fail_reason": np.array(columns.fail_reason, dtype=object),
         }
     )
 

@@ -104,7 +104,7 @@ def stack(sets: Sequence[ParamSet], width: int, dtype: Any) -> Candidates:
 
 
 def stack_columns(columns: ParamColumns, width: int, dtype: Any) -> Candidates:
-    """The candidates for the engine, padded to `width` by repeating the last one: every batch has the compiled shape."""
+    """The candidates for the engine, padded to the compiled `width` by repeating the last one."""
 
     def padded(values: NDArray[np.float64]) -> Any:
         return jnp.asarray(np.pad(values, ((0, 0), (0, width - values.shape[1])), mode="edge"), dtype)

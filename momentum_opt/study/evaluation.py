@@ -226,8 +226,11 @@ def _threads(spec: SimulationSpec, batch_size: int) -> int:
     """Cores that share a batch of the loop over the minutes; one where the batch is small, or on an accelerator."""
     if spec.engine != "with_costs" or jax.default_backend() != "cpu":
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, batch_size // FEWEST_PER_THREAD))
+    return max(1, min(_cores(), batch_size // FEWEST_PER_THREAD))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class BatchScores(NamedTuple):
@@ -264,6 +267,11 @@ class Evaluator:
         self._minutes = self._cast(inputs)
         self._settings = settings_of(fingerprint, self._dtype)
         self._penalties = penalties_of(fingerprint, self._dtype)
+
+    @property
+    def callers(self) -> int:
+        """How many threads may call `score` at once with profit: a batch without costs keeps one core of a CPU busy."""
+        return _cores() if self.spec.engine != "with_costs" and jax.default_backend() == "cpu" else 1
 
     def of_width(self, batch_size: int) -> "Evaluator":
         """The same evaluator, its inputs shared, compiled for batches of another size."""

@@ -43,7 +43,12 @@ def pareto_rows(objectives: Values) -> Rows:
 
 def balanced_row(front: Values) -> int:
     """The row of a front that is closest to the ideal; the earliest among equals."""
-    return int(np.argmin(np.linalg.norm(1.0 - _scaled(front), axis=1)))
+    return int(balanced_order(front)[0])
+
+
+def balanced_order(front: Values) -> Rows:
+    """All rows of a front, from the closest to the ideal outwards."""
+    return np.argsort(np.linalg.norm(1.0 - _scaled(front), axis=1), kind="stable")
 
 
 def knee_row(front: Values) -> int:

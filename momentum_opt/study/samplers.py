@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
@@ -52,6 +53,17 @@ class SobolSampler(BaseSampler):
         raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
 
 
+def sobol_numbers(seed: int, first: int, count: int, ranges: Mapping[str, OptunaRange]) -> NDArray[np.float64]:
+    """Points `first` to `first + count` of the sequence that `SobolSampler` walks, in the ranges; (point, key)."""
+    points = qmc.Sobol(len(ranges), rng=np.random.default_rng(seed))
+    if first:
+        points.fast_forward(first)
+    units = points.random(1 << (count - 1).bit_length())[:count]  # scipy warns of any other size
+    return np.stack(
+        [sample_in_range(unit, bounds) for unit, bounds in zip(units.T, ranges.values(), strict=True)], axis=1
+    )
+
+
 def _in_range(unit: float, kind: BaseDistribution) -> float:
     assert isinstance(kind, FloatDistribution)
     return float(sample_in_range(unit, OptunaRange(kind.low, kind.high, kind.log)))
@@ -64,7 +76,12 @@ def _tpe(seed: int, finished: int, batch_size: int, distributions: Distributions
 
 def _cmaes(seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
     del finished, distributions
-    return optuna.samplers.CmaEsSampler(popsize=batch_size, seed=seed, warn_independent_sampling=False)
+    return _cmaes_from(seed, batch_size, None)
+
+
+def _cmaes_from(seed: int, batch_size: int, mean: Mapping[str, float] | None) -> BaseSampler:
+    x0 = None if mean is None else dict(mean)
+    return optuna.samplers.CmaEsSampler(x0=x0, popsize=batch_size, seed=seed, warn_independent_sampling=False)
 
 
 def _nsga2(seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
@@ -83,20 +100,38 @@ SAMPLER_FACTORIES: Final[Mapping[str, Callable[[int, int, int, Distributions], B
 """Name → factory (seed of the batch, finished trials, batch size, distributions); `qmc` keeps one seed throughout."""
 
 
-def batch_sampler(name: str, seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
+def batch_sampler(
+    name: str,
+    seed: int,
+    finished: int,
+    batch_size: int,
+    distributions: Distributions,
+    *,
+    screened: int = 0,
+    mean: Mapping[str, float] | None = None,
+) -> BaseSampler:
     """A fresh sampler for the batch that starts after `finished` trials.
 
     Args:
         name: of `vocabulary.names.SAMPLERS`.
         seed: of the study.
-        finished: trials finished before the batch.
+        finished: trials finished before the batch, without the screened ones.
         batch_size: trials per full batch; the population of cmaes and nsga2.
         distributions: what is sampled.
+        screened: candidates of the screening; qmc goes on after them.
+        mean: where cmaes begins; None is the middle of the ranges.
     """
     if name == "qmc":
-        return SobolSampler(seed, finished, distributions)
+        return SobolSampler(seed, screened + finished, distributions)
     batch_seed = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0])
+    if name == "cmaes":
+        return _cmaes_from(batch_seed, batch_size, mean)
     return SAMPLER_FACTORIES[name](batch_seed, finished, batch_size, distributions)
+
+
+def first_generation(name: str) -> dict[str, int]:
+    """What makes a trial that was not asked for one of a sampler's first generation: nsga2 breeds from no other."""
+    return {f"{optuna.samplers.NSGAIISampler.__name__}:generation": 0} if name == "nsga2" else {}
 
 
 def ask_batch(study: optuna.Study, distributions: Distributions, size: int) -> Sequence[optuna.Trial]:

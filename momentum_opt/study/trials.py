@@ -69,6 +69,11 @@ def json_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:
     return {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}
 
 
+def not_finite(values: Sequence[float] | NDArray[np.float64]) -> str:
+    """Why a trial whose objectives are `values` fails."""
+    return f"objective is not finite ({', '.join(f'{value:g}' for value in values)})"
+
+
 def _from_json(metrics: Mapping[str, float | None]) -> dict[str, float]:
     return {name: math.nan if value is None else value for name, value in metrics.items()}
 

@@ -1,0 +1,176 @@
+"""Screening (SPEC §12): a search space in; many quasi-random candidates, scored on the engine alone, out.
+
+Everything here depends on the configuration and the prices alone, so a screening that was cut short is simply made
+again and comes out the same.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.study.candidates import floor_problems
+from momentum_opt.study.evaluation import BatchScores, Evaluator
+from momentum_opt.study.pareto import balanced_order, pareto_rows
+from momentum_opt.study.samplers import first_generation, sobol_numbers
+from momentum_opt.study.space import SearchSpace
+from momentum_opt.study.trials import SCREEN, SOURCE, TRAIN, VALIDATION, TrialRecord, json_metrics, not_finite
+
+WIDTH: Final = 1024
+"""Candidates per call of the engine; a power of two, as Sobol points are drawn in."""
+
+SCREEN_NUMBER = "screen_number"
+"""Place of a kept candidate in screen.parquet."""
+KEPT = "screen_kept"
+"""How many candidates were kept: with fewer in the storage, the screening was cut short."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """Screened candidates, in the order of the Sobol sequence.
+
+    Attributes:
+        numbers: (candidate, key) in the order of the search space.
+        scores: of all of them.
+        problems: place → why the candidate failed.
+        kept: places of those that enter the study, the best first.
+    """
+
+    numbers: NDArray[np.float64]
+    scores: BatchScores
+    problems: Mapping[int, str]
+    kept: NDArray[np.int64]
+
+
+def screen(
+    fingerprint: Fingerprint,
+    space: SearchSpace,
+    evaluator: Evaluator,
+    *,
+    on_chunk: Callable[[int, TrialRecord | None, int], None],
+    should_stop: Callable[[], bool],
+) -> Screened | None:
+    """Score the configuration's number of candidates; None where it was stopped before the last of them.
+
+    Args:
+        fingerprint: how many, how many to keep, and the seed.
+        space: where.
+        evaluator: of the study; its batch size does not matter.
+        on_chunk: told after every chunk how many are done, the best one by the (first) objective, and how many failed.
+        should_stop: asked before every chunk.
+    """
+    search = fingerprint.search
+    wide = evaluator.of_width(min(WIDTH, 1 << (search.screen - 1).bit_length()))
+    numbers: list[NDArray[np.float64]] = []
+    scores: list[BatchScores] = []
+    problems: dict[int, str] = {}
+    best: TrialRecord | None = None
+    for first, drawn, scored in _chunks(search.seed, search.screen, space, wide, should_stop):
+        problems |= {first + place: why for place, why in _problems(space, drawn, scored, fingerprint).items()}
+        best = _better(best, first, drawn, scored, problems, space)
+        numbers.append(drawn)
+        scores.append(scored)
+        on_chunk(first + len(drawn), best, len(problems))
+    if sum(map(len, numbers)) < search.screen:
+        return None
+    every: BatchScores = jax.tree.map(lambda *parts: np.concatenate(parts), *scores)
+    failed = np.isin(np.arange(search.screen), list(problems))
+    return Screened(np.concatenate(numbers), every, problems, best_rows(every.objectives, failed, search.screen_keep))
+
+
+def _chunks(
+    seed: int, count: int, space: SearchSpace, wide: Evaluator, should_stop: Callable[[], bool]
+) -> Iterator[tuple[int, NDArray[np.float64], BatchScores]]:
+    """Chunk by chunk: the first one's place, numbers and scores; one thread per core keeps the engine busy.
+
+    XLA uses one core for a batch of this size. At most two chunks per thread are under way when the study is stopped.
+    """
+
+    def score(first: int) -> tuple[int, NDArray[np.float64], BatchScores]:
+        drawn = sobol_numbers(seed, first, min(wide.width, count - first), space.ranges)
+        return first, drawn, wide.score_columns(space.columns(drawn))
+
+    firsts = iter(range(0, count, wide.width))
+    threads = wide.callers
+    with ThreadPoolExecutor(threads) as pool:
+        under_way = [pool.submit(score, next(firsts))]  # alone: it compiles
+        while under_way:
+            yield under_way.pop(0).result()
+            while len(under_way) < 2 * threads and not should_stop() and (first := next(firsts, None)) is not None:
+                under_way.append(pool.submit(score, first))
+
+
+def _better(
+    best: TrialRecord | None,
+    first: int,
+    drawn: NDArray[np.float64],
+    scored: BatchScores,
+    problems: Mapping[int, str],
+    space: SearchSpace,
+) -> TrialRecord | None:
+    """The best candidate after another chunk; its number is its place in the sequence."""
+    values = scored.objectives[:, 0].copy()
+    values[[number - first for number in problems if number >= first]] = -np.inf
+    place = int(np.argmax(values))
+    if values[place] == -np.inf or (best is not None and best.objectives[0] >= values[place]):
+        return best
+    numbers = dict(zip(space.ranges, drawn[place].tolist(), strict=True))
+    return TrialRecord(first + place, numbers, tuple(scored.objectives[place].tolist()), {}, {}, None, SCREEN)
+
+
+def _problems(
+    space: SearchSpace, numbers: NDArray[np.float64], scores: BatchScores, fingerprint: Fingerprint
+) -> dict[int, str]:
+    """Place → why the candidate failed."""
+    broken = np.flatnonzero(~np.isfinite(scores.objectives).all(axis=1))
+    reasons = {int(place): not_finite(scores.objectives[place]) for place in broken}
+    return reasons | floor_problems(space.columns(numbers), fingerprint)
+
+
+def best_rows(objectives: NDArray[np.float64], failed: NDArray[np.bool_], keep: int) -> NDArray[np.int64]:
+    """The `keep` best rows that did not fail, the best first.
+
+    Of several objectives whole Pareto fronts are kept, the first one first, each from its balanced point outwards.
+    """
+    rows = np.flatnonzero(~failed)
+    if objectives.shape[1] == 1:
+        return rows[np.argsort(-objectives[rows, 0], kind="stable")][:keep]
+    kept: list[NDArray[np.int64]] = []
+    while rows.size and sum(map(len, kept)) < keep:
+        front = pareto_rows(objectives[rows])
+        kept.append(rows[front][balanced_order(objectives[rows[front]])])
+        rows = np.delete(rows, front)
+    return np.concatenate([*kept, np.zeros(0, np.int64)])[:keep]
+
+
+def kept_trials(screened: Screened, space: SearchSpace, fingerprint: Fingerprint) -> list[FrozenTrial]:
+    """The kept candidates as finished trials."""
+    distributions = space.distributions
+    generation = first_generation(fingerprint.search.sampler)
+    return [
+        create_trial(
+            state=TrialState.COMPLETE,
+            values=[float(value) for value in screened.scores.objectives[place]],
+            params=dict(zip(distributions, screened.numbers[place].tolist(), strict=True)),
+            distributions=distributions,
+            user_attrs={
+                SOURCE: SCREEN,
+                SCREEN_NUMBER: int(place),
+                KEPT: len(screened.kept),
+                TRAIN: _metrics_at(screened.scores.train, place),
+                VALIDATION: _metrics_at(screened.scores.validation, place),
+            },
+            system_attrs=generation if rank < fingerprint.search.batch_size else {},
+        )
+        for rank, place in enumerate(screened.kept)
+    ]
+
+
+def _metrics_at(table: Mapping[str, NDArray[np.float64]], place: int) -> dict[str, float | None]:
+    return json_metrics({name: values[place] for name, values in table.items()})
