@@ -191,6 +191,7 @@ class Study:
             search.batch_size,
             distributions,
             screened=search.screen,
+            kept=self._screened,
             mean=self._best_known(),
         )
         for numbers in space.first_trials[start : start + size]:

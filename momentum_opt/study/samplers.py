@@ -11,11 +11,12 @@ from typing import Any, Final
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 from scipy.stats import qmc
 
+from momentum_opt.study.evolution import PopulationSampler, range_of
 from momentum_opt.vocabulary.schema import OptunaRange, sample_in_range
 
 Distributions = Mapping[str, BaseDistribution]
@@ -65,23 +66,12 @@ def sobol_numbers(seed: int, first: int, count: int, ranges: Mapping[str, Optuna
 
 
 def _in_range(unit: float, kind: BaseDistribution) -> float:
-    assert isinstance(kind, FloatDistribution)
-    return float(sample_in_range(unit, OptunaRange(kind.low, kind.high, kind.log)))
+    return float(sample_in_range(unit, range_of(kind)))
 
 
 def _tpe(seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
     del finished, batch_size, distributions
     return optuna.samplers.TPESampler(multivariate=True, constant_liar=False, seed=seed)
-
-
-def _cmaes(seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
-    del finished, distributions
-    return _cmaes_from(seed, batch_size, None)
-
-
-def _cmaes_from(seed: int, batch_size: int, mean: Mapping[str, float] | None) -> BaseSampler:
-    x0 = None if mean is None else dict(mean)
-    return optuna.samplers.CmaEsSampler(x0=x0, popsize=batch_size, seed=seed, warn_independent_sampling=False)
 
 
 def _nsga2(seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
@@ -95,9 +85,9 @@ def _random(seed: int, finished: int, batch_size: int, distributions: Distributi
 
 
 SAMPLER_FACTORIES: Final[Mapping[str, Callable[[int, int, int, Distributions], BaseSampler]]] = MappingProxyType(
-    {"tpe": _tpe, "cmaes": _cmaes, "nsga2": _nsga2, "random": _random}
+    {"tpe": _tpe, "nsga2": _nsga2, "random": _random}
 )
-"""Name → factory (seed of the batch, finished trials, batch size, distributions); `qmc` keeps one seed throughout."""
+"""Name → factory (seed of the batch, finished trials, batch size, distributions), of Optuna's own samplers."""
 
 
 def batch_sampler(
@@ -108,6 +98,7 @@ def batch_sampler(
     distributions: Distributions,
     *,
     screened: int = 0,
+    kept: int = 0,
     mean: Mapping[str, float] | None = None,
 ) -> BaseSampler:
     """A fresh sampler for the batch that starts after `finished` trials.
@@ -119,13 +110,14 @@ def batch_sampler(
         batch_size: trials per full batch; the population of cmaes and nsga2.
         distributions: what is sampled.
         screened: candidates of the screening; qmc goes on after them.
+        kept: how many of them are in the study, before all other trials.
         mean: where cmaes begins; None is the middle of the ranges.
     """
     if name == "qmc":
         return SobolSampler(seed, screened + finished, distributions)
     batch_seed = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0])
     if name == "cmaes":
-        return _cmaes_from(batch_seed, batch_size, mean)
+        return PopulationSampler(seed, batch_seed, batch_size, distributions, skip=kept, mean=mean)
     return SAMPLER_FACTORIES[name](batch_seed, finished, batch_size, distributions)
 
 

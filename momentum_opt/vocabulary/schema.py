@@ -164,3 +164,10 @@ def sample_in_range(unit: Any, optuna_range: OptunaRange) -> Any:
     if optuna_range.log_scale:
         return optuna_range.low * (optuna_range.high / optuna_range.low) ** unit
     return optuna_range.low + unit * (optuna_range.high - optuna_range.low)
+
+
+def place_in_range(value: float, optuna_range: OptunaRange) -> float:
+    """The inverse of `sample_in_range` for a value of the range: where it lies, from 0 at `low` to 1 at `high`."""
+    if optuna_range.log_scale:
+        return math.log(value / optuna_range.low) / math.log(optuna_range.high / optuna_range.low)
+    return (value - optuna_range.low) / (optuna_range.high - optuna_range.low)

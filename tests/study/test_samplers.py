@@ -32,7 +32,7 @@ def search(name: str, batches: Sequence[int], seed: int = 0, popsize: int = 8) -
 
 
 def test_every_name_of_the_vocabulary_has_a_sampler():
-    assert {*SAMPLER_FACTORIES, "qmc"} == set(SAMPLERS)
+    assert {*SAMPLER_FACTORIES, "cmaes", "qmc"} == set(SAMPLERS)
     assert all(isinstance(batch_sampler(name, 0, 0, 8, SPACE), BaseSampler) for name in SAMPLERS)
 
 
