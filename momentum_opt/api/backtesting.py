@@ -72,7 +72,7 @@ def backtest(
     root = data or (as_recorded.root if as_recorded else None)
     market = market_of(fingerprint, root=root, burn_in_days=as_recorded.burn_in_days if as_recorded else None)
     if recorded and not allow_changed_data:
-        _check_same_prices(recorded, market, params_file)
+        check_same_prices(recorded, market, str(params_file), ", or accept the change with --allow-changed-data")
     params = parse_params(document["params"], start_params(fingerprint), fingerprint, str(params_file))
     replayed = replay(fingerprint, market, params)
     if as_recorded and not allow_changed_data:
@@ -122,16 +122,20 @@ def _fingerprint_of(
     return override_fingerprint(fingerprint, overrides) if overrides else fingerprint
 
 
-def _check_same_prices(recorded: RecordedResult, market: Market, params_file: Path) -> None:
-    """Compare the rows that a result used with the same rows of the files now."""
+def check_same_prices(recorded: RecordedResult, market: Market, what: str, otherwise: str) -> None:
+    """Compare the rows that a result used with the same rows of the files now.
+
+    Raises:
+        DataError: they differ; `what` was made with others, and `otherwise` is another way out than the old prices.
+    """
     root = market.files[0].path.parent
     changed = [
         file.token for file in recorded.files if hash_rows(root, file.token, file.first_ms, file.last_ms) != file.sha256
     ]
     if changed:
         raise DataError(
-            f"{root}: prices of {', '.join(changed)} are not those that {params_file} was made with; "
-            "give the folder with the old ones as --data, or accept the change with --allow-changed-data"
+            f"{root}: prices of {', '.join(changed)} are not those that {what} was made with; "
+            f"give the folder with the old ones as --data{otherwise}"
         )
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
-from momentum_opt.api.replaying import check_replay
+from momentum_opt.api.verifying import verified_document
 from momentum_opt.api.warm_starting import recorded_warm_starts, warm_start_notes, warm_start_record
 from momentum_opt.errors import StudyError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
-from momentum_opt.results.best import StudyFacts, best_document
+from momentum_opt.results.best import StudyFacts
 from momentum_opt.results.files import read_json, write_json
 from momentum_opt.results.run_folder import (
     RunFolder,
@@ -26,7 +26,6 @@ from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.journal import open_journal, open_storage, sole_run
 from momentum_opt.study.loop import Outcome, Progress, Study
-from momentum_opt.study.replay import replay
 from momentum_opt.study.space import SearchSpace, search_space
 from momentum_opt.study.trials import TrialRecord, best_record
 
@@ -150,14 +149,8 @@ def _settle(
 ) -> Document:
     """Replay the winner, check that it gives its tuned value, note the look at its test, and write best.json."""
     params = space.params(winner.numbers)
-    tuned = winner.objectives
-    if fingerprint.device.precision != "float64":
-        exact = Evaluator(fingerprint, market, batch_size=1).score([params])
-        tuned = tuple(float(value) for value in exact.objectives[0])
-    replayed = replay(fingerprint, market, params)
-    check_replay(tuned, replayed.objectives, f"trial {winner.number}")
     facts = StudyFacts(name, len(outcome.sampled), sum(record.failed for record in outcome.sampled))
-    best = best_document(fingerprint, market, params, replace(winner, objectives=tuned), replayed, facts)
+    best = verified_document(fingerprint, market, params, winner, facts)
     append_test_look(folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
     write_json(folder.best, best)
     return read_json(folder.best, "best.json")

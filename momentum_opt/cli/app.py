@@ -11,6 +11,7 @@ import typer
 from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.data import data_app
+from momentum_opt.cli.trials import trials_app
 from momentum_opt.cli.tune import tune
 from momentum_opt.errors import MomentumOptError, UsageError
 
@@ -30,6 +31,7 @@ app.command()(tune)
 app.command()(backtest)
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
+app.add_typer(trials_app, name="trials")
 
 
 def _show_version(asked: bool) -> None:

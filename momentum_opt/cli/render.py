@@ -67,6 +67,42 @@ def objective_line(document: Document) -> str:
     return f"objective: {aim['metric']} ({aim['aggregate']}) = {_number(aim['value'])}"
 
 
+def rows_table(rows: Sequence[Document], columns: Sequence[str], tokens: Sequence[str]) -> str:
+    """Trials line by line; the columns of one parameter, token by token, share a cell."""
+    cells = _cells(columns, tokens)
+    table = Table(box=SIMPLE, pad_edge=False)
+    for title, names in cells:
+        words = any(isinstance(row[name], str) for row in rows for name in names)
+        table.add_column(title, justify="left" if words else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(" / ".join(_cell(row[name]) for name in names) for _, names in cells))
+    return _text(table, width=10_000)
+
+
+def row_table(row: Document, tokens: Sequence[str]) -> str:
+    """One trial: a line per column, its tokens side by side."""
+    table = Table(box=SIMPLE, pad_edge=False, show_header=False)
+    for title, names in _cells(list(row), tokens):
+        table.add_row(title, " / ".join(_cell(row[name]) for name in names))
+    return _text(table, width=10_000)
+
+
+def _cells(columns: Sequence[str], tokens: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Title and columns of each cell: `k_per_day_BTC`, `k_per_day_ETH` become one, `k_per_day BTC / ETH`."""
+    cells: dict[str, list[str]] = {}
+    for column in columns:
+        stem = next((column.removesuffix(f"_{token}") for token in tokens if column.endswith(f"_{token}")), "")
+        whole = stem and all(f"{stem}_{token}" in columns for token in tokens)
+        cells.setdefault(f"{stem} {' / '.join(tokens)}" if whole else column, []).append(column)
+    return list(cells.items())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
 def _number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "–"
@@ -81,7 +117,7 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _text(table: Table) -> str:
+def _text(table: Table, width: int = WIDTH) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=WIDTH, color_system=None, force_terminal=False).print(table)
+    Console(file=stream, width=width, color_system=None, force_terminal=False).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines() if line.strip())

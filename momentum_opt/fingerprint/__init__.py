@@ -4,6 +4,7 @@ from momentum_opt.fingerprint.engine import EngineChoice, EngineName, check_bar,
 from momentum_opt.fingerprint.explain import explain
 from momentum_opt.fingerprint.incumbent import import_fingerprint
 from momentum_opt.fingerprint.load import load_fingerprint, override_fingerprint
+from momentum_opt.fingerprint.mistakes import choose_among
 from momentum_opt.fingerprint.periods import Days, Periods
 from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
 from momentum_opt.fingerprint.secrets import recordable, without_password
@@ -21,6 +22,7 @@ __all__ = [
     "Periods",
     "RangeOverride",
     "check_bar",
+    "choose_among",
     "choose_engine",
     "explain",
     "fingerprint_differences",

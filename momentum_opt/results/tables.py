@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
+from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.files import write_whole
 from momentum_opt.results.parameters import readable_columns
 from momentum_opt.study.replay import Replay
@@ -21,8 +22,6 @@ from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import SCREEN, TrialRecord
 
 Values = NDArray[np.float64]
-
-MULTI_OBJECTIVE_COLUMNS = ("objective_mean", "objective_worst", "objective_steadiness")
 
 
 @dataclass(frozen=True)

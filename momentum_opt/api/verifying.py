@@ -1,0 +1,30 @@
+"""A finished trial in; replayed minute by minute, checked against its tuned value, and as a best.json document out."""
+
+from dataclasses import replace
+from typing import Any
+
+from momentum_opt.api.replaying import check_replay
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.market import Market
+from momentum_opt.results.best import StudyFacts, best_document
+from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.evaluation import Evaluator
+from momentum_opt.study.replay import replay
+from momentum_opt.study.trials import TrialRecord
+
+
+def verified_document(
+    fingerprint: Fingerprint, market: Market, params: ParamSet, trial: TrialRecord, facts: StudyFacts
+) -> dict[str, Any]:
+    """The content of best.json for `trial`; whoever shows it has looked at its test.
+
+    Raises:
+        ReplayMismatchError: the replay did not give the tuned value.
+    """
+    tuned = trial.objectives
+    if fingerprint.device.precision != "float64":
+        exact = Evaluator(fingerprint, market, batch_size=1).score([params])
+        tuned = tuple(float(value) for value in exact.objectives[0])
+    replayed = replay(fingerprint, market, params)
+    check_replay(tuned, replayed.objectives, f"trial {trial.number}")
+    return best_document(fingerprint, market, params, replace(trial, objectives=tuned), replayed, facts)

@@ -1,0 +1,226 @@
+"""A run folder's table of trials in; the rows and columns that a user asks for out. Light: no JAX, no Optuna."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from momentum_opt.errors import MissingFileError, RunFolderError, UsageError
+from momentum_opt.fingerprint import Fingerprint, choose_among
+from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
+from momentum_opt.results.files import read_json
+from momentum_opt.results.run_folder import RunFolder
+from momentum_opt.study.pareto import balanced_row, knee_row, pareto_rows
+
+Row = dict[str, Any]
+
+_CONDITION: Final = re.compile(r"\s*(\S+)\s*(>=|<=|==|!=|=|>|<)\s*(.*\S)\s*")
+_SMALLEST_FIRST: Final = ("number", "state", "source", "fail_reason")
+_COMPARE: Final = {
+    ">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "=": np.equal, "==": np.equal,
+    "!=": np.not_equal,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrialList:
+    """Trials of a run.
+
+    Attributes:
+        rows: one row per trial.
+        fingerprint: of the run.
+        folder: where it lies.
+    """
+
+    rows: pd.DataFrame
+    fingerprint: Fingerprint
+    folder: RunFolder
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The columns of the objective."""
+        return MULTI_OBJECTIVE_COLUMNS if self.fingerprint.objective.multi_objective else ("objective",)
+
+    @property
+    def default_columns(self) -> list[str]:
+        """What is shown where no columns are named: objective, validation, and the readable parameters."""
+        metric = self.fingerprint.objective.metric
+        names = ["number", "pick", "state", "source", *self.objectives, f"validation_{metric}", "train_returns"]
+        tokens = self.fingerprint.tokens
+        names += [f"{name}_{token}" for name in ("k_per_day", "memory_days") for token in tokens]
+        return [name for name in names if name in self.rows]
+
+
+def read_trials(path: Path) -> TrialList:
+    """The trials of the run in a folder, as its last tune wrote them.
+
+    Raises:
+        MissingFileError: no run folder, or no tune of it has ended yet.
+        RunFolderError: its files cannot be read.
+    """
+    folder = RunFolder(path)
+    if not folder.fingerprint.exists():
+        raise MissingFileError(f"{path}: not a run folder; give the folder that a tune has named")
+    if not folder.trials.exists():
+        raise MissingFileError(
+            f"{path}: no {folder.trials.name} yet: it is written when a tune ends; wait for it, or give the tune's "
+            "command again and stop it with Ctrl-C"
+        )
+    recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
+    try:
+        fingerprint = Fingerprint.from_dict(recorded["fingerprint"], name=str(folder.fingerprint))
+        rows = pd.read_parquet(folder.trials)
+        rows[["number", "state"]]  # a table of something else has neither
+    except (KeyError, OSError, ValueError) as error:
+        raise RunFolderError(f"{path}: its trials cannot be read ({error}); run the tune again") from None
+    return TrialList(rows, fingerprint, folder)
+
+
+def choose_rows(
+    trials: TrialList,
+    *,
+    where: Sequence[str] = (),
+    state: str | None = None,
+    sort: str | None = None,
+    reverse: bool = False,
+) -> TrialList:
+    """The trials that meet every condition, in the order asked for.
+
+    Args:
+        trials: of a run.
+        where: conditions such as `objective > 0.5` or `source = screen`.
+        state: COMPLETE or FAIL; None takes both.
+        sort: a column; largest first, but number, state, source and fail_reason smallest first. None is the objective,
+            or the number where there are several objectives.
+        reverse: turn that round.
+
+    Raises:
+        UsageError: an unknown column or state, or a condition that is none.
+    """
+    rows = trials.rows
+    for condition in where:
+        rows = rows[_meets(rows, condition)]
+    if state is not None:
+        states = ("COMPLETE", "FAIL")
+        if state.upper() not in states:
+            raise UsageError(f"--state: unknown state ({state}); {choose_among(state, states)}")
+        rows = rows[rows["state"] == state.upper()]
+    by = known_column(rows, sort or (trials.objectives[0] if len(trials.objectives) == 1 else "number"), "--sort")
+    rows = rows.sort_values(by, ascending=(by in _SMALLEST_FIRST) != reverse, kind="stable", na_position="last")
+    return TrialList(rows, trials.fingerprint, trials.folder)
+
+
+def first_rows(trials: TrialList, limit: int | None) -> TrialList:
+    """At most `limit` rows; None takes all."""
+    rows = trials.rows if limit is None else trials.rows.head(limit)
+    return TrialList(rows, trials.fingerprint, trials.folder)
+
+
+def choose_columns(trials: TrialList, columns: str | None) -> TrialList:
+    """The named columns, separated by commas; `all` for every one, None for a few.
+
+    Raises:
+        UsageError: an unknown column.
+    """
+    if columns == "all":
+        return trials
+    names = trials.default_columns if columns is None else [name.strip() for name in columns.split(",")]
+    chosen = [known_column(trials.rows, name, "--columns") for name in names]
+    return TrialList(trials.rows[chosen], trials.fingerprint, trials.folder)
+
+
+def pareto_list(trials: TrialList) -> TrialList:
+    """The Pareto front by falling mean, with a column `pick`: balanced, knee, or the best of an objective.
+
+    Raises:
+        UsageError: the run has a single objective, or no complete trial.
+    """
+    if len(trials.objectives) == 1:
+        raise UsageError(
+            f"--pareto: the run in {trials.folder.path} has one objective; a front needs objective.multi_objective"
+        )
+    complete = trials.rows[trials.rows["state"] == "COMPLETE"].sort_values("number")
+    if complete.empty:
+        raise UsageError(f"--pareto: no complete trial in {trials.folder.path}; list the others with --state FAIL")
+    values = complete[list(trials.objectives)].to_numpy(np.float64)
+    front = complete.iloc[pareto_rows(values)].copy()
+    values = front[list(trials.objectives)].to_numpy(np.float64)
+    front.insert(1, "pick", [", ".join(names) for names in picks(values)])
+    front = front.sort_values(trials.objectives[0], ascending=False, kind="stable")
+    return TrialList(front, trials.fingerprint, trials.folder)
+
+
+def picks(front: np.ndarray) -> list[list[str]]:
+    """What each row of a front is picked for: `balanced`, `knee`, `best mean`, `best worst`, `steadiest`."""
+    names: list[list[str]] = [[] for _ in front]
+    names[balanced_row(front)].append("balanced")
+    names[knee_row(front)].append("knee")
+    for column, name in enumerate(("best mean", "best worst", "steadiest")):
+        names[int(np.argmax(front[:, column]))].append(name)
+    return names
+
+
+def find_trial(trials: TrialList, number: int) -> Row:
+    """One trial, every column of it.
+
+    Raises:
+        UsageError: there is no such trial.
+    """
+    found = trials.rows[trials.rows["number"] == number]
+    if found.empty:
+        numbers = trials.rows["number"]
+        held = f"it holds {numbers.min()} to {numbers.max()}" if len(numbers) else "it holds none"
+        raise UsageError(f"no trial {number} in {trials.folder.path}; {held}")
+    return as_rows(found)[0]
+
+
+def as_rows(table: pd.DataFrame) -> list[Row]:
+    """Rows as plain values; None where a number is not there."""
+    records = table.to_dict("records")
+    return [{str(name): _plain(value) for name, value in record.items()} for record in records]
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """The table as CSV, numbers in full."""
+    return table.to_csv(index=False)
+
+
+def known_column(rows: pd.DataFrame, name: str, option: str) -> str:
+    """`name`, if it is a column.
+
+    Raises:
+        UsageError: it is none.
+    """
+    names = [str(column) for column in rows.columns]
+    if name in names:
+        return name
+    raise UsageError(f"{option}: unknown column ({name}); {choose_among(name, names)}")
+
+
+def _meets(rows: pd.DataFrame, condition: str) -> "pd.Series[bool]":
+    match = _CONDITION.fullmatch(condition)
+    if match is None:
+        raise UsageError(f'--where: not a condition ({condition}); write for example "objective > 0.5"')
+    name, sign, text = match.groups()
+    column = rows[known_column(rows, name, "--where")]
+    if not pd.api.types.is_numeric_dtype(column):
+        if sign in ("=", "==", "!="):
+            same = column == text.strip("'\"")
+            return same if sign != "!=" else ~same
+        raise UsageError(f"--where: {name} holds words ({condition}); compare it with = or !=")
+    try:
+        number = float(text)
+    except ValueError:
+        raise UsageError(f"--where: {text} is no number ({condition}); {name} holds numbers") from None
+    return pd.Series(_COMPARE[sign](column.to_numpy(np.float64), number), index=rows.index)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
