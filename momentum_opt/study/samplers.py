@@ -26,7 +26,7 @@ class SobolSampler(BaseSampler):
     Optuna's own quasi-random sampler keeps its counter outside the trials, so it cannot be taken up again.
     """
 
-    def __init__(self, seed: int, finished: int, distributions: Distributions) -> None:
+    def __init__(self, seed: int | Sequence[int], finished: int, distributions: Distributions) -> None:
         self._distributions = dict(distributions)
         self._points = qmc.Sobol(len(distributions), rng=np.random.default_rng(seed))
         if finished:  # scipy refuses to skip none
@@ -83,7 +83,16 @@ SAMPLER_FACTORIES: Final[Mapping[str, Callable[[int, int, int, Distributions], B
 """Name → factory (seed of the batch, finished trials, batch size, distributions); `qmc` keeps one seed throughout."""
 
 
-def batch_sampler(name: str, seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
+def batch_sampler(
+    name: str,
+    seed: int,
+    finished: int,
+    batch_size: int,
+    distributions: Distributions,
+    *,
+    worker: int = 0,
+    own: int | None = None,
+) -> BaseSampler:
     """A fresh sampler for the batch that starts after `finished` trials.
 
     Args:
@@ -92,10 +101,13 @@ def batch_sampler(name: str, seed: int, finished: int, batch_size: int, distribu
         finished: trials finished before the batch.
         batch_size: trials per full batch; the population of cmaes and nsga2.
         distributions: what is sampled.
+        worker: number of the worker that asks; each has a random stream of its own, and 0 that of a study with one.
+        own: how many of the finished trials are this worker's, None for all; `qmc` goes on in its sequence from there.
     """
+    stream = [worker] if worker else []
     if name == "qmc":
-        return SobolSampler(seed, finished, distributions)
-    batch_seed = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0])
+        return SobolSampler([seed, *stream] if stream else seed, finished if own is None else own, distributions)
+    batch_seed = int(np.random.SeedSequence([seed, finished, *stream]).generate_state(1)[0])
     return SAMPLER_FACTORIES[name](batch_seed, finished, batch_size, distributions)
 
 

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 BATCH_START = "batch_start"
 BATCH_SIZE = "batch_size"
+WORKER = "worker"
 FAIL_REASON = "fail_reason"
 TRAIN = "train"
 VALIDATION = "validation"
@@ -67,30 +68,51 @@ def best_record(records: Sequence[TrialRecord]) -> TrialRecord | None:
 
     The balanced point is the trial of the Pareto front closest to the ideal after min–max scaling over the front.
     """
-    complete = [record for record in records if not record.failed]
-    if not complete:
-        return None
-    if len(complete[0].objectives) == 1:
-        return max(complete, key=lambda record: (record.objectives[0], -record.number))
-    front = pareto_front(complete)
-    columns = list(zip(*(record.objectives for record in front), strict=True))
-    low, high = [min(column) for column in columns], [max(column) for column in columns]
-
-    def distance(record: TrialRecord) -> float:
-        parts = zip(record.objectives, low, high, strict=True)
-        return math.hypot(*((top - value) / (top - bottom) if top > bottom else 0.0 for value, bottom, top in parts))
-
-    return min(front, key=lambda record: (distance(record), record.number))
+    leader = Leader()
+    for record in records:
+        leader.add(record)
+    return leader.best
 
 
 def pareto_front(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The complete trials that no other one beats in every objective (and equals in none better)."""
+    """The complete trials that no other one beats in every objective (and equals in none better), as they came."""
+    leader = Leader()
+    for record in records:
+        leader.add(record)
+    return leader.front
 
-    def dominated(one: TrialRecord) -> bool:
-        return any(
-            all(a >= b for a, b in zip(other.objectives, one.objectives, strict=True))
-            and other.objectives != one.objectives
-            for other in records
-        )
 
-    return [record for record in records if not dominated(record)]
+class Leader:
+    """The trials that no other one beats, as trials come in; the cost of one more grows with the front alone."""
+
+    def __init__(self) -> None:
+        self.front: list[TrialRecord] = []
+
+    def add(self, record: TrialRecord) -> None:
+        """Take in one more trial; a failed one beats none."""
+        if record.failed or any(_beats(other, record) for other in self.front):
+            return
+        self.front = [other for other in self.front if not _beats(record, other)]
+        self.front.append(record)
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The winner, as `best_record` describes it."""
+        if not self.front:
+            return None
+        columns = list(zip(*(record.objectives for record in self.front), strict=True))
+        low, high = [min(column) for column in columns], [max(column) for column in columns]
+
+        def distance(record: TrialRecord) -> float:
+            ranges = zip(record.objectives, low, high, strict=True)
+            return math.hypot(*((top - one) / (top - bottom) if top > bottom else 0.0 for one, bottom, top in ranges))
+
+        return min(self.front, key=lambda record: (distance(record), record.number))
+
+
+def _beats(one: TrialRecord, other: TrialRecord) -> bool:
+    """Whether `one` is at least as good in every objective and better in some; of equal single ones, the earlier."""
+    if len(one.objectives) == 1:
+        return (one.objectives[0], -one.number) > (other.objectives[0], -other.number)
+    pairs = zip(one.objectives, other.objectives, strict=True)
+    return all(a >= b for a, b in pairs) and one.objectives != other.objectives
