@@ -45,7 +45,6 @@ class Study:
     def __init__(
         self, fingerprint: Fingerprint, space: SearchSpace, evaluator: Evaluator, durable: DurableStudy
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line per trial would drown the progress
         self._fingerprint = fingerprint
         self._space = space
         self._evaluator = evaluator

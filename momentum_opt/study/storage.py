@@ -44,6 +44,9 @@ class Store(ABC):
     storage: BaseStorage
     where: str
 
+    def __init__(self) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line per study and trial would drown the progress
+
     @abstractmethod
     def exclusively(self) -> AbstractContextManager[None]:
         """Keep other processes from making or claiming a study."""
@@ -140,6 +143,7 @@ class JournalStore(Store):
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._file = JournalFile(path)
         self.storage = journal_storage(self._file)
         self.where = str(path)
@@ -173,6 +177,7 @@ class DatabaseStore(Store):
     """
 
     def __init__(self, text: str, folder: Path) -> None:
+        super().__init__()
         self.where = without_password(text)
         self._url = relational.database_url(text)
         self._has_server_locks = self._url.get_backend_name() == relational.POSTGRESQL
