@@ -18,3 +18,8 @@ def describe_devices() -> str:
     """The devices that run the simulation, for example `cpu × 1`."""
     devices = jax.local_devices()
     return f"{devices[0].device_kind} × {len(devices)}"
+
+
+def leave_memory() -> None:
+    """Take GPU memory only as it is needed, and so leave it to others; call before any array is made."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

@@ -1,33 +1,21 @@
-"""A fingerprint in, a study and its run folder out: search, replay the winner, write what was found (SPEC §12, §15)."""
+"""A fingerprint in, a study and its run folder out: search, replay the winner, write what was found (SPEC §12, §15).
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+A study that is finished is recognised without JAX, so that the same command again returns at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from momentum_opt import device
-from momentum_opt.api.prices import market_of
-from momentum_opt.api.verifying import verified_document
-from momentum_opt.api.warm_starting import recorded_warm_starts, warm_start_notes, warm_start_record
-from momentum_opt.errors import StudyError
+from momentum_opt.api.opening import Run, open_run, settled_best
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
-from momentum_opt.results.best import StudyFacts
-from momentum_opt.results.files import read_json, write_json
-from momentum_opt.results.run_folder import (
-    RunFolder,
-    append_test_look,
-    check_same_run,
-    open_run_folder,
-    run_identity,
-)
-from momentum_opt.results.tables import screen_table, trials_table, write_table
-from momentum_opt.study.candidates import ParamSet
-from momentum_opt.study.evaluation import Evaluator
-from momentum_opt.study.journal import open_journal, open_storage, sole_run
-from momentum_opt.study.loop import Outcome, Progress, Study
-from momentum_opt.study.space import SearchSpace, search_space
-from momentum_opt.study.trials import TrialRecord, best_record
+from momentum_opt.results.run_folder import RunFolder, WarmStarts
+from momentum_opt.study.ledger import Ledger, Outcome, Progress
+
+if TYPE_CHECKING:
+    from momentum_opt.study.space import SearchSpace
 
 Document = dict[str, Any]
 
@@ -40,13 +28,11 @@ class TuneResult:
         folder: the run folder.
         best: the content of best.json.
         outcome: all finished trials, and why the study stopped.
-        space: what was searched.
     """
 
     folder: RunFolder
     best: Document
     outcome: Outcome
-    space: SearchSpace
 
 
 def tune(
@@ -54,103 +40,69 @@ def tune(
     run_dir: Path,
     *,
     config_text: str = "",
-    known: Sequence[ParamSet] | None = None,
     command: str = "tune",
-    on_start: Callable[[RunFolder, Market, SearchSpace], None] = lambda *_: None,
+    study_name: str | None = None,
+    known: WarmStarts | None = None,
+    resume: bool = False,
+    workers: int = 1,
+    on_start: Callable[[RunFolder, Market, "SearchSpace"], None] = lambda *_: None,
     on_batch: Callable[[Progress], None] = lambda _: None,
+    on_message: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
+    should_drop: Callable[[], bool] = lambda: False,
 ) -> TuneResult:
     """Search, replay the winner, and write the run folder (SPEC §12, §15).
 
-    The same call goes on where an earlier one stopped. Test is looked at once, for the winner.
+    The same call goes on where an earlier one stopped, and takes part where another process is at work. Test is looked
+    at once per winner.
 
     Args:
         fingerprint: what to search and how.
         run_dir: run folder; made if it is not there.
         config_text: the configuration as the user wrote it, kept in the folder.
-        known: parameters to begin with, as `read_warm_starts` gives them; None takes those that the run in the folder
-            began with, if any.
         command: noted in the list of looks at the test.
-        on_start: called once when prices and search space are known.
+        study_name: of a new study where `search.study_name` names none; None takes the name of the folder.
+        known: parameters to begin with, as `read_warm_starts` gives them; None takes those that the run began with.
+        resume: refuse to begin a new study.
+        workers: processes that search; more than one share the cores or GPUs of this machine.
+        on_start: called once when prices and search space are known; not where the study is finished already.
         on_batch: called after every batch.
+        on_message: called with every line that a worker process writes.
         should_stop: asked between batches; True ends the study early, with its results written.
+        should_drop: asked while a batch is scored; True ends the study without that batch.
 
     Raises:
         ConfigError: the configuration asks for what cannot be done.
-        RunFolderError: the folder holds another run, or another tune is at work in it.
+        RunFolderError: folder or study are of another run, or damaged, or there is nothing to resume.
         StorageError: `search.storage` cannot be opened.
-        StudyError: every candidate failed, or the study was stopped before its first batch.
+        StudyError: every candidate failed, the study was stopped before its first batch, or it cannot be saved.
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
-    device.configure()
-    search = fingerprint.search
-    if known is None:
-        known = recorded_warm_starts(RunFolder(run_dir), fingerprint)
-    space = search_space(fingerprint, known)
-    space = replace(space, notes=(*space.notes, *warm_start_notes(known, fingerprint)))
-    warm_start = warm_start_record(known, fingerprint)
-    market = market_of(fingerprint)
-    evaluator = Evaluator(fingerprint, market, batch_size=search.batch_size, precision=fingerprint.device.precision)
-    elsewhere = None if search.storage == "journal" else open_storage(search.storage)
-    folder = open_run_folder(run_dir, config_text, fingerprint, market, warm_start)
-    with sole_run(folder.lock):
-        on_start(folder, market, space)
-        name = search.study_name or run_dir.name
-        study = Study(fingerprint, space, evaluator, elsewhere or open_journal(folder.journal), name)
-        identity = run_identity(fingerprint, market, warm_start)
-        check_same_run(f"study {name}", study.claim(identity), identity, "give another search.study_name")
-        outcome = study.run(
-            search.n_trials,
-            on_batch=on_batch,
-            on_screened=lambda found: write_table(folder.screen, screen_table(found, space, fingerprint)),
-            should_stop=should_stop,
-        )
-        if outcome.records:
-            write_table(folder.trials, trials_table(outcome.records, space, fingerprint))
-        winner = _winner(outcome, fingerprint)
-        best = _settled(folder, outcome, winner)
-        if best is None:
-            best = _settle(folder, fingerprint, market, space, outcome, winner, name, command)
-    return TuneResult(folder, best, outcome, space)
+    run = open_run(fingerprint, run_dir, config_text, study_name, known=known, resume=resume)
+    done = _finished(run)
+    if done is not None:
+        return done
+    from momentum_opt.api.searching import Watch, search_here  # these import JAX
+    from momentum_opt.api.settling import settle
+    from momentum_opt.api.workers import search_with_workers
+
+    watch = Watch(on_start, on_batch, on_message, should_stop, should_drop)
+    outcome = search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
+    best, records = settle(run, outcome, command)
+    return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped))
 
 
-def _winner(outcome: Outcome, fingerprint: Fingerprint) -> TrialRecord:
-    winner = best_record(outcome.records)
-    if winner is not None:
-        return winner
-    if not outcome.records:
-        raise StudyError(f"the study was stopped ({outcome.stopped}) before its first batch; run the command again")
-    reasons = [record.fail_reason or "unknown" for record in outcome.records]
-    common = max(set(reasons), key=reasons.count)
-    raise StudyError(
-        f"all {len(reasons)} candidates failed, most often because: {common}; "
-        f"widen search.parameters, or choose another objective.metric than {fingerprint.objective.metric}"
-    )
-
-
-def _settled(folder: RunFolder, outcome: Outcome, winner: TrialRecord) -> Document | None:
-    """best.json, where it already tells of this winner among these trials."""
-    if not folder.best.exists():
+def _finished(run: Run) -> TuneResult | None:
+    """The result of a study that has all its trials, or has stalled, and whose results are written."""
+    search, ledger = run.fingerprint.search, Ledger()
+    for record in run.study.records():
+        ledger.add(record)
+    rule = search.early_stopping
+    if ledger.sampled >= search.n_trials:
+        stopped = "finished"
+    elif rule is not None and ledger.has_stalled(rule.patience, rule.min_improvement):
+        stopped = "early stopping"
+    else:
         return None
-    best = read_json(folder.best, "best.json")
-    same = best["trial"] == winner.number and best["study"]["n_trials"] == len(outcome.sampled)
-    return best if same else None
-
-
-def _settle(
-    folder: RunFolder,
-    fingerprint: Fingerprint,
-    market: Market,
-    space: SearchSpace,
-    outcome: Outcome,
-    winner: TrialRecord,
-    name: str,
-    command: str,
-) -> Document:
-    """Replay the winner, check that it gives its tuned value, note the look at its test, and write best.json."""
-    params = space.params(winner.numbers)
-    facts = StudyFacts(name, len(outcome.sampled), sum(record.failed for record in outcome.sampled))
-    best = verified_document(fingerprint, market, params, winner, facts)
-    append_test_look(folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
-    write_json(folder.best, best)
-    return read_json(folder.best, "best.json")
+    best = None if ledger.best is None else settled_best(run, ledger.best, ledger.records)
+    return None if best is None else TuneResult(run.folder, best, Outcome(tuple(ledger.records), stopped))

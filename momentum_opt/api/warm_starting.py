@@ -1,6 +1,7 @@
 """Known parameters to begin a search with (SPEC §3): params files in, parameters under the searched names out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt import device
-from momentum_opt.errors import ParamsError, RunFolderError
+from momentum_opt.api.opening import Run
+from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.memory import calc_lamb, capped_lamb, lamb_to_memory_days, memory_days_to_lamb
 from momentum_opt.results.best import read_params_file
-from momentum_opt.results.files import read_json
 from momentum_opt.results.parameters import by_token, parse_params
-from momentum_opt.results.run_folder import WARM_START, RunFolder
+from momentum_opt.results.run_folder import WarmStarts
 from momentum_opt.study.candidates import ParamSet, check_params, initial_weights
-from momentum_opt.study.space import start_params
+from momentum_opt.study.space import SearchSpace, search_space, start_params
 
 Values = NDArray[np.float64]
 
@@ -25,7 +26,7 @@ SMALLEST_K = float(np.finfo(np.float64).tiny)
 """Stands for a k of 0, whose logarithm no search could begin with; it is moved to the low end of the range."""
 
 
-def read_warm_starts(files: Sequence[Path], fingerprint: Fingerprint) -> list[ParamSet]:
+def read_warm_starts(files: Sequence[Path], fingerprint: Fingerprint) -> WarmStarts:
     """Params files under the names that a search samples: log_k, logit_lamb, logits of the initial weights.
 
     A best.json of another chunk period keeps its memory in days, not its λ.
@@ -34,45 +35,36 @@ def read_warm_starts(files: Sequence[Path], fingerprint: Fingerprint) -> list[Pa
         ParamsError: a file cannot be used for the pool of `fingerprint`.
     """
     device.configure()
-    return [_searched(_read(file, fingerprint), fingerprint) for file in files]
+    tokens = fingerprint.tokens
+    known = [_searched(_read(file, fingerprint), fingerprint) for file in files]
+    return [{name: by_token(values, tokens) for name, values in params.items()} for params in known]
 
 
-def recorded_warm_starts(folder: RunFolder, fingerprint: Fingerprint) -> list[ParamSet]:
-    """What the run in `folder` began with; empty where there is no run, or it began from nothing.
+def space_of(run: Run) -> SearchSpace:
+    """What a run searches, with the known parameters that it begins with.
 
     Raises:
-        RunFolderError: the record cannot be read.
+        ConfigError: the configuration asks for ranges around known parameters, and there are none.
     """
-    if not folder.fingerprint.exists():
-        return []
-    recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json").get(WARM_START, [])
-    try:
-        return [
-            {name: np.array([table[token] for token in fingerprint.tokens], np.float64) for name, table in one.items()}
-            for one in recorded
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise RunFolderError(
-            f"{folder.fingerprint}: {WARM_START} does not fit the tokens {', '.join(fingerprint.tokens)}; "
-            "give another --run-dir"
-        ) from None
+    tokens = run.fingerprint.tokens
+    known = [
+        {name: np.array([table[token] for token in tokens], np.float64) for name, table in params.items()}
+        for params in run.known
+    ]
+    space = search_space(run.fingerprint, known)
+    return replace(space, notes=(*space.notes, *_left_out(known, run.fingerprint)))
 
 
-def warm_start_record(known: Sequence[ParamSet], fingerprint: Fingerprint) -> list[dict[str, dict[str, float]]]:
-    """Known parameters as a run's identity holds them: name → token → number."""
-    return [{name: by_token(values, fingerprint.tokens) for name, values in params.items()} for params in known]
-
-
-def warm_start_notes(known: Sequence[ParamSet], fingerprint: Fingerprint) -> list[str]:
+def _left_out(known: Sequence[ParamSet], fingerprint: Fingerprint) -> list[str]:
     """A line for each known set whose initial weights are left out because they are not searched."""
-    start = start_params(fingerprint)
     if "initial_weights_logits" in fingerprint.search.parameters:
         return []
+    start = initial_weights(start_params(fingerprint))
     return [
         f"known parameters {place + 1}: initial weights are not searched, so the configuration's are kept; name "
         "search.parameters.initial_weights_logits to search them"
         for place, params in enumerate(known)
-        if not np.allclose(initial_weights(params), initial_weights(start), atol=1e-9)
+        if not np.allclose(initial_weights(params), start, atol=1e-9)
     ]
 
 

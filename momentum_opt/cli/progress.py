@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from momentum_opt.study.loop import Progress
+    from momentum_opt.study.ledger import Progress
 
 PLAIN_SECONDS = 5.0
 """Seconds between two plain lines."""

@@ -2,28 +2,27 @@
 
 import math
 import os
-import signal
 import sys
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
+from momentum_opt.cli.stopping import INTERRUPTED, stop_request
 from momentum_opt.errors import StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Iterator
 
     from momentum_opt.api.tuning import TuneResult
+    from momentum_opt.cli.plan import Plan
     from momentum_opt.fingerprint import Fingerprint
     from momentum_opt.market import Market
     from momentum_opt.results.run_folder import RunFolder
-    from momentum_opt.study.loop import Progress
+    from momentum_opt.study.ledger import Progress
     from momentum_opt.study.space import SearchSpace
-
-INTERRUPTED = 130
 
 Trials = Annotated[
     int | None, typer.Option("--trials", metavar="N", help="The same as --set search.n_trials=N.", show_default=False)
@@ -34,7 +33,19 @@ RunDir = Annotated[
 ]
 Storage = Annotated[
     str | None,
-    typer.Option("--storage", metavar="URL", help="Where trials are kept: an Optuna URL.", show_default=False),
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Where trials are kept: postgresql://…, sqlite:///FILE, or the path of a journal.",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int, typer.Option("--workers", metavar="N", min=1, help="Processes that search; they share cores and GPUs.")
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with a run, never begin one; CONFIG may then be its run folder."),
 ]
 
 From = Annotated[
@@ -54,65 +65,80 @@ def tune(
     settings: Settings = None,
     run_dir: RunDir = None,
     storage: Storage = None,
+    workers: Workers = 1,
+    resume: Resume = False,
     known: From = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for the best parameters; the same command again goes on where it stopped."""
-    from momentum_opt.fingerprint import load_fingerprint
+    from momentum_opt.cli.plan import plan_of, storage_text
 
-    shortcuts = {"search.n_trials": trials, "search.storage": storage}
+    shortcuts = {"search.n_trials": trials, "search.storage": None if storage is None else storage_text(storage)}
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
-    fingerprint = load_fingerprint(config, overrides)
-    result, interrupted = _run(fingerprint, config, run_dir, known or [])
+    plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
+    result, interrupted = _run(plan, workers, resume=resume)
     _print(result, as_json=as_json)
+    _leave_if(result.outcome.dropped)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-def _run(
-    fingerprint: "Fingerprint", config: Path, run_dir: Path | None, files: list[Path]
-) -> "tuple[TuneResult, bool]":
-    from momentum_opt.api import tuning
-    from momentum_opt.api.warm_starting import read_warm_starts, warm_start_record
-    from momentum_opt.cli.progress import Reporter, describe
-    from momentum_opt.results.run_folder import default_folder, now_text
+def _leave_if(computing: bool) -> None:
+    """End the process at once where a batch is still being computed that nobody waits for."""
+    if computing:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
 
-    known = read_warm_starts(files, fingerprint)
-    folder = run_dir or default_folder(config, fingerprint, warm_start_record(known, fingerprint))
-    with stop_request() as stop_requested, Reporter() as report:
+
+def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool]":
+    from momentum_opt.api import tuning
+    from momentum_opt.cli.progress import Reporter, describe
+    from momentum_opt.results.run_folder import now_text
+
+    with stop_request() as stop, Reporter() as report:
         log: list[Path] = []
 
-        def on_start(opened: "RunFolder", market: "Market", space: "SearchSpace") -> None:
-            log.append(opened.log)
-            for line in _opening(fingerprint, opened, market, space):
-                typer.echo(line, err=True)
-                _append(opened.log, f"{now_text()} {line}")
+        def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
+            log.append(folder.log)
+            for line in _opening(plan.fingerprint, folder, market, space, workers):
+                say(line)
 
         def on_batch(progress: "Progress") -> None:
             report(progress)
             _append(log[0], f"{now_text()} {describe(progress)}")
 
+        def say(line: str) -> None:
+            typer.echo(line, err=True)
+            _append(log[0], f"{now_text()} {line}")
+
         try:
             result = tuning.tune(
-                fingerprint,
-                folder,
-                config_text=config.read_text(encoding="utf-8-sig"),
-                known=known or None,
+                plan.fingerprint,
+                plan.run_dir,
+                config_text=plan.config_text,
                 command=" ".join(["momentum-opt", *sys.argv[1:]]),
+                study_name=plan.study_name,
+                known=plan.known,
+                resume=resume,
+                workers=workers,
                 on_start=on_start,
                 on_batch=on_batch,
-                should_stop=stop_requested,
+                on_message=say,
+                should_stop=stop.was_asked,
+                should_drop=stop.is_overdue,
             )
         except StudyError as error:  # stopped before there was a result: that is what the user asked for
-            if not stop_requested():
+            if not stop.was_asked():
                 raise
             typer.echo(f"error: {error}", err=True)
+            _leave_if(stop.is_overdue())
             raise typer.Exit(INTERRUPTED) from error
     return result, result.outcome.stopped == "interrupted"
 
 
 def _opening(
-    fingerprint: "Fingerprint", folder: "RunFolder", market: "Market", space: "SearchSpace"
+    fingerprint: "Fingerprint", folder: "RunFolder", market: "Market", space: "SearchSpace", workers: int
 ) -> "Iterator[str]":
     """What a user should know before the first batch."""
     from momentum_opt.device import describe_devices
@@ -120,7 +146,8 @@ def _opening(
 
     engine = choose_engine(fingerprint, market.bar_minutes)
     yield f"run folder {folder.path}, digest {fingerprint.digest}"
-    yield f"engine {engine.name}: {engine.reason}; {describe_devices()}, {fingerprint.device.precision}"
+    where = describe_devices() if workers == 1 else f"{workers} worker processes"
+    yield f"engine {engine.name}: {engine.reason}; {where}, {fingerprint.device.precision}"
     asked = math.ceil(fingerprint.pool.max_memory_days)
     short = "" if market.burn_in_days >= asked else f" of the {asked} that max_memory_days asks for"
     yield f"prices of {'/'.join(market.tokens)}; {market.burn_in_days} days of history before the start{short}"
@@ -128,30 +155,8 @@ def _opening(
 
 
 def _append(log: Path, line: str) -> None:
-    with log.open("a", encoding="utf-8") as file:
+    with suppress(OSError), log.open("a", encoding="utf-8") as file:  # a full disk is told of by what needs it more
         file.write(line + "\n")
-
-
-@contextmanager
-def stop_request() -> "Generator[Callable[[], bool]]":
-    """Ask whether the user wants to stop: the first SIGINT or SIGTERM waits for the batch in flight."""
-    asked = False
-
-    def note(signum: int, frame: object) -> None:
-        nonlocal asked
-        del signum, frame
-        if asked:
-            os._exit(INTERRUPTED)
-        asked = True
-        # Not through sys.stderr: the signal may come in the middle of a write to it, which must not be entered twice.
-        os.write(2, b"stopping after this batch; once more to stop at once\n")
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print(result: "TuneResult", *, as_json: bool) -> None:

@@ -161,7 +161,7 @@ def storage_place() -> PlainValidator:
     def check(value: Any) -> str:
         if not isinstance(value, str) or (value != "journal" and "://" not in value):
             raise RefusedError(
-                Mistake("unknown storage", "write journal, or a URL such as postgresql://host/name", value)
+                Mistake("unknown storage", "write journal, journal:///path, or postgresql://host/name", value)
             )
         return value
 

@@ -12,6 +12,9 @@ from momentum_opt.errors import MissingFileError, RunFolderError
 SCHEMA_VERSION: Final = 1
 """Version of every JSON document that momentum-opt writes."""
 
+TEMPORARY: Final = ".tmp"
+"""How the name of a file ends that is being written."""
+
 
 def to_json(document: Mapping[str, Any]) -> str:
     """A strict JSON document with its schema version; numbers that are not finite become null."""
@@ -26,7 +29,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, flush it to the disk, and rename it over `path`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with temporary.open("wb") as file:
             file.write(content)

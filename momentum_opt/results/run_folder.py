@@ -3,15 +3,17 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from momentum_opt.errors import RunFolderError
+from momentum_opt.errors import MomentumOptError, RunFolderError
 from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable
 from momentum_opt.market import Market
-from momentum_opt.results.files import SCHEMA_VERSION, read_json, write_json, write_whole
+from momentum_opt.results.files import SCHEMA_VERSION, TEMPORARY, read_json, write_json, write_whole
+from momentum_opt.study.locks import file_lock
 
 WarmStarts = Sequence[Mapping[str, Mapping[str, float]]]
 """Known parameters as a record holds them: name → token → number."""
@@ -43,8 +45,12 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        """Held while a tune is at work."""
+        """Held by whoever writes one of the other files, the journal and the log apart."""
         return self.path / "run.lock"
+
+    def held(self) -> AbstractContextManager[None]:
+        """Wait until no other process writes here, and keep others out."""
+        return file_lock(self.lock)
 
     @property
     def trials(self) -> Path:
@@ -80,15 +86,23 @@ def default_folder(config: Path, fingerprint: Fingerprint, known: WarmStarts = (
 
 
 def open_run_folder(
-    path: Path, config_text: str, fingerprint: Fingerprint, market: Market, known: WarmStarts = ()
+    path: Path,
+    config_text: str,
+    fingerprint: Fingerprint,
+    market: Market,
+    study: str | None = None,
+    known: WarmStarts = (),
 ) -> RunFolder:
     """Create the folder of a new run, or check that the run in it is this one.
 
+    Any number of processes may do so at once, and be killed while they do.
+
     Args:
-        path: of the folder.
-        config_text: the configuration as given.
+        path: the folder.
+        config_text: the configuration as the user wrote it.
         fingerprint: of the run.
         market: its prices.
+        study: name of the run's study, kept in a new folder; None takes that of the folder.
         known: parameters that its search begins with.
 
     Raises:
@@ -97,20 +111,49 @@ def open_run_folder(
     folder = RunFolder(path)
     identity = run_identity(fingerprint, market, known)
     if folder.fingerprint.exists():
-        recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
-        check_same_run(str(path), recorded, identity, "give another --run-dir")
-        return folder
-    if path.exists() and not path.is_dir():
+        _check_folder(folder, identity)
+    elif path.exists() and not path.is_dir():
         raise RunFolderError(f"{path}: a file, not a folder; give another --run-dir")
-    if path.exists() and any(path.iterdir()):
+    elif path.exists() and any(not _is_left_behind(one, folder) for one in path.iterdir()):
         raise RunFolderError(f"{path}: not empty and not a run folder; give another --run-dir")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        write_whole(folder.config, config_text.encode())
-        write_json(folder.fingerprint, identity)  # last: it marks the folder as a run
+        with folder.held():
+            for one in path.glob(f".*{TEMPORARY}"):  # whoever wrote it held the lock, and is gone
+                one.unlink()
+            if folder.fingerprint.exists():
+                _check_folder(folder, identity)
+            else:
+                write_json(folder.fingerprint, {**identity, "study": study or path.name})
+            if not folder.config.exists():
+                write_whole(folder.config, config_text.encode())
     except OSError as error:
+        if isinstance(error, MomentumOptError):
+            raise
         raise RunFolderError(f"{path}: cannot be written ({error.strerror}); give another --run-dir") from error
     return folder
+
+
+def _check_folder(folder: RunFolder, identity: Mapping[str, Any]) -> None:
+    recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
+    check_same_run(str(folder.path), recorded, identity, "give another --run-dir")
+
+
+def _is_left_behind(path: Path, folder: RunFolder) -> bool:
+    """Whether the file may come from a start that was killed."""
+    return path == folder.lock or (path.name.startswith(".") and path.name.endswith(TEMPORARY))
+
+
+def recorded_study(folder: RunFolder) -> str:
+    """The name of the study of a run folder; it stays where the folder is renamed."""
+    return read_json(folder.fingerprint, "a run folder's fingerprint.json").get("study", folder.path.name)
+
+
+def recorded_warm_start(folder: RunFolder) -> WarmStarts:
+    """The parameters that the run in a folder began with; none where there is no run, or it began from nothing."""
+    if not folder.fingerprint.exists():
+        return ()
+    return read_json(folder.fingerprint, "a run folder's fingerprint.json").get(WARM_START, ())
 
 
 def run_identity(fingerprint: Fingerprint, market: Market, known: WarmStarts = ()) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class SobolSampler(BaseSampler):
     Optuna's own quasi-random sampler keeps its counter outside the trials, so it cannot be taken up again.
     """
 
-    def __init__(self, seed: int, finished: int, distributions: Distributions) -> None:
+    def __init__(self, seed: int | Sequence[int], finished: int, distributions: Distributions) -> None:
         self._distributions = dict(distributions)
         self._points = qmc.Sobol(len(distributions), rng=np.random.default_rng(seed))
         if finished:  # scipy refuses to skip none
@@ -97,6 +97,8 @@ def batch_sampler(
     batch_size: int,
     distributions: Distributions,
     *,
+    worker: int = 0,
+    own: int | None = None,
     screened: int = 0,
     kept: int = 0,
     mean: Mapping[str, float] | None = None,
@@ -109,13 +111,17 @@ def batch_sampler(
         finished: trials finished before the batch, without the screened ones.
         batch_size: trials per full batch; the population of cmaes and nsga2.
         distributions: what is sampled.
+        worker: number of the worker that asks; each has a random stream of its own, and 0 that of a study with one.
+        own: how many of the finished trials are this worker's, None for all; `qmc` goes on in its sequence from there.
         screened: candidates of the screening; qmc goes on after them.
         kept: how many of them are in the study, before all other trials.
         mean: where cmaes begins; None is the middle of the ranges.
     """
+    stream = [worker] if worker else []
     if name == "qmc":
-        return SobolSampler(seed, screened + finished, distributions)
-    batch_seed = int(np.random.SeedSequence([seed, finished]).generate_state(1)[0])
+        first = screened + (finished if own is None else own)
+        return SobolSampler([seed, *stream] if stream else seed, first, distributions)
+    batch_seed = int(np.random.SeedSequence([seed, finished, *stream]).generate_state(1)[0])
     if name == "cmaes":
         return PopulationSampler(seed, batch_seed, batch_size, distributions, skip=kept, mean=mean)
     return SAMPLER_FACTORIES[name](batch_seed, finished, batch_size, distributions)

@@ -5,7 +5,7 @@ again and comes out the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.study.candidates import floor_problems
+from momentum_opt.study.dropping import LOOK_SECONDS
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.pareto import balanced_order, pareto_rows
 from momentum_opt.study.samplers import first_generation, sobol_numbers
@@ -24,6 +25,8 @@ from momentum_opt.study.trials import SCREEN, SOURCE, TRAIN, VALIDATION, TrialRe
 
 WIDTH: Final = 1024
 """Candidates per call of the engine; a power of two, as Sobol points are drawn in."""
+
+Chunk = tuple[int, NDArray[np.float64], BatchScores]
 
 SCREEN_NUMBER = "screen_number"
 """Place of a kept candidate in screen.parquet."""
@@ -52,9 +55,9 @@ def screen(
     fingerprint: Fingerprint,
     space: SearchSpace,
     evaluator: Evaluator,
-    *,
     on_chunk: Callable[[int, TrialRecord | None, int], None],
     should_stop: Callable[[], bool],
+    should_drop: Callable[[], bool] = lambda: False,
 ) -> Screened | None:
     """Score the configuration's number of candidates; None where it was stopped before the last of them.
 
@@ -64,6 +67,7 @@ def screen(
         evaluator: of the study; its batch size does not matter.
         on_chunk: told after every chunk how many are done, the best one by the (first) objective, and how many failed.
         should_stop: asked before every chunk.
+        should_drop: asked all the time; True leaves what is being computed to itself.
     """
     search = fingerprint.search
     wide = evaluator.of_width(min(WIDTH, 1 << (search.screen - 1).bit_length()))
@@ -71,7 +75,7 @@ def screen(
     scores: list[BatchScores] = []
     problems: dict[int, str] = {}
     best: TrialRecord | None = None
-    for first, drawn, scored in _chunks(search.seed, search.screen, space, wide, should_stop):
+    for first, drawn, scored in _chunks(search.seed, search.screen, space, wide, should_stop, should_drop):
         problems |= {first + place: why for place, why in _problems(space, drawn, scored, fingerprint).items()}
         best = _better(best, first, drawn, scored, problems, space)
         numbers.append(drawn)
@@ -85,25 +89,44 @@ def screen(
 
 
 def _chunks(
-    seed: int, count: int, space: SearchSpace, wide: Evaluator, should_stop: Callable[[], bool]
-) -> Iterator[tuple[int, NDArray[np.float64], BatchScores]]:
-    """Chunk by chunk: the first one's place, numbers and scores; one thread per core keeps the engine busy.
+    seed: int,
+    count: int,
+    space: SearchSpace,
+    wide: Evaluator,
+    should_stop: Callable[[], bool],
+    should_drop: Callable[[], bool],
+) -> Iterator[Chunk]:
+    """Chunk by chunk: the first one's place, numbers and scores. Ends early where it is stopped.
 
-    XLA uses one core for a batch of this size. At most two chunks per thread are under way when the study is stopped.
+    XLA uses one core for a batch of this size, so one thread per core keeps the engine busy.
     """
 
-    def score(first: int) -> tuple[int, NDArray[np.float64], BatchScores]:
+    def score(first: int) -> Chunk:
         drawn = sobol_numbers(seed, first, min(wide.width, count - first), space.ranges)
         return first, drawn, wide.score_columns(space.columns(drawn))
 
     firsts = iter(range(0, count, wide.width))
-    threads = wide.callers
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(wide.callers)
+    try:
         under_way = [pool.submit(score, next(firsts))]  # alone: it compiles
         while under_way:
-            yield under_way.pop(0).result()
-            while len(under_way) < 2 * threads and not should_stop() and (first := next(firsts, None)) is not None:
+            chunk = _result_unless(should_drop, under_way.pop(0))
+            if chunk is None:
+                return
+            yield chunk
+            if should_stop():
+                return
+            while len(under_way) < 2 * wide.callers and (first := next(firsts, None)) is not None:
                 under_way.append(pool.submit(score, first))
+    finally:
+        pool.shutdown(wait=not should_drop(), cancel_futures=True)
+
+
+def _result_unless(give_up: Callable[[], bool], work: "Future[Chunk]") -> Chunk | None:
+    while not wait([work], timeout=LOOK_SECONDS).done:
+        if give_up():
+            return None
+    return work.result()
 
 
 def _better(

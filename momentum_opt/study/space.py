@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 
-from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.fingerprint.sections import Around
 from momentum_opt.pool import MomentumPool
 from momentum_opt.pool.memory import effective_logit_limit
 from momentum_opt.pool.parameters import initial_parameters
 from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.known import require_known
 from momentum_opt.vocabulary.schema import OptunaRange, get_optuna_range
 
 
@@ -120,6 +119,7 @@ def search_space(fingerprint: Fingerprint, known: Sequence[ParamSet] = ()) -> Se
     Raises:
         ConfigError: a range is asked for around known parameters, and none are given.
     """
+    require_known(fingerprint, known)
     search = fingerprint.search
     schema = MomentumPool.get_param_schema()
     fixed = {"logit_delta_lamb"} if not fingerprint.pool.use_alt_lamb else set[str]()
@@ -128,15 +128,6 @@ def search_space(fingerprint: Fingerprint, known: Sequence[ParamSet] = ()) -> Se
         for name, spec in schema.items()
         if name not in fixed and spec.optuna is not None and (spec.trainable or name in search.parameters)
     ]
-    around = [name for name in names if name in search.parameters and search.parameters[name].around is not None]
-    if around and not known:
-        raise ConfigError(
-            [
-                f"search.parameters.{name}.around: no known parameters to search around; give some with --from, "
-                "or low and high"
-                for name in around
-            ]
-        )
     sampled: list[Sampled] = []
     notes: list[str] = []
     for name in names:
@@ -148,7 +139,8 @@ def search_space(fingerprint: Fingerprint, known: Sequence[ParamSet] = ()) -> Se
         scalar = bounds.scalar or search.force_scalar
         keys = (name,) if scalar else tuple(f"{name}_{token}" for token in fingerprint.tokens)
         one = Sampled(name, bounds, keys)
-        sampled.append(_narrowed(one, known, search.parameters[name].around) if name in around else one)
+        around = search.parameters[name].around if name in search.parameters else None
+        sampled.append(one if around is None else _narrowed(one, known, around.half_width))
     notes += [note for place, params in enumerate(known) for one in sampled for note in _moved(one, params, place)]
     warm = tuple(
         {key: value for one in sampled for key, value in one.inside(params[one.name]).items()} for params in known
@@ -156,14 +148,13 @@ def search_space(fingerprint: Fingerprint, known: Sequence[ParamSet] = ()) -> Se
     return SearchSpace(tuple(sampled), start_params(fingerprint), tuple(notes), warm)
 
 
-def _narrowed(one: Sampled, known: Sequence[ParamSet], around: Around | None) -> Sampled:
+def _narrowed(one: Sampled, known: Sequence[ParamSet], half_width: float) -> Sampled:
     """The range of each key from half a width below the lowest known value to half a width above the highest."""
-    assert around is not None
     centres = [one.inside(params[one.name]) for params in known]
     narrow = tuple(
         OptunaRange(
-            max(min(centre[key] for centre in centres) - around.half_width, one.range.low),
-            min(max(centre[key] for centre in centres) + around.half_width, one.range.high),
+            max(min(centre[key] for centre in centres) - half_width, one.range.low),
+            min(max(centre[key] for centre in centres) + half_width, one.range.high),
         )
         for key in one.keys
     )

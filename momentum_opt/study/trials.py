@@ -12,6 +12,7 @@ from momentum_opt.study.pareto import balanced_row, pareto_rows
 
 BATCH_START = "batch_start"
 BATCH_SIZE = "batch_size"
+WORKER = "worker"
 FAIL_REASON = "fail_reason"
 TRAIN = "train"
 VALIDATION = "validation"
@@ -47,6 +48,11 @@ class TrialRecord:
     def failed(self) -> bool:
         """Whether it has no objective."""
         return not self.objectives
+
+
+def was_sampled(trial: FrozenTrial) -> bool:
+    """Whether a finished trial counts towards the number of trials: the screened ones do not."""
+    return trial.user_attrs.get(SOURCE) != SCREEN
 
 
 def record_of(trial: FrozenTrial) -> TrialRecord:
@@ -100,3 +106,33 @@ def pareto_front(records: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 def _objectives(records: Sequence[TrialRecord]) -> NDArray[np.float64]:
     return np.array([record.objectives for record in records], np.float64)
+
+
+class Leader:
+    """The trials that no other one beats, as trials come in; the cost of one more grows with the front alone."""
+
+    def __init__(self) -> None:
+        self.front: list[TrialRecord] = []
+
+    def add(self, record: TrialRecord) -> None:
+        """Take in one more trial; a failed one beats none."""
+        if record.failed or any(_beats(other, record) for other in self.front):
+            return
+        self.front = [other for other in self.front if not _beats(record, other)]
+        self.front.append(record)
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The winner, as `best_record` describes it."""
+        if not self.front:
+            return None
+        front = sorted(self.front, key=lambda record: record.number)
+        return front[balanced_row(_objectives(front))]
+
+
+def _beats(one: TrialRecord, other: TrialRecord) -> bool:
+    """Whether `one` is at least as good in every objective and better in some; of equal single ones, the earlier."""
+    if len(one.objectives) == 1:
+        return (one.objectives[0], -one.number) > (other.objectives[0], -other.number)
+    pairs = zip(one.objectives, other.objectives, strict=True)
+    return all(a >= b for a, b in pairs) and one.objectives != other.objectives

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from momentum_opt.api import tuning
+from momentum_opt.api import opening, settling
 from momentum_opt.cli.app import main
-from momentum_opt.cli.tune import stop_request
+from momentum_opt.cli.stopping import stop_request
 from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, environment, run, smoke, tuned
 
 Done = tuple[subprocess.CompletedProcess[str], Path]
@@ -216,13 +216,13 @@ def test_all_candidates_failing(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_replay_that_differs_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    real = tuning.replay
+    real = settling.replay
 
     def off(*arguments: Any) -> Any:
         replayed = real(*arguments)
         return dataclasses.replace(replayed, objectives=tuple(value * (1 + 3e-9) for value in replayed.objectives))
 
-    monkeypatch.setattr(tuning, "replay", off)
+    monkeypatch.setattr(settling, "replay", off)
     assert code("tune", SMOKE, "--run-dir", tmp_path / "run", "--trials", "8") == 1
     assert re.search(
         r"^error: trial \d: tuned value \S+, replayed \S+; the result cannot", capsys.readouterr().err, re.M
@@ -281,13 +281,13 @@ def test_interrupted_and_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_stopped_before_the_first_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    real = tuning.open_run_folder
+    real = opening.open_run_folder
 
     def stop(*arguments: Any) -> Any:
         signal.raise_signal(signal.SIGTERM)
         return real(*arguments)
 
-    monkeypatch.setattr(tuning, "open_run_folder", stop)
+    monkeypatch.setattr(opening, "open_run_folder", stop)
     before = signal.getsignal(signal.SIGINT)
     assert code("tune", SMOKE, "--run-dir", tmp_path / "run") == 130
     assert signal.getsignal(signal.SIGINT) == before
@@ -317,9 +317,9 @@ def test_a_signal_never_enters_a_write_to_stderr(monkeypatch: pytest.MonkeyPatch
         def write(self, text: str) -> int:
             raise RuntimeError(f"reentrant call with {text!r}")
 
-    with stop_request() as asked:
+    with stop_request() as stop:
         monkeypatch.setattr(sys, "stderr", Busy())
         signal.raise_signal(signal.SIGINT)
         monkeypatch.undo()
-        assert asked()
+        assert stop.was_asked()
     assert "stopping after this batch" in capfd.readouterr().err

@@ -11,9 +11,11 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.tables import trials_table
 from momentum_opt.study.evaluation import Evaluator
-from momentum_opt.study.journal import TornJournalWarning, open_journal
-from momentum_opt.study.loop import Outcome, Progress, Study
+from momentum_opt.study.journal import TornJournalWarning
+from momentum_opt.study.ledger import Outcome, Progress
+from momentum_opt.study.loop import Study
 from momentum_opt.study.space import search_space
+from momentum_opt.study.storage import JournalStore
 from momentum_opt.vocabulary.names import SAMPLERS
 from tests.sample_runs import smoke
 
@@ -37,8 +39,9 @@ def start(evaluator: Evaluator, tmp_path: Path) -> Start:
     """Begin, or go on with, the study in a journal."""
 
     def begin(fingerprint: Fingerprint, journal: str = "study.journal", scorer: Evaluator = evaluator) -> Study:
-        storage = open_journal(tmp_path / journal)
-        return Study(fingerprint, search_space(fingerprint), scorer, storage, "one")
+        store = JournalStore(tmp_path / journal)
+        durable = store.open_study("one", 3 if fingerprint.objective.multi_objective else 1, {"it": "is this one"})
+        return Study(fingerprint, search_space(fingerprint), scorer, durable)
 
     return begin
 
@@ -87,8 +90,9 @@ def test_a_batch_cut_short_inside_the_append_is_completed(sampler: str, kept: in
     fingerprint = smoke(f"search.sampler={sampler}")
     whole = start(fingerprint, "whole").run(16)
     lines = (tmp_path / "whole").read_bytes().splitlines(keepends=True)
-    cut = b"".join(lines[: 1 + kept])
-    torn = b"" if kept == 8 else lines[1 + kept][:100] if kept < 15 else lines[16][:-1]
+    head = len(lines) - 16  # the study and its identity
+    cut = b"".join(lines[: head + kept])
+    torn = b"" if kept == 8 else lines[head + kept][: 100 if kept < 15 else -1]
     (tmp_path / "cut").write_bytes(cut + torn)
     if torn:
         with pytest.warns(TornJournalWarning):
@@ -97,7 +101,7 @@ def test_a_batch_cut_short_inside_the_append_is_completed(sampler: str, kept: in
         study = start(fingerprint, "cut")
     resumed = study.run(16)
     same(table(resumed, fingerprint), table(whole, fingerprint))
-    durable = optuna.load_study(study_name="one", storage=open_journal(tmp_path / "cut")).trials
+    durable = optuna.load_study(study_name="one", storage=JournalStore(tmp_path / "cut").storage).trials
     assert [trial.number for trial in durable] == list(range(16))
     assert [trial.values for trial in durable] == [list(record.objectives) for record in whole.records]
     assert not any(
@@ -109,17 +113,17 @@ def test_an_append_that_stops_midway(start: Start, monkeypatch: pytest.MonkeyPat
     fingerprint = smoke()
     whole = start(fingerprint, "whole").run(24)
     study = start(fingerprint)
-    add_trial, left = study.durable.add_trial, iter(range(11))
+    add_trial, left = study.durable.study.add_trial, iter(range(11))
 
     def dying(trial: optuna.trial.FrozenTrial) -> None:
         if next(left, None) is None:
             raise KeyboardInterrupt
         add_trial(trial)
 
-    monkeypatch.setattr(study.durable, "add_trial", dying)
+    monkeypatch.setattr(study.durable.study, "add_trial", dying)
     with pytest.raises(KeyboardInterrupt):
         study.run(24)
-    assert len(start(fingerprint).durable.trials) == 11
+    assert len(start(fingerprint).durable.finished()) == 8  # the batch was taken back as a whole
     same(table(start(fingerprint).run(24), fingerprint), table(whole, fingerprint))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
-from momentum_opt.study.loop import has_stalled
+from momentum_opt.study.ledger import Ledger
 from momentum_opt.study.trials import TrialRecord, best_record, json_metrics, pareto_front, record_of
 
 Objectives = tuple[float, ...]
@@ -69,6 +69,20 @@ def test_the_balanced_point_by_hand():
 def test_a_failed_trial_never_stands_on_the_front():
     assert best_record(records([(), (1.0, 1.0, 1.0), ()])) == record(1, 1.0, 1.0, 1.0)
     assert best_record(records([(), ()])) is None
+
+
+def has_stalled(trials: list[TrialRecord], patience: int, share: float) -> bool:
+    """What the ledger says, whether the trials came in order or not."""
+    ledgers = [Ledger(), Ledger()]
+    for ledger, order in zip(ledgers, (trials, [*trials[1::2], *trials[::2]]), strict=True):
+        for one in order:
+            ledger.add(one)
+        assert ledger.records == trials
+        assert ledger.failed == sum(one.failed for one in trials)
+        assert ledger.best == best_record(trials)
+    one, other = (ledger.has_stalled(patience, share) for ledger in ledgers)
+    assert one == other
+    return one
 
 
 @given(

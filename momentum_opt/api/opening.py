@@ -1,0 +1,155 @@
+"""A fingerprint and a folder in; prices, run folder and study out, checked to be of one run. Light: imports no JAX."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from momentum_opt.api.prices import market_of
+from momentum_opt.errors import RunFolderError
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.market import Market
+from momentum_opt.results.files import read_json
+from momentum_opt.results.run_folder import (
+    WARM_START,
+    RunFolder,
+    WarmStarts,
+    check_same_run,
+    open_run_folder,
+    recorded_study,
+    recorded_warm_start,
+    run_identity,
+)
+from momentum_opt.study.known import require_known
+from momentum_opt.study.storage import DurableStudy, JournalStore, open_store
+from momentum_opt.study.trials import SCREEN, TrialRecord
+
+Document = dict[str, Any]
+
+
+class LostTrialsWarning(UserWarning):
+    """The study holds fewer trials than the results in its folder tell of."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, ready to go on.
+
+    Attributes:
+        fingerprint: what is searched and how.
+        market: its prices.
+        folder: where its files are.
+        study: its trials.
+        known: parameters that its search begins with.
+    """
+
+    fingerprint: Fingerprint
+    market: Market
+    folder: RunFolder
+    study: DurableStudy
+    known: WarmStarts = ()
+
+
+def open_run(
+    fingerprint: Fingerprint,
+    run_dir: Path,
+    config_text: str,
+    study_name: str | None = None,
+    *,
+    known: WarmStarts | None = None,
+    resume: bool = False,
+) -> Run:
+    """Load the prices and open run folder and study; either is made where it is not there.
+
+    Args:
+        fingerprint: what to search and how.
+        run_dir: run folder.
+        config_text: the configuration as the user wrote it, kept in a new folder.
+        study_name: of a new study; None takes `search.study_name`, or the name of the folder.
+        known: parameters to begin with; None takes those that the run began with, if it is there.
+        resume: refuse to begin a new study.
+
+    Raises:
+        ConfigError: ranges are asked for around known parameters, and there are none.
+        RunFolderError: folder or study are of another run, or there is nothing to resume.
+        StorageError: `search.storage` cannot be opened.
+    """
+    market = market_of(fingerprint)
+    name = fingerprint.search.study_name or study_name or run_dir.name
+    if fingerprint.search.storage != "journal":
+        run = _open_elsewhere(fingerprint, market, run_dir, config_text, name, known, resume=resume)
+    else:
+        if resume and not RunFolder(run_dir).fingerprint.exists():
+            raise RunFolderError(f"{run_dir}: nothing to resume: no run folder; leave --resume out to begin")
+        known = recorded_warm_start(RunFolder(run_dir)) if known is None else known
+        require_known(fingerprint, known)
+        folder = open_run_folder(run_dir, config_text, fingerprint, market, name, known)
+        name = fingerprint.search.study_name or recorded_study(folder)
+        study = _study(JournalStore(folder.journal), name, fingerprint, market, known)
+        run = Run(fingerprint, market, folder, study, known)
+    _warn_of_lost_trials(run)
+    return run
+
+
+def _open_elsewhere(
+    fingerprint: Fingerprint,
+    market: Market,
+    run_dir: Path,
+    config_text: str,
+    name: str,
+    known: WarmStarts | None,
+    *,
+    resume: bool,
+) -> Run:
+    """The same where the study is not in the run folder: nothing is written before the study is known to be ours."""
+    store = open_store(fingerprint.search.storage, run_dir)
+    there = store.find_study(name)
+    recorded = None if there is None else there.identity
+    known = (recorded or {}).get(WARM_START, ()) if known is None else known
+    require_known(fingerprint, known)
+    if there is not None:
+        _check_study(there, fingerprint, market, known)
+    elif resume:
+        raise RunFolderError(f"{store.where}: nothing to resume: no study {name}; leave --resume out to begin")
+    folder = open_run_folder(run_dir, config_text, fingerprint, market, name, known)
+    return Run(fingerprint, market, folder, _study(store, name, fingerprint, market, known), known)
+
+
+def _study(store: Any, name: str, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> DurableStudy:
+    n_objectives = 3 if fingerprint.objective.multi_objective else 1
+    study = store.open_study(name, n_objectives, run_identity(fingerprint, market, known))
+    _check_study(study, fingerprint, market, known)
+    return study
+
+
+def _check_study(study: DurableStudy, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> None:
+    recorded = study.identity
+    remedy = "give another search.study_name"
+    if recorded is None:
+        if study.finished():
+            raise RunFolderError(f"study {study.name}: its trials are not of momentum-opt; {remedy}")
+        return
+    check_same_run(f"study {study.name}", recorded, run_identity(fingerprint, market, known), remedy)
+
+
+def _warn_of_lost_trials(run: Run) -> None:
+    told = read_json(run.folder.best, "best.json")["study"]["n_trials"] if run.folder.best.exists() else 0
+    there = run.study.count_sampled()
+    if there < told:
+        warnings.warn(
+            f"{run.folder.best}: tells of {told} trials, but the study holds {there}; the others are lost, "
+            "and the study goes on from those it holds",
+            LostTrialsWarning,
+            stacklevel=2,
+        )
+
+
+def settled_best(run: Run, winner: TrialRecord, records: Sequence[TrialRecord]) -> Document | None:
+    """best.json, where it already tells of this winner among these trials."""
+    if not (run.folder.best.exists() and run.folder.trials.exists()):
+        return None
+    best = read_json(run.folder.best, "best.json")
+    n_trials = sum(record.source != SCREEN for record in records)
+    same = best["trial"] == winner.number and best["study"]["n_trials"] == n_trials
+    return best if same and best["study"]["name"] == run.study.name else None

@@ -1,0 +1,69 @@
+"""An opened run in; searched by this process, or by several, until the study has its trials. Imports JAX."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from momentum_opt import device
+from momentum_opt.api.opening import Run
+from momentum_opt.api.warm_starting import space_of
+from momentum_opt.errors import StudyError
+from momentum_opt.market import Market
+from momentum_opt.results.run_folder import RunFolder
+from momentum_opt.results.tables import screen_table, write_table
+from momentum_opt.study.evaluation import Evaluator
+from momentum_opt.study.ledger import Outcome, Progress
+from momentum_opt.study.loop import Study
+from momentum_opt.study.screening import Screened
+from momentum_opt.study.space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How a caller follows and stops a search.
+
+    Attributes:
+        on_start: called once when prices and search space are known.
+        on_batch: called after every batch.
+        on_message: called with a line that a worker process wrote.
+        should_stop: asked between two batches; True ends the search with its results written.
+        should_drop: asked while a batch is scored; True ends the search without that batch.
+    """
+
+    on_start: Callable[[RunFolder, Market, SearchSpace], None] = lambda *_: None
+    on_batch: Callable[[Progress], None] = lambda _: None
+    on_message: Callable[[str], None] = lambda _: None
+    should_stop: Callable[[], bool] = lambda: False
+    should_drop: Callable[[], bool] = lambda: False
+
+
+def search_here(run: Run, watch: Watch) -> Outcome:
+    """Go on with the study in this process.
+
+    Raises:
+        ConfigError: the configuration asks for what cannot be done.
+        StudyError: a batch cannot be saved.
+    """
+    device.configure()
+    fingerprint = run.fingerprint
+    space = space_of(run)
+    evaluator = Evaluator(
+        fingerprint, run.market, batch_size=fingerprint.search.batch_size, precision=fingerprint.device.precision
+    )
+    watch.on_start(run.folder, run.market, space)
+    return Study(fingerprint, space, evaluator, run.study).run(
+        fingerprint.search.n_trials,
+        on_batch=watch.on_batch,
+        on_screened=lambda found: _write_screened(run, space, found),
+        should_stop=watch.should_stop,
+        should_drop=watch.should_drop,
+    )
+
+
+def _write_screened(run: Run, space: SearchSpace, found: Screened) -> None:
+    path = run.folder.screen
+    try:
+        write_table(path, screen_table(found, space, run.fingerprint))
+    except OSError as error:
+        raise StudyError(
+            f"{path}: cannot be written ({error.strerror}); make room, and run the command again"
+        ) from error

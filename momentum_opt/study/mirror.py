@@ -1,0 +1,97 @@
+"""The sampler's side of a study (SPEC §12): finished trials in; batches of parameter sets asked, and told, out.
+
+The sampler works on an Optuna study in memory. It holds what samplers read of every finished trial (numbers, values,
+the sampler's own notes), in the order in which this process came to know them.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.study.samplers import ask_batch, batch_sampler
+from momentum_opt.study.space import SearchSpace
+from momentum_opt.study.trials import SOURCE, WARM_START, WORKER, was_sampled
+
+
+class Mirror:
+    """An in-memory study for one worker.
+
+    Args:
+        fingerprint: how the study searches.
+        space: what it samples.
+        worker: number of this worker.
+        trials: finished trials of the durable study, by number.
+    """
+
+    def __init__(
+        self, fingerprint: Fingerprint, space: SearchSpace, worker: int, trials: Iterable[FrozenTrial] = ()
+    ) -> None:
+        self._search = fingerprint.search
+        self._space = space
+        self._worker = worker
+        n_objectives = 3 if fingerprint.objective.multi_objective else 1
+        self._study = optuna.create_study(directions=[StudyDirection.MAXIMIZE] * n_objectives)
+        self._finished = 0
+        self._own = 0
+        self._screened: list[Mapping[str, float]] = []
+        self._warm: set[int] = set()
+        self.absorb(trials)
+
+    def absorb(self, trials: Iterable[FrozenTrial]) -> None:
+        """Take in finished trials of the durable study."""
+        for trial in trials:
+            if was_sampled(trial):
+                self._count(trial.user_attrs.get(WORKER, -1))
+            else:
+                self._screened.append(trial.params)
+            bare = copy.copy(trial)
+            bare.user_attrs = {}  # no sampler reads them, and copies of them would cost most of the time
+            self._study.add_trial(bare)
+
+    def ask(self, size: int) -> Sequence[optuna.Trial]:
+        """A batch of new trials; it depends on the seed, the worker and the trials finished before it alone."""
+        search, distributions = self._search, self._space.distributions
+        self._study.sampler = batch_sampler(
+            search.sampler,
+            search.seed,
+            self._finished,
+            search.batch_size,
+            distributions,
+            worker=self._worker,
+            own=self._own,
+            screened=search.screen,
+            kept=len(self._screened),
+            mean=next(iter([*self._screened[:1], *self._space.warm]), None),
+        )
+        first = self._own if self._worker == 0 else len(self._space.first_trials)
+        for numbers in self._space.first_trials[first : first + size]:
+            self._study.enqueue_trial(dict(numbers))
+        trials = ask_batch(self._study, distributions, size)
+        self._warm = {trial.number for trial in trials[: max(0, len(self._space.warm) - first)]}
+        return trials
+
+    def tell(self, trial: optuna.Trial, values: Sequence[float] | None, attributes: dict[str, Any]) -> FrozenTrial:
+        """Finish a trial.
+
+        Args:
+            trial: from `ask`.
+            values: its objectives; None where it failed.
+            attributes: what the durable study keeps of it besides.
+
+        Returns:
+            The trial as the durable study is to have it.
+        """
+        told = self._study.tell(trial, values, state=TrialState.FAIL if values is None else None)
+        self._count(self._worker)
+        finished = copy.copy(told)
+        finished.user_attrs = {**attributes, SOURCE: WARM_START} if trial.number in self._warm else attributes
+        return finished
+
+    def _count(self, worker: int) -> None:
+        self._finished += 1
+        self._own += worker == self._worker
