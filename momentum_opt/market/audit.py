@@ -7,7 +7,7 @@ length. Nothing is refused here that can still be described.
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -19,6 +19,14 @@ from momentum_opt.units import MS_PER_MINUTE
 
 JUMP: Final = 0.2
 """Relative change from one close to the next from which it counts as a jump."""
+
+
+class _Digest(Protocol):
+    """What hashlib makes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes."""
+        ...
 
 
 @dataclass(slots=True)
@@ -109,7 +117,7 @@ def _stats(file: PriceFile) -> FileStats:
     return stats
 
 
-def _first_pass(file: PriceFile, digest: "hashlib._Hash") -> tuple[int, int | None]:
+def _first_pass(file: PriceFile, digest: _Digest) -> tuple[int, int | None]:
     """Number of rows and the bar in ms; the times go into the digest."""
     rows, smallest, usual = 0, None, None
     last = np.empty(0, np.int64)
@@ -124,7 +132,7 @@ def _first_pass(file: PriceFile, digest: "hashlib._Hash") -> tuple[int, int | No
     return rows, next((step for step in (smallest, usual) if step is not None and divides_a_day(step)), None)
 
 
-def _second_pass(file: PriceFile, stats: FileStats, bar_ms: int | None, digest: "hashlib._Hash") -> None:
+def _second_pass(file: PriceFile, stats: FileStats, bar_ms: int | None, digest: _Digest) -> None:
     last_time, last_close = np.empty(0, np.int64), np.empty(0)
     flat, idle = _Run(), _Run()
     for batch in read_batches(file):
