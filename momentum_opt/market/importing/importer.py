@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from momentum_opt.errors import DataError, MissingFileError
-from momentum_opt.market.importing.merge import Overlap, Prefer, merge, own_bar, resample, through
+from momentum_opt.market.importing.merge import Overlap, merge, own_bar, resample, through
 from momentum_opt.market.importing.pairs import check_one_pair
 from momentum_opt.market.importing.raw import Series
 from momentum_opt.market.importing.request import ImportReport, ImportRequest, SourceReport, check_request
@@ -147,7 +147,7 @@ def _quote(request: ImportRequest, bar_minutes: int) -> Series:
 
 
 def _with_existing(
-    target: Target, fresh: Series, there: int | None, bar: int, prefer: Prefer | None
+    target: Target, fresh: Series, there: int | None, bar: int, prefer: str | None
 ) -> tuple[Series, Overlap]:
     """The whole new content of the price file; what is there counts as the first source."""
     if there is not None and there != bar:

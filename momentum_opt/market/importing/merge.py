@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from momentum_opt.market.row_checks import bar_length
 from momentum_opt.market.wording import utc
 from momentum_opt.units import MS_PER_MINUTE
 
-Prefer = Literal["first", "last"]
+PREFERENCES: Final = ("first", "last")
 """Which of two differing closes of the same time is kept: that of the source given earlier, or later."""
 
 MOST_LISTED: Final = 20
@@ -48,7 +48,7 @@ class Overlap:
         return Overlap(self.equal + other.equal, self.differing + other.differing, listed)
 
 
-def merge(sources: Sequence[Series], prefer: Prefer | None) -> tuple[Series, Overlap]:
+def merge(sources: Sequence[Series], prefer: str | None) -> tuple[Series, Overlap]:
     """All bars by time, each time once.
 
     Args:

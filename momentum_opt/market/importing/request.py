@@ -5,8 +5,9 @@ from datetime import date
 from pathlib import Path
 
 from momentum_opt.errors import UsageError
-from momentum_opt.market.importing.layouts import Columns
-from momentum_opt.market.importing.merge import Overlap, Prefer
+from momentum_opt.market.importing.layouts import TEXT_FORMATS, Columns
+from momentum_opt.market.importing.merge import PREFERENCES, Overlap
+from momentum_opt.market.importing.times import TIME_UNITS
 from momentum_opt.tokens import TOKEN_NAME
 from momentum_opt.units import MINUTES_PER_DAY
 
@@ -23,7 +24,7 @@ class ImportRequest:
         columns: which columns to read; None finds them by their names or places.
         time_unit: one of `TIME_UNITS`; None reads it off the times.
         member: pattern of the names to read in a zip.
-        prefer: which of two differing closes of one time to keep; None refuses them.
+        prefer: one of `PREFERENCES`: which of two differing closes of one time to keep; None refuses them.
         quote: token or file of the prices that the closes are quoted in.
         skip_unquoted: leave out bars that the quote has no price for.
         constant: one price for every bar.
@@ -39,7 +40,7 @@ class ImportRequest:
     columns: Columns | None = None
     time_unit: str | None = None
     member: str | None = None
-    prefer: Prefer | None = None
+    prefer: str | None = None
     quote: str | None = None
     skip_unquoted: bool = False
     constant: float | None = None
@@ -107,7 +108,15 @@ def check_request(request: ImportRequest) -> None:
         UsageError: options that contradict one another, or a value out of range.
     """
     if not TOKEN_NAME.fullmatch(request.token):
-        raise UsageError(f"--token {request.token}: not a token name; use letters, digits and . _ + -")
+        raise UsageError(f"--token {request.token!r}: not a token name; use letters, digits and . _ + -, such as BTC")
+    words = {
+        "--format": (request.format, TEXT_FORMATS),
+        "--time-unit": (request.time_unit, TIME_UNITS),
+        "--prefer": (request.prefer, PREFERENCES),
+    }
+    for option, (given, known) in words.items():
+        if given is not None and given not in known:
+            raise UsageError(f"{option} {given}: unknown; give one of {', '.join(known)}")
     bar = request.bar_minutes
     if bar is not None and (bar < 1 or MINUTES_PER_DAY % bar):
         raise UsageError(
