@@ -206,7 +206,7 @@ def _longest(tally: "Tally", unit: str, word: str) -> str:
         return ""
     from momentum_opt.market.wording import utc
 
-    return f", the longest {tally.largest:,.10g} {unit} {word} {utc(tally.at_ms)}"
+    return f", the longest {tally.largest:,.10g} {unit[: -1 if tally.largest == 1 else None]} {word} {utc(tally.at_ms)}"
 
 
 def _at(tally: "Tally") -> str:

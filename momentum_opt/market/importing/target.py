@@ -75,7 +75,9 @@ def write_target(target: Target, series: Series) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            pq.write_table(_table(target, series), file, row_group_size=_ROW_GROUP, **_ENCODING)
+            table = _table(target, series)
+            others = [name for name in table.column_names if name not in _ENCODING["column_encoding"]]
+            pq.write_table(table, file, row_group_size=_ROW_GROUP, use_dictionary=others, **_ENCODING)
             file.flush()
             os.fsync(file.fileno())
         if target.stamp != (_stamp(path) if path.exists() else None):
