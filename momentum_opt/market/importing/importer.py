@@ -16,6 +16,7 @@ from momentum_opt.market.importing.target import Target, open_target, write_targ
 from momentum_opt.market.importing.text import text_files
 from momentum_opt.market.load import midnight_ms
 from momentum_opt.market.price_file import SUFFIX
+from momentum_opt.market.wording import utc
 from momentum_opt.units import MS_PER_MINUTE
 
 OnSource = Callable[[int, int, SourceReport], None]
@@ -154,11 +155,11 @@ def _with_existing(
         raise DataError(
             f"{target.path}: holds bars of {there} minutes, the import has {bar}; give --bar {there} or another --out"
         )
-    whole, overlap = (fresh, Overlap()) if target.existing is None else merge([target.existing, fresh], prefer)
-    together = own_bar(whole)
-    if together is not None and together % bar:
-        raise DataError(f"{fresh.name}: its bars lie between those of {target.path}; give another --out")
-    return whole, overlap
+    off = np.flatnonzero(fresh.unix % (bar * MS_PER_MINUTE))
+    if len(off):  # a bar alone, which has no spacing that could have told
+        time = utc(int(fresh.unix[off[0]]))
+        raise DataError(f"{fresh.name}: {time} is not on the grid of {bar} minutes; label each bar with its start")
+    return (fresh, Overlap()) if target.existing is None else merge([target.existing, fresh], prefer)
 
 
 @dataclass(frozen=True, slots=True)
