@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from momentum_opt.cli.config import AsJson, Settings
-from momentum_opt.errors import ConfigError, DataError, UsageError
+from momentum_opt.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,9 @@ def check(
             folder, names, window=days, burn_in_days=history, max_gap_minutes=max_gap,
             on_file=lambda number, total, token: progress(number - 1, total, token),
         )  # fmt: skip
-    problems = [*found.problems, *_period_problems(fingerprint, found)]
+    problems = [*found.problems]
+    if fingerprint is not None and not problems:
+        problems += _run_problems(fingerprint, found, folder)
     engine = _engine(fingerprint, found) if fingerprint is not None and not problems else None
     if as_json:
         typer.echo(json.dumps(_document(folder, found, problems, engine), allow_nan=False))
@@ -110,15 +112,16 @@ def _fingerprint(config: Path | None, settings: list[str]) -> "Fingerprint | Non
     return load_fingerprint(config, settings)
 
 
-def _period_problems(fingerprint: "Fingerprint | None", found: "FolderCheck") -> tuple[str, ...]:
-    """Periods of the configuration that are no multiples of the files' bar."""
-    if fingerprint is None or found.survey is None or not found.survey.bar_minutes or found.problems:
-        return ()
+def _run_problems(fingerprint: "Fingerprint", found: "FolderCheck", folder: Path) -> tuple[str, ...]:
+    """What a run of the configuration would say beyond its prices: periods that do not fit the bar, other files."""
+    from momentum_opt.api.prices import market_of
     from momentum_opt.fingerprint import check_bar
 
+    assert found.survey is not None
     try:
         check_bar(fingerprint, found.survey.bar_minutes[0])
-    except ConfigError as error:
+        market_of(fingerprint, root=folder)
+    except UsageError as error:
         return error.problems
     return ()
 

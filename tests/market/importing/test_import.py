@@ -197,9 +197,8 @@ def test_one_more_bar_can_be_added(tmp_path: Path):
     assert (report.new, len(unix)) == (1, 100)
     off = type(data)(data.unix[:1] + 30_000, *(data.part(slice(0, 1)).__dict__[n] for n in
                      ("open", "high", "low", "close", "volume")))  # fmt: skip
-    assert "2024-01-01 00:00:30.000 UTC is not on the grid of 1 minutes" in refused(
-        tmp_path, text(tmp_path, kraken(off), "off.csv")
-    )
+    said = refused(tmp_path, text(tmp_path, kraken(off), "off.csv"))
+    assert "2024-01-01 00:00:30.000 UTC is not on the grid of 1 minutes" in said
 
 
 def test_a_pair_quoted_in_another_token(tmp_path: Path):
