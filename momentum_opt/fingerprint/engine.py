@@ -25,7 +25,7 @@ def choose_engine(fingerprint: Fingerprint, bar_minutes: int = 1) -> EngineChoic
     """The engine of SPEC §8 that runs `fingerprint` on bars of `bar_minutes`."""
     if fingerprint.costs.has_costs:
         return EngineChoice("with_costs", "trades cost something, so the arbitrages are simulated one after another")
-    pool, every = fingerprint.pool, fingerprint.costs.arb_frequency
+    pool, every = fingerprint.pool, fingerprint.costs.arb_minutes(bar_minutes)
     if pool.weight_interpolation_method != "linear":
         return EngineChoice("in_chunk", f"{pool.weight_interpolation_method} interpolation has no closed form")
     periods = {
@@ -35,7 +35,7 @@ def choose_engine(fingerprint: Fingerprint, bar_minutes: int = 1) -> EngineChoic
     for name, minutes in periods.items():
         if minutes % every:
             return EngineChoice("in_chunk", f"arb_frequency {every} does not divide {name} of {minutes} minutes")
-    step, limit = pool.maximum_change * max(bar_minutes, every), CLOSED_FORM_LIMIT * pool.minimum_weight
+    step, limit = pool.maximum_change * every, CLOSED_FORM_LIMIT * pool.minimum_weight
     figures = f"maximum_change between two arbitrages {step:.4g}, {CLOSED_FORM_LIMIT} * minimum_weight {limit:.4g}"
     if step <= limit:
         return EngineChoice("closed_form", f"linear interpolation in small steps ({figures})")
@@ -43,7 +43,7 @@ def choose_engine(fingerprint: Fingerprint, bar_minutes: int = 1) -> EngineChoic
 
 
 def check_bar(fingerprint: Fingerprint, bar_minutes: int) -> None:
-    """Refuse periods that are no multiples of the prices' bar.
+    """Refuse periods that are no multiples of the prices' bar; an arb_frequency of 1 is one bar, whatever its length.
 
     Raises:
         ConfigError: one line per period.
@@ -51,7 +51,7 @@ def check_bar(fingerprint: Fingerprint, bar_minutes: int) -> None:
     periods = {
         "pool.chunk_period": fingerprint.pool.chunk_period,
         "pool.weight_interpolation_period": fingerprint.pool.weight_interpolation_period,
-        "costs.arb_frequency": fingerprint.costs.arb_frequency,
+        "costs.arb_frequency": fingerprint.costs.arb_minutes(bar_minutes),
     }
     problems = [
         f"{key}: not a multiple of the prices' bar of {bar_minutes} minutes ({minutes}); give for example "

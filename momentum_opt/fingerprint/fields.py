@@ -17,12 +17,12 @@ from typing import Any, Final
 from pydantic import PlainValidator, ValidationInfo
 
 from momentum_opt.fingerprint.mistakes import Mistake, RefusedError, choose_among
+from momentum_opt.tokens import TOKEN_NAME
 
 FEWEST_TOKENS: Final = 2
 MOST_TOKENS: Final = 8
 LARGEST_WHOLE: Final = 2**53  # up to here every whole number is a float, and so survives any JSON reader
 
-_TOKEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})([ T]00:00(:00(\.0+)?)?(Z|\+00:00)?)?")
 _TABLE_SUFFIXES: Final = (".parquet", ".csv")
 
@@ -200,7 +200,7 @@ def token_list() -> PlainValidator:
 
 def _token_mistake(tokens: list[Any] | tuple[Any, ...], place: int, token: Any) -> Mistake | None:
     at = (str(place),)
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+    if not isinstance(token, str) or not TOKEN_NAME.fullmatch(token):
         return Mistake("not a token name", "use letters, digits and . _ + - (quote a name of digits)", token, at)
     if token in tokens[:place]:
         return Mistake("the same token twice", "list every token once", token, at)

@@ -101,6 +101,10 @@ class Costs(Section):
     trades: Annotated[Path | None, table_file(), Key(file=True)] = None
     lp_supply: Annotated[Path | None, table_file(), Key(file=True)] = None
 
+    def arb_minutes(self, bar_minutes: int) -> int:
+        """Minutes from one arbitrage to the next on bars of `bar_minutes`: 1, the default, means at every bar."""
+        return bar_minutes if self.arb_frequency == 1 else self.arb_frequency
+
     @property
     def has_costs(self) -> bool:
         """Whether the engine with costs is needed; noise and the protocol's split alone act on nothing."""

@@ -3,5 +3,6 @@
 from momentum_opt.market.load import hash_rows, load_market
 from momentum_opt.market.model import Market, TokenFile
 from momentum_opt.market.sample import write_sample
+from momentum_opt.market.synthetic import Recipe
 
-__all__ = ["Market", "TokenFile", "hash_rows", "load_market", "write_sample"]
+__all__ = ["Market", "Recipe", "TokenFile", "hash_rows", "load_market", "write_sample"]

@@ -4,21 +4,19 @@ Nothing is sorted, dropped, de-duplicated or shortened here: a file is used as i
 files are reported together. Only gaps are filled, with the last close before them, and counted.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
 
 from momentum_opt.errors import DataError, MissingFileError, UsageError
 from momentum_opt.market.model import Market, TokenFile
-from momentum_opt.market.price_file import PriceFile, Rows, open_price_file, read_rows
-from momentum_opt.market.row_checks import bar_length, check_closes, check_gaps, check_order
-from momentum_opt.market.wording import day, next_midnight, utc
+from momentum_opt.market.price_file import open_price_file, read_rows
+from momentum_opt.market.series import Series, Window, check_overlap, digest_rows, load_series
 from momentum_opt.units import MS_PER_DAY, MS_PER_MINUTE
 
 _Item = TypeVar("_Item")
@@ -26,26 +24,30 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """What is asked of every file: a grid over [grid_ms, end_ms), and how far back a gap at its start may look."""
+class _Examined(Generic[_Result]):
+    """What a window gave: the burn-in there is, one result per usable file, and the problems of the others."""
 
-    start_ms: int
-    grid_ms: int
-    end_ms: int
-    max_gap_minutes: int
-
-    @property
-    def read_from_ms(self) -> int:
-        return self.grid_ms - self.max_gap_minutes * MS_PER_MINUTE
+    window: Window
+    burn_in_days: int
+    results: list[_Result]
+    problems: list[DataError]
 
 
 @dataclass(frozen=True, slots=True)
-class _Series:
-    """The used rows of one file and their bar length."""
+class Survey:
+    """What `load_market` would say of a window, without holding its prices.
 
-    file: PriceFile
-    rows: Rows
-    bar_minutes: int
+    Args:
+        files: the files that it could use, alphabetical.
+        bar_minutes: of each of them.
+        burn_in_days: whole days of prices before the start, as far as they go.
+        problems: one line each; empty where a run could go ahead.
+    """
+
+    files: tuple[TokenFile, ...]
+    bar_minutes: tuple[int, ...]
+    burn_in_days: int
+    problems: tuple[str, ...]
 
 
 def load_market(
@@ -77,22 +79,33 @@ def load_market(
         MissingFileError: the folder is missing, or files are missing and nothing else is wrong.
         DataError: files that cannot be used, one line per problem, all tokens at once.
     """
-    _check_arguments(tokens, start, end, burn_in_days, max_gap_minutes)
-    _check_folder(root)
-    problems: list[DataError] = []
-    files = _collect(lambda token: open_price_file(root, token), sorted(tokens), problems)
-
-    start_ms, end_ms = _midnight_ms(start), _midnight_ms(end)
-    files = _collect(lambda file: _overlapping(file, start_ms), files, problems)
-    history = min(((start_ms - file.first_ms) // MS_PER_DAY for file in files), default=0)
-    burn_in = min(burn_in_days, history)
-    window = _Window(start_ms, start_ms - burn_in * MS_PER_DAY, end_ms, max_gap_minutes)
-
-    series = _collect(lambda file: _load_series(file, window), files, problems)
-    problems += _bar_problems(series)
+    found = _examine(root, tokens, start, end, burn_in_days, max_gap_minutes, lambda series, _: series)
+    problems = found.problems + _bar_problems([(one.file.path, one.bar_minutes) for one in found.results])
     if problems:
         raise _together(problems)
-    return _assemble(series, window, burn_in)
+    return _assemble(found.results, found.window, found.burn_in_days)
+
+
+def survey_market(
+    root: Path, tokens: Sequence[str], *, start: date, end: date, burn_in_days: int, max_gap_minutes: int = 1440
+) -> Survey:
+    """What `load_market` would say; one file at a time is held, however many tokens there are.
+
+    Raises:
+        UsageError, MissingFileError: as `load_market`, for arguments and a folder that is not there.
+    """
+
+    def described(series: Series, window: Window) -> tuple[TokenFile, int]:
+        return series.describe(window), series.bar_minutes
+
+    found = _examine(root, tokens, start, end, burn_in_days, max_gap_minutes, described)
+    problems = found.problems + _bar_problems([(file.path, bar) for file, bar in found.results])
+    return Survey(
+        files=tuple(file for file, _ in found.results),
+        bar_minutes=tuple(bar for _, bar in found.results),
+        burn_in_days=found.burn_in_days,
+        problems=tuple(line for problem in problems for line in problem.problems),
+    )
 
 
 def hash_rows(root: Path, token: str, first_ms: int, last_ms: int) -> str:
@@ -105,7 +118,31 @@ def hash_rows(root: Path, token: str, first_ms: int, last_ms: int) -> str:
         DataError: a file that is not a price file.
     """
     _check_folder(root)
-    return _digest(read_rows(open_price_file(root, token), first_ms, last_ms + 1))
+    return digest_rows(read_rows(open_price_file(root, token), first_ms, last_ms + 1))
+
+
+def _examine(
+    root: Path,
+    tokens: Sequence[str],
+    start: date,
+    end: date,
+    burn_in_days: int,
+    max_gap_minutes: int,
+    keep: Callable[[Series, Window], _Result],
+) -> _Examined[_Result]:
+    """Read what the window needs of every file, one after the other, and keep of each what `keep` makes of it."""
+    _check_arguments(tokens, start, end, burn_in_days, max_gap_minutes)
+    _check_folder(root)
+    problems: list[DataError] = []
+    files = _collect(lambda token: open_price_file(root, token), sorted(tokens), problems)
+
+    start_ms = midnight_ms(start)
+    files = _collect(lambda file: check_overlap(file, start_ms), files, problems)
+    history = min(((start_ms - file.first_ms) // MS_PER_DAY for file in files), default=0)
+    burn_in = min(burn_in_days, history)
+    window = Window(start_ms, start_ms - burn_in * MS_PER_DAY, midnight_ms(end), max_gap_minutes)
+    results = _collect(lambda file: keep(load_series(file, window), window), files, problems)
+    return _Examined(window, burn_in, results, problems)
 
 
 def _check_arguments(tokens: Sequence[str], start: date, end: date, burn_in_days: int, max_gap_minutes: int) -> None:
@@ -142,64 +179,20 @@ def _together(problems: list[DataError]) -> DataError:
     return (MissingFileError if all_missing else DataError)([line for problem in problems for line in problem.problems])
 
 
-def _midnight_ms(of_day: date) -> int:
+def midnight_ms(of_day: date) -> int:
+    """UTC midnight of a day, in ms."""
     return (of_day - date(1970, 1, 1)).days * MS_PER_DAY
 
 
-def _overlapping(file: PriceFile, start_ms: int) -> PriceFile:
-    """Refuse a file that has no price for the window's start, saying where its prices are."""
-    if file.first_ms <= start_ms <= file.last_ms:
-        return file
-    begin, end = next_midnight(file.first_ms), next_midnight(file.last_ms + 1) - MS_PER_DAY
-    within = f"between {day(begin)} and {day(end)}" if begin <= end else "where it has a whole day"
-    raise DataError(
-        f"{file.path}: the window starts {utc(start_ms)}, but the file has prices from {utc(file.first_ms)} to "
-        f"{utc(file.last_ms)} only; start {within}"
-    )
-
-
-def _load_series(file: PriceFile, window: _Window) -> _Series:
-    """Read what the grid needs of one file, and refuse it at its first problem."""
-    rows = read_rows(file, window.read_from_ms, window.end_ms)
-    check_order(rows)
-    _check_begin(rows, window)
-    bar_minutes = bar_length(rows)
-    _check_end(file, bar_minutes, window)
-    used = rows.since(int(rows.unix.searchsorted(window.grid_ms, side="right")) - 1)
-    check_closes(used)
-    check_gaps(used, bar_minutes, window.max_gap_minutes, window.end_ms)
-    return _Series(file, used, bar_minutes)
-
-
-def _check_begin(rows: Rows, window: _Window) -> None:
-    if not len(rows) or rows.unix[0] > window.grid_ms:
-        until = utc(int(rows.unix[0])) if len(rows) else f"the end of the window, {utc(window.end_ms)}"
-        raise DataError(
-            f"{rows.path}: no row from {utc(window.read_from_ms)} until {until}: the gap at {utc(window.grid_ms)}, "
-            f"where the grid begins, is longer than `max_gap_minutes` = {window.max_gap_minutes}; mend the file, raise "
-            "`max_gap_minutes` or let window and burn-in begin elsewhere"
-        )
-
-
-def _check_end(file: PriceFile, bar_minutes: int, window: _Window) -> None:
-    bar_ms = bar_minutes * MS_PER_MINUTE
-    needed = window.end_ms - bar_ms
-    if file.last_ms < needed:
-        latest = (file.last_ms + bar_ms) // MS_PER_DAY * MS_PER_DAY
-        raise DataError(
-            f"{file.path}: the window needs prices up to {utc(needed)}, but the file has prices from "
-            f"{utc(file.first_ms)} to {utc(file.last_ms)} only; end on {day(latest)} or earlier"
-        )
-
-
-def _bar_problems(series: Sequence[_Series]) -> list[DataError]:
-    if len({one.bar_minutes for one in series}) <= 1:
+def _bar_problems(bars: Sequence[tuple[Path, int]]) -> list[DataError]:
+    if len({bar for _, bar in bars}) <= 1:
         return []
-    found = ", ".join(f"{one.file.path} {one.bar_minutes}" for one in series)
-    return [DataError(f"bar lengths differ (minutes): {found}; all tokens need the same: resample the files")]
+    found = ", ".join(f"{path} {bar}" for path, bar in bars)
+    fix = "resample the files, as `data import` does with --bar"
+    return [DataError(f"bar lengths differ (minutes): {found}; all tokens need the same: {fix}")]
 
 
-def _assemble(series: Sequence[_Series], window: _Window, burn_in_days: int) -> Market:
+def _assemble(series: Sequence[Series], window: Window, burn_in_days: int) -> Market:
     bar_minutes = series[0].bar_minutes
     bar_ms = bar_minutes * MS_PER_MINUTE
     length = (window.end_ms - window.grid_ms) // bar_ms
@@ -214,33 +207,11 @@ def _assemble(series: Sequence[_Series], window: _Window, burn_in_days: int) -> 
         prices=prices,
         start_row=(window.start_ms - window.grid_ms) // bar_ms,
         burn_in_days=burn_in_days,
-        files=tuple(_describe(one, window, length) for one in series),
+        files=tuple(one.describe(window) for one in series),
     )
 
 
-def _filled(series: _Series, grid_ms: int, length: int) -> Float64[np.ndarray, "time"]:
+def _filled(series: Series, grid_ms: int, length: int) -> Float64[np.ndarray, "time"]:
     """The closes on the grid: each is held from its own bar (the look-back row: from row 0) until the next row's."""
     bar = (series.rows.unix - grid_ms) // (series.bar_minutes * MS_PER_MINUTE)
     return np.repeat(series.rows.close, np.diff(np.maximum(bar, 0), append=length))
-
-
-def _describe(series: _Series, window: _Window, length: int) -> TokenFile:
-    unix, bar_minutes = series.rows.unix, series.bar_minutes
-    in_grid = int((unix >= window.grid_ms).sum())
-    longest_step = int(np.diff(unix, append=window.end_ms).max())
-    return TokenFile(
-        token=series.file.token,
-        path=series.file.path,
-        sha256=_digest(series.rows),
-        first_ms=int(unix[0]),
-        last_ms=int(unix[-1]),
-        rows=len(unix),
-        filled_minutes=(length - in_grid) * bar_minutes,
-        longest_gap_minutes=longest_step // MS_PER_MINUTE - bar_minutes,
-    )
-
-
-def _digest(rows: Rows) -> str:
-    digest = hashlib.sha256(rows.unix.astype("<i8", copy=False).tobytes())
-    digest.update(rows.close.astype("<f8", copy=False).tobytes())
-    return digest.hexdigest()

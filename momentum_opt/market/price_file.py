@@ -64,19 +64,32 @@ class PriceFile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """Rows of one file in file order: their row numbers, times (UTC ms) and closes (NaN where the file has null)."""
+    """Rows of one file in file order: their row numbers, times (UTC ms) and closes (NaN where the file has null).
 
-    path: Path
+    Args:
+        path: the file.
+        number: from 0 in a price file, or the lines of a text file from 1.
+        unix: UTC ms.
+        close: numeraire per token.
+        counted_in: what `number` counts, for messages.
+    """
+
+    path: Path | str
     number: Int64[np.ndarray, "row"]
     unix: Int64[np.ndarray, "row"]
     close: Float64[np.ndarray, "row"]
+    counted_in: str = "row"
 
     def __len__(self) -> int:
         return len(self.unix)
 
+    def place(self, at: int) -> str:
+        """Where the row at position `at` stands, for messages."""
+        return f"{self.path}: {self.counted_in} {self.number[at]}"
+
     def since(self, first: int) -> "Rows":
         """All rows from position `first` on."""
-        return Rows(self.path, self.number[first:], self.unix[first:], self.close[first:])
+        return Rows(self.path, self.number[first:], self.unix[first:], self.close[first:], self.counted_in)
 
 
 def open_price_file(root: Path, token: str) -> PriceFile:
@@ -108,11 +121,25 @@ def read_rows(file: PriceFile, first_ms: int, end_ms: int) -> Rows:
     with _reading(file.path) as parquet:
         for group in file.groups:
             if group.first_ms < end_ms and group.last_ms >= first_ms:
-                for row, unix, close in _batches(parquet, group, file.index):
-                    inside = np.flatnonzero((unix >= first_ms) & (unix < end_ms))
-                    parts.append((inside + row, unix[inside], close[inside]))
+                for batch in _batches(parquet, group, file.index, ("close",)):
+                    inside = np.flatnonzero((batch.unix >= first_ms) & (batch.unix < end_ms))
+                    parts.append((inside + batch.first_row, batch.unix[inside], batch.close[inside]))
     number, unix, close = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Rows(file.path, number, unix, close)
+
+
+def read_batches(file: PriceFile) -> Iterator["Batch"]:
+    """All rows of a file, unchecked, some thousands at a time, with their volumes where there are any.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    with _reading(file.path) as parquet:
+        has_volume = "volume" in parquet.schema_arrow.names
+        numeric = has_volume and pa.types.is_floating(parquet.schema_arrow.field("volume").type)
+        columns = ("close", "volume") if numeric else ("close",)
+        for group in file.groups:
+            yield from _batches(parquet, group, file.index, columns)
 
 
 def _find(root: Path, token: str) -> Path:
@@ -204,14 +231,25 @@ def _check_time_unit(file: PriceFile) -> None:
             raise DataError(f"{file.path}: `unix` holds {time}, which looks like {unit}; convert it to {_TIME_MEANING}")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Some rows of a file in file order: number of the first one, times (UTC ms), closes and volumes (NaN for null)."""
+
+    first_row: int
+    unix: Int64[np.ndarray, "row"]
+    close: Float64[np.ndarray, "row"]
+    volume: Float64[np.ndarray, "row"] | None
+
+
 def _batches(
-    parquet: pq.ParquetFile, group: RowGroup, index: range | None
-) -> Iterator[tuple[int, Int64[np.ndarray, "row"], Float64[np.ndarray, "row"]]]:
-    """First row number, times and closes of each batch of a row group."""
+    parquet: pq.ParquetFile, group: RowGroup, index: range | None, columns: tuple[str, ...]
+) -> Iterator[Batch]:
+    """A row group in batches."""
     row = group.first_row
-    columns = ["close"] if index is not None else ["unix", "close"]
-    for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[group.number], columns=columns):
+    names = [*columns, *(["unix"] if index is None else [])]
+    for batch in parquet.iter_batches(_BATCH_ROWS, row_groups=[group.number], columns=names):
         rows = np.arange(row, row + batch.num_rows)
         unix = batch.column("unix").to_numpy() if index is None else index.start + index.step * rows
-        yield row, unix, batch.column("close").to_numpy(zero_copy_only=False)
+        close, *volume = (batch.column(name).to_numpy(zero_copy_only=False) for name in columns)
+        yield Batch(row, unix, close, volume[0] if volume else None)
         row += batch.num_rows

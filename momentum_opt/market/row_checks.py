@@ -19,8 +19,8 @@ def check_order(rows: Rows) -> None:
     if not len(wrong):
         return
     at = int(wrong[0])
-    where = f"{rows.path}: row {rows.number[at + 1]}"
-    times = f"{utc(int(rows.unix[at + 1]))} after {utc(int(rows.unix[at]))} in row {rows.number[at]}"
+    where = rows.place(at + 1)
+    times = f"{utc(int(rows.unix[at + 1]))} after {utc(int(rows.unix[at]))} in {rows.counted_in} {rows.number[at]}"
     if steps[at] == 0:
         raise DataError(f"{where}: duplicate time, {times}{_more(len(wrong))}; keep one row per time")
     raise DataError(f"{where}: times are not sorted, {times}{_more(len(wrong))}; sort the file by `unix`")
@@ -38,16 +38,16 @@ def bar_length(rows: Rows) -> int:
         )
     steps = np.diff(rows.unix)
     smallest = int(steps.min())
-    if _divides_a_day(smallest):
+    if divides_a_day(smallest):
         _check_grid(rows, smallest)
         return smallest // MS_PER_MINUTE
     # A single stray time makes a false smallest spacing: if the usual one is a proper bar, the stray time is at fault.
     usual = int(np.median(steps))
-    if _divides_a_day(usual):
+    if divides_a_day(usual):
         _check_grid(rows, usual)
     at = int(steps.argmin()) + 1
     raise DataError(
-        f"{rows.path}: row {rows.number[at]} ({utc(int(rows.unix[at]))}): the bar length, the smallest spacing of the "
+        f"{rows.place(at)} ({utc(int(rows.unix[at]))}): the bar length, the smallest spacing of the "
         f"times, is {minutes(smallest)}; it must be whole minutes that divide {MINUTES_PER_DAY}: resample the file"
     )
 
@@ -66,7 +66,7 @@ def check_closes(rows: Rows) -> None:
     value = float(rows.close[at])
     found = "null or NaN" if np.isnan(value) else f"{value:g}"
     raise DataError(
-        f"{rows.path}: row {rows.number[at]} ({utc(int(rows.unix[at]))}): `close` is {found}{_more(len(wrong))}; "
+        f"{rows.place(at)} ({utc(int(rows.unix[at]))}): `close` is {found}{_more(len(wrong))}; "
         "prices must be finite and positive: mend or delete the row (a missing row is filled with the close before it)"
     )
 
@@ -84,7 +84,7 @@ def check_gaps(rows: Rows, bar_minutes: int, max_gap_minutes: int, end_ms: int) 
     at = int(wrong[0])
     until = utc(int(rows.unix[at + 1])) if at + 1 < len(rows) else f"the end of the window, {utc(end_ms)}"
     raise DataError(
-        f"{rows.path}: row {rows.number[at]}: after {utc(int(rows.unix[at]))} a gap of {minutes(int(gaps[at]))} until "
+        f"{rows.place(at)}: after {utc(int(rows.unix[at]))} a gap of {minutes(int(gaps[at]))} until "
         f"{until}{_more(len(wrong), 'gaps')}, longer than `max_gap_minutes` = {max_gap_minutes}; mend the file, raise "
         "`max_gap_minutes` or choose another window"
     )
@@ -97,12 +97,13 @@ def _check_grid(rows: Rows, bar_ms: int) -> None:
     at = int(wrong[0])
     time = int(rows.unix[at])
     raise DataError(
-        f"{rows.path}: row {rows.number[at]}: {utc(time)} is not on the grid of {minutes(bar_ms)} from UTC midnight"
+        f"{rows.place(at)}: {utc(time)} is not on the grid of {minutes(bar_ms)} from UTC midnight"
         f"{_more(len(wrong))}; label each bar with its start on the grid, such as {utc(time - time % bar_ms)}"
     )
 
 
-def _divides_a_day(step_ms: int) -> bool:
+def divides_a_day(step_ms: int) -> bool:
+    """Whether a step is whole minutes that divide a day."""
     return step_ms % MS_PER_MINUTE == 0 and MINUTES_PER_DAY * MS_PER_MINUTE % step_ms == 0
 
 

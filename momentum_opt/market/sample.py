@@ -1,4 +1,4 @@
-"""A folder and a seed in, a folder of synthetic price files with a README that says so out.
+"""A folder and a recipe in, a folder of synthetic price files with a README that says so out.
 
 Files are made in full in memory, compared with what is there, and only then written through a temporary name.
 """
@@ -15,11 +15,19 @@ import pyarrow.parquet as pq
 
 from momentum_opt.errors import DataError, UsageError
 from momentum_opt.market.price_file import SUFFIX
-from momentum_opt.market.synthetic import DECIMALS, Minutes, synthetic_closes
+from momentum_opt.market.synthetic import (
+    FEWEST_TOKENS,
+    MOST_TOKENS,
+    REGIMES,
+    Minutes,
+    Recipe,
+    decimals,
+    synthetic_closes,
+)
 from momentum_opt.units import MINUTES_PER_DAY, MS_PER_MINUTE
 
 GENERATOR_VERSION: Final = 1
-"""Goes up whenever the same seed and days would give other closes."""
+"""Goes up whenever the same recipe would give other closes."""
 
 FIRST_MS: Final = 1_672_531_200_000
 """Time of the first bar: 2023-01-01 00:00 UTC."""
@@ -37,60 +45,83 @@ _ENCODING: Final[Mapping[str, Any]] = {
 _ABOUT = {
     "SYNA": "a risky token that trends for weeks at a time",
     "SYNB": "a riskier one that moves with it and has trends of its own",
+    "SYNC": "a volatile one with trends of its own",
+    "SYND": "another volatile one",
+    "SYNE": "a calmer one that moves with the market",
+    "SYNF": "the wildest, and the cheapest",
+    "SYNG": "one that hardly moves with the others",
     "SYNUSD": "a stablecoin",
 }
+_OPTIONS = {
+    "tokens": "--tokens", "bar_minutes": "--bar", "volatility": "--volatility", "regimes": "--regimes",
+    "regime_days": "--regime-days",
+}  # fmt: skip
 _MAX_DAYS = 3650
+_MAX_VOLATILITY = 10.0
 
 
-def write_sample(folder: Path, *, seed: int = 0, days: int = 400, force: bool = False) -> tuple[Path, ...]:
-    """Write the synthetic sample: `SYNA`, `SYNB` and `SYNUSD`, one-minute closes from 2023-01-01 UTC, and a README.
+def write_sample(folder: Path, recipe: Recipe | None = None, *, force: bool = False) -> tuple[Path, ...]:
+    """Write a synthetic sample: `SYNA`, `SYNB`, … and `SYNUSD`, closes from 2023-01-01 UTC, and a README.
 
-    The same arguments give the same bytes (with the same pyarrow). Files of an earlier sample are replaced; a file that
+    The same recipe gives the same bytes (with the same pyarrow). Files of an earlier sample are replaced; a file that
     is not one is left alone unless `force`.
 
     Args:
         folder: made if it is not there.
-        seed: not negative.
-        days: length, 1 to 3650.
+        recipe: seed, length, tokens, bar and character; None takes the defaults, which give the bundled sample.
         force: replace files that this function did not write.
 
     Returns:
         The paths of all files of the sample, in alphabetical order.
 
     Raises:
-        UsageError: `seed` or `days` out of range.
+        UsageError: a value of the recipe is out of range.
         DataError: a file of the same name is there that is not part of a sample, or the folder cannot be written.
     """
-    if seed < 0 or not 1 <= days <= _MAX_DAYS:
-        raise UsageError(f"`seed >= 0` and `1 <= days <= {_MAX_DAYS}` must hold, but got seed={seed}, days={days}")
-    contents = {
-        f"{token}{SUFFIX}": _parquet(close, seed, days) for token, close in synthetic_closes(seed, days).items()
-    }
-    contents["README.md"] = _readme(seed, days).encode()
+    recipe = recipe or Recipe()
+    _check(recipe)
+    contents = {f"{token}{SUFFIX}": _parquet(close, recipe) for token, close in synthetic_closes(recipe).items()}
+    contents["README.md"] = _readme(recipe).encode()
     try:
         return _write_all(folder, contents, force)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror or error}); name another folder") from error
 
 
-def _parquet(close: Minutes, seed: int, days: int) -> bytes:
-    about = {"synthetic": True, "generator_version": GENERATOR_VERSION, "seed": seed, "days": days}
+def _check(recipe: Recipe) -> None:
+    limits = {
+        "seed >= 0": recipe.seed >= 0,
+        f"1 <= days <= {_MAX_DAYS}": 1 <= recipe.days <= _MAX_DAYS,
+        f"{FEWEST_TOKENS} <= tokens <= {MOST_TOKENS}": FEWEST_TOKENS <= recipe.tokens <= MOST_TOKENS,
+        f"bar divides {MINUTES_PER_DAY} minutes": recipe.bar_minutes >= 1 and MINUTES_PER_DAY % recipe.bar_minutes == 0,
+        f"0 < volatility <= {_MAX_VOLATILITY:g}": 0 < recipe.volatility <= _MAX_VOLATILITY,
+        f"regimes out of {', '.join(REGIMES)}": bool(recipe.regimes) and set(recipe.regimes) <= set(REGIMES),
+        "regime_days >= 1": 1 <= recipe.regime_days < float("inf"),
+    }
+    problems = [f"`{rule}` must hold, but got {recipe}" for rule, holds in limits.items() if not holds]
+    if problems:
+        raise UsageError(problems)
+
+
+def _parquet(close: Minutes, recipe: Recipe) -> bytes:
+    about = {"synthetic": True, "generator_version": GENERATOR_VERSION, "seed": recipe.seed, "days": recipe.days}
     schema = pa.schema(
         [pa.field("unix", pa.int64(), nullable=False), pa.field("close", pa.float64(), nullable=False)],
-        metadata={_METADATA_KEY: json.dumps(about).encode()},
+        metadata={_METADATA_KEY: json.dumps(about | recipe.not_default()).encode()},
     )
-    unix = FIRST_MS + MS_PER_MINUTE * np.arange(len(close), dtype=np.int64)
+    bar = recipe.bar_minutes
+    unix = FIRST_MS + bar * MS_PER_MINUTE * np.arange(len(close) // bar, dtype=np.int64)
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        pa.table([unix, close], schema=schema), sink, row_group_size=_ROW_GROUP_DAYS * MINUTES_PER_DAY, **_ENCODING
-    )
+    rows = _ROW_GROUP_DAYS * MINUTES_PER_DAY // bar
+    pq.write_table(pa.table([unix, close[bar - 1 :: bar]], schema=schema), sink, row_group_size=rows, **_ENCODING)
     return sink.getvalue().to_pybytes()
 
 
-def _readme(seed: int, days: int) -> str:
+def _readme(recipe: Recipe) -> str:
     tokens = "\n".join(
-        f"- `{token}{SUFFIX}`: {_ABOUT[token]}, in steps of {10.0**-n:g}" for token, n in DECIMALS.items()
+        f"- `{token}{SUFFIX}`: {_ABOUT[token]}, in steps of {10.0 ** -decimals(token):g}" for token in recipe.names
     )
+    bars = "One-minute closes" if recipe.bar_minutes == 1 else f"Closes of {recipe.bar_minutes} minutes"
     return f"""{_README_MARK}
 
 These prices are SYNTHETIC. The tokens do not exist, and nothing here says anything about a real market. They are here
@@ -98,11 +129,19 @@ so that every command can be tried without data of your own.
 
 {tokens}
 
-One-minute closes of {days} days from 2023-01-01 00:00 UTC, without gaps: `unix` (UTC milliseconds of the bar's start)
-and `close`. Generator version {GENERATOR_VERSION}, seed {seed}. Made by, and made again with:
+{bars} of {recipe.days} days from 2023-01-01 00:00 UTC, without gaps: `unix` (UTC milliseconds of the bar's start)
+and `close`. Generator version {GENERATOR_VERSION}, seed {recipe.seed}. Made by, and made again with:
 
-    momentum-opt data sample --seed {seed} --days {days} --out FOLDER
+    momentum-opt data sample --seed {recipe.seed} --days {recipe.days}{_options(recipe)} --out FOLDER
 """
+
+
+def _options(recipe: Recipe) -> str:
+    values = {
+        name: ",".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in recipe.not_default().items()
+    }
+    return "".join(f" {_OPTIONS[name]} {value}" for name, value in values.items())
 
 
 def _write_all(folder: Path, contents: Mapping[str, bytes], force: bool) -> tuple[Path, ...]:

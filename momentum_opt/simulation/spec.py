@@ -95,7 +95,7 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
         bars_per_day=MINUTES_PER_DAY // bar_minutes,
         chunk=pool.chunk_period // bar_minutes,
         interpolation=pool.weight_interpolation_period // bar_minutes,
-        arb=costs.arb_frequency // bar_minutes,
+        arb=costs.arb_minutes(bar_minutes) // bar_minutes,
         method=pool.weight_interpolation_method,
         engine=choose_engine(fingerprint, bar_minutes).name,
         use_alt_lamb=pool.use_alt_lamb,

@@ -13,6 +13,8 @@ from tests.fingerprint.configs import small
         ([], 1, "closed_form", "linear interpolation"),
         ([], 5, "closed_form", "0.0015"),
         ([], 60, "in_chunk", "steps too large"),
+        (["pool.maximum_change=1e-5"], 60, "closed_form", "0.0006"),
+        (["pool.maximum_change=1e-5", "costs.arb_frequency=120"], 60, "closed_form", "0.0012"),
         (["pool.weight_interpolation_method=approx_optimal"], 1, "in_chunk", "approx_optimal"),
         (["costs.arb_frequency=5"], 1, "closed_form", "0.0015"),
         (["costs.arb_frequency=10"], 1, "in_chunk", "steps too large"),
@@ -32,7 +34,8 @@ def test_choice(tmp_path: Path, settings: list[str], bar: int, name: str, reason
 
 
 def test_bar_must_divide_the_periods(tmp_path: Path):
-    fingerprint = small(tmp_path, "pool.chunk_period=90", "pool.weight_interpolation_period=30")
+    settings = ["pool.chunk_period=90", "pool.weight_interpolation_period=30", "costs.arb_frequency=90"]
+    fingerprint = small(tmp_path, *settings)
     check_bar(fingerprint, 1)
     with pytest.raises(ConfigError) as caught:
         check_bar(fingerprint, 60)
@@ -41,8 +44,18 @@ def test_bar_must_divide_the_periods(tmp_path: Path):
         "pool.weight_interpolation_period",
         "costs.arb_frequency",
     ]
-    assert caught.value.problems[2].endswith("bar of 60 minutes (1); give for example 60")
+    assert caught.value.problems[2].endswith("bar of 60 minutes (90); give for example 60")
     check_bar(small(tmp_path, "costs.arb_frequency=120"), 60)
+
+
+@pytest.mark.parametrize("bar", [1, 5, 60, 1440])
+def test_without_an_arb_frequency_every_bar_is_arbitraged(tmp_path: Path, bar: int):
+    plain, told = small(tmp_path), small(tmp_path, "costs.arb_frequency=1")
+    check_bar(plain, bar)
+    assert plain.costs.arb_minutes(bar) == bar
+    assert plain["arb_frequency"] == 1
+    assert plain.digest == told.digest
+    assert small(tmp_path, "costs.arb_frequency=2").costs.arb_minutes(1) == 2
 
 
 def test_explanation(tmp_path: Path):

@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from scipy import stats
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from momentum_opt.cli.data import data_app
 from momentum_opt.errors import DataError, UsageError
-from momentum_opt.market import load_market, synthetic, write_sample
+from momentum_opt.market import Recipe, load_market, synthetic, write_sample
 from momentum_opt.market.synthetic import synthetic_closes
 from tests.market.price_files import times, write
 
@@ -42,7 +43,7 @@ def test_the_sample_in_the_repository_is_small_and_whole():
 
 def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path):
     for name, seed in (("one", 3), ("two", 3), ("other", 4)):
-        write_sample(tmp_path / name, seed=seed, days=2)
+        write_sample(tmp_path / name, Recipe(seed=seed, days=2))
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     for token in TOKENS:
         name = f"{token}_USD.parquet"
@@ -51,7 +52,7 @@ def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_prices_are_plausible(seed):
-    closes = synthetic_closes(seed, 400)
+    closes = synthetic_closes(Recipe(seed))
     for token in ("SYNA", "SYNB"):
         close = closes[token]
         assert 0.2 < close[-1] / close[0] < 5
@@ -74,12 +75,12 @@ def test_shocks_are_student_t_with_unit_variance():
 
 def test_prices_are_rounded_to_their_decimals():
     for token, decimals in (("SYNA", 0), ("SYNB", 1), ("SYNUSD", 4)):
-        close = synthetic_closes(1, 3)[token]
+        close = synthetic_closes(Recipe(1, 3))[token]
         assert [float(f"{price:.{decimals}f}") for price in close] == close.tolist()
 
 
 def test_files_say_that_they_are_synthetic(tmp_path):
-    paths = write_sample(tmp_path, seed=7, days=60)
+    paths = write_sample(tmp_path, Recipe(seed=7, days=60))
     assert [path.name for path in paths] == ["README.md", *(f"{token}_USD.parquet" for token in TOKENS)]
     assert "SYNTHETIC" in paths[0].read_text().splitlines()[0]
     for path in paths[1:]:
@@ -91,13 +92,13 @@ def test_files_say_that_they_are_synthetic(tmp_path):
 
 
 def test_identical_files_are_not_touched(tmp_path):
-    before = {path: path.stat().st_mtime_ns for path in write_sample(tmp_path, days=1)}
-    assert {path: path.stat().st_mtime_ns for path in write_sample(tmp_path, days=1)} == before
+    before = {path: path.stat().st_mtime_ns for path in write_sample(tmp_path, Recipe(days=1))}
+    assert {path: path.stat().st_mtime_ns for path in write_sample(tmp_path, Recipe(days=1))} == before
 
 
 def test_an_earlier_sample_is_replaced(tmp_path):
-    write_sample(tmp_path, days=1)
-    write_sample(tmp_path, days=2)
+    write_sample(tmp_path, Recipe(days=1))
+    write_sample(tmp_path, Recipe(days=2))
     assert pq.read_metadata(tmp_path / "SYNA_USD.parquet").num_rows == 2 * 1440
     assert not list(tmp_path.glob(".*"))
 
@@ -110,30 +111,84 @@ def test_other_peoples_files_are_refused_before_anything_is_written(tmp_path, na
         write(tmp_path, "SYNB", times())
     before = contents(tmp_path)
     with pytest.raises(DataError, match=rf"{name}: already there and not part of a synthetic sample; .* --force"):
-        write_sample(tmp_path, days=1)
+        write_sample(tmp_path, Recipe(days=1))
     assert contents(tmp_path) == before
-    write_sample(tmp_path, days=1, force=True)
-    write_sample(tmp_path / "fresh", days=1)
+    write_sample(tmp_path, Recipe(days=1), force=True)
+    write_sample(tmp_path / "fresh", Recipe(days=1))
     assert contents(tmp_path / "fresh").items() <= {p.name: p.read_bytes() for p in tmp_path.glob("*.*")}.items()
 
 
 def test_a_file_that_is_not_parquet_is_not_ours(tmp_path):
     (tmp_path / "SYNA_USD.parquet").write_text("not parquet")
     with pytest.raises(DataError, match=r"SYNA_USD\.parquet: already there"):
-        write_sample(tmp_path, days=1)
+        write_sample(tmp_path, Recipe(days=1))
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"cannot be written .* name another folder"):
-        write_sample(tmp_path / "file", days=1)
+        write_sample(tmp_path / "file", Recipe(days=1))
 
 
-@pytest.mark.parametrize("options", [{"seed": -1}, {"days": 0}, {"days": 3651}])
-def test_arguments(tmp_path, options):
-    with pytest.raises(UsageError, match=r"must hold, but got seed=.*, days="):
-        write_sample(tmp_path, **options)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": -1}, "seed >= 0"),
+        ({"days": 0}, "1 <= days <= 3650"),
+        ({"days": 3651}, "1 <= days <= 3650"),
+        ({"tokens": 1}, "2 <= tokens <= 8"),
+        ({"tokens": 9}, "2 <= tokens <= 8"),
+        ({"bar_minutes": 7}, "bar divides 1440"),
+        ({"bar_minutes": 0}, "bar divides 1440"),
+        ({"volatility": 0.0}, "0 < volatility <= 10"),
+        ({"volatility": float("nan")}, "0 < volatility <= 10"),
+        ({"regimes": ()}, "regimes out of rising, falling"),
+        ({"regimes": ("up",)}, "regimes out of rising, falling"),
+        ({"regime_days": 0.5}, "regime_days >= 1"),
+    ],
+)
+def test_arguments(tmp_path, options, said):
+    with pytest.raises(UsageError, match=said):
+        write_sample(tmp_path, Recipe(**options))
     assert not list(tmp_path.iterdir())
+
+
+def test_bars_are_the_last_closes_of_the_minutes_in_them(tmp_path):
+    write_sample(tmp_path / "minutes", Recipe(seed=3, days=4))
+    write_sample(tmp_path / "bars", Recipe(seed=3, days=4, bar_minutes=15))
+    for token in TOKENS:
+        minutes, bars = (pd.read_parquet(tmp_path / kind / f"{token}_USD.parquet") for kind in ("minutes", "bars"))
+        grouped = minutes.groupby(minutes["unix"] // 900_000 * 900_000)["close"].last()
+        assert bars["unix"].tolist() == grouped.index.tolist()
+        assert bars["close"].tolist() == grouped.tolist()
+    (about,) = {pq.read_schema(path).metadata[b"momentum_opt_sample"] for path in (tmp_path / "bars").glob("*.parquet")}
+    assert json.loads(about)["bar_minutes"] == 15
+    text = (tmp_path / "bars" / "README.md").read_text()
+    assert "Closes of 15 minutes" in text
+    assert "data sample --seed 3 --days 4 --bar 15 --out FOLDER" in text
+
+
+def test_more_tokens_leave_the_first_ones_as_they_are():
+    few, many = synthetic_closes(Recipe(2, 20)), synthetic_closes(Recipe(2, 20, tokens=8))
+    assert list(many) == ["SYNA", "SYNB", "SYNC", "SYND", "SYNE", "SYNF", "SYNG", "SYNUSD"]
+    for token in ("SYNA", "SYNB"):
+        np.testing.assert_array_equal(few[token], many[token])
+    assert all((close > 0).all() for close in many.values())
+
+
+def test_volatility_scales_the_moves():
+    calm, wild = (synthetic_closes(Recipe(2, 100, volatility=factor))["SYNA"] for factor in (0.5, 2.0))
+    ratio = np.diff(np.log(wild)).std() / np.diff(np.log(calm)).std()
+    assert ratio == pytest.approx(4.0, rel=0.15)  # prices are rounded, which the calm ones feel
+
+
+def test_regimes_decide_where_the_market_goes():
+    def drift(*regimes):
+        closes = synthetic_closes(Recipe(1, 60, regimes=regimes, volatility=0.1))["SYNA"]
+        return float(np.log(closes[-1] / closes[0]))
+
+    assert drift("falling") < -0.1 < 0.1 < drift("rising")
+    assert drift("falling") < drift("quiet") < drift("rising")
 
 
 def test_command_prints_paths_and_sizes(tmp_path):

@@ -55,8 +55,8 @@ class Pool:
 
     @property
     def arb_rows(self) -> int:
-        """Rows from one arbitrage to the next, q."""
-        return self.arb_frequency // self.bar_minutes
+        """Rows from one arbitrage to the next, q; an arb_frequency of 1, the default, is every row."""
+        return 1 if self.arb_frequency == 1 else self.arb_frequency // self.bar_minutes
 
     def floor(self, n: int) -> float:
         """The smallest weight of a target in a pool of `n` tokens."""
