@@ -16,6 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.study.block_sums import encoded
 from momentum_opt.study.candidates import floor_problem, initial_weights
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.samplers import ask_batch, batch_sampler
@@ -23,6 +24,7 @@ from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import (
     BATCH_SIZE,
     BATCH_START,
+    BLOCKS,
     FAIL_REASON,
     TRAIN,
     VALIDATION,
@@ -219,4 +221,6 @@ def _tell(study: optuna.Study, trial: optuna.Trial, scores: BatchScores, place: 
         return
     for key, metrics in ((TRAIN, scores.train), (VALIDATION, scores.validation)):
         trial.set_user_attr(key, json_metrics({name: metrics[name][place] for name in metrics}))
+    if scores.blocks is not None:
+        trial.set_user_attr(BLOCKS, encoded(scores.blocks[place]))
     study.tell(trial, [float(value) for value in values])

@@ -8,6 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 BATCH_START = "batch_start"
 BATCH_SIZE = "batch_size"
+BLOCKS = "blocks"
 FAIL_REASON = "fail_reason"
 TRAIN = "train"
 VALIDATION = "validation"
@@ -24,6 +25,7 @@ class TrialRecord:
         train: metrics of the train days; NaN where unavailable.
         validation: metrics of the validation days.
         fail_reason: why it failed; None for a complete trial.
+        blocks: its sums per block of train days, encoded (`block_sums`); None where they were not gathered.
     """
 
     number: int
@@ -32,6 +34,7 @@ class TrialRecord:
     train: Mapping[str, float]
     validation: Mapping[str, float]
     fail_reason: str | None
+    blocks: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -50,6 +53,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         train=_from_json(attributes.get(TRAIN, {})),
         validation=_from_json(attributes.get(VALIDATION, {})),
         fail_reason=None if complete else attributes.get(FAIL_REASON, "unknown"),
+        blocks=attributes.get(BLOCKS) if complete else None,
     )
 
 
