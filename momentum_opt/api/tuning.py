@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt import device
+from momentum_opt.api.evidence import find_evidence
 from momentum_opt.api.prices import market_of
 from momentum_opt.api.replaying import check_replay
 from momentum_opt.errors import ConfigError, StudyError
+from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.best import StudyFacts, best_document
@@ -20,11 +22,12 @@ from momentum_opt.results.run_folder import (
     open_run_folder,
     run_identity,
 )
-from momentum_opt.results.tables import trials_table, write_table
+from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
+from momentum_opt.study.constant_weight import constant_weight_log_growth
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.journal import open_journal, open_storage, sole_run
 from momentum_opt.study.loop import Outcome, Progress, Study
-from momentum_opt.study.replay import replay
+from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.space import SearchSpace, search_space
 from momentum_opt.study.trials import TrialRecord, best_record
 
@@ -40,12 +43,14 @@ class TuneResult:
         best: the content of best.json.
         outcome: all finished trials, and why the study stopped.
         space: what was searched.
+        findings: luck or skill, the content of evidence.json; None where it was left out.
     """
 
     folder: RunFolder
     best: Document
     outcome: Outcome
     space: SearchSpace
+    findings: Findings | None
 
 
 def tune(
@@ -84,7 +89,13 @@ def tune(
         raise ConfigError([f"search.screen: this version does not screen candidates ({search.screen}); set it to 0"])
     space = search_space(fingerprint)
     market = market_of(fingerprint)
-    evaluator = Evaluator(fingerprint, market, batch_size=search.batch_size, precision=fingerprint.device.precision)
+    evaluator = Evaluator(
+        fingerprint,
+        market,
+        batch_size=search.batch_size,
+        precision=fingerprint.device.precision,
+        constant_weight=constant_weight_log_growth(fingerprint, market) if fingerprint.evidence.enabled else None,
+    )
     elsewhere = None if search.storage == "journal" else open_storage(search.storage)
     folder = open_run_folder(run_dir, config_text, fingerprint, market)
     with sole_run(folder.lock):
@@ -97,10 +108,11 @@ def tune(
         if outcome.records:
             write_table(folder.trials, trials_table(outcome.records, space, fingerprint))
         winner = _winner(outcome, fingerprint)
-        best = _settled(folder, outcome, winner)
+        best, replayed = _settled(folder, outcome, winner), None
         if best is None:
-            best = _settle(folder, fingerprint, market, space, outcome, winner, name, command)
-    return TuneResult(folder, best, outcome, space)
+            best, replayed = _settle(folder, fingerprint, market, space, outcome, winner, name, command)
+        findings = find_evidence(folder, market, space, evaluator, outcome, winner, replayed)
+    return TuneResult(folder, best, outcome, space, findings)
 
 
 def _winner(outcome: Outcome, fingerprint: Fingerprint) -> TrialRecord:
@@ -135,8 +147,8 @@ def _settle(
     winner: TrialRecord,
     name: str,
     command: str,
-) -> Document:
-    """Replay the winner, check that it gives its tuned value, note the look at its test, and write best.json."""
+) -> tuple[Document, Replay]:
+    """Replay the winner, check that it gives its tuned value, note the look at its test, and write what was found."""
     params = space.params(winner.numbers)
     tuned = winner.objectives
     if fingerprint.device.precision != "float64":
@@ -147,5 +159,6 @@ def _settle(
     facts = StudyFacts(name, len(outcome.records), sum(record.failed for record in outcome.records))
     best = best_document(fingerprint, market, params, replace(winner, objectives=tuned), replayed, facts)
     append_test_look(folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
+    write_table(folder.daily, replay_table(replayed, market, daily_bars(market)))
     write_json(folder.best, best)
-    return read_json(folder.best, "best.json")
+    return read_json(folder.best, "best.json"), replayed

@@ -113,7 +113,7 @@ class _Terms:
         return cls(days, mean, shift, blocks.m2 + days * shift**2)
 
     def both_ways(self, halves: Values) -> tuple[Values, Values]:
-        """(in-sample, out-of-sample, rank) by half: the best of each half in its complement, and the other way round."""
+        """(in-sample, out-of-sample, rank) by half: the best of each half in its complement, and the reverse."""
         n_blocks = halves.shape[1] // 2
         shift = halves @ self.shift / n_blocks  # the complement's is the negative
         square = halves @ self.square
@@ -130,7 +130,7 @@ class _Terms:
 
 
 def _picked(inside: Values, outside: Values) -> Values:
-    """The best of each row of `inside`: its value there, its value outside, and its rank there (1 = worst, ties: mean)."""
+    """The best of each row of `inside`: its value there, outside, and its rank outside (1 = worst, ties average)."""
     row = np.arange(len(inside))
     best = inside.argmax(axis=1)
     value = outside[row, best]

@@ -12,6 +12,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.files import write_whole
 from momentum_opt.results.parameters import internal_form, readable_form
+from momentum_opt.study.block_sums import as_columns, decoded
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord
@@ -24,9 +25,22 @@ def trials_table(records: Sequence[TrialRecord], space: SearchSpace, fingerprint
 
     Columns: `number`, `state`, `objective` (or three of them), every parameter per token in internal form and as
     `k_per_day_T`, `memory_days_T`, `lamb_T`, `initial_weights_T`, `train_<metric>`, `validation_<metric>`,
-    `fail_reason`.
+    `fail_reason`, and the sums per block of train days, `block_n_0` … (`study.block_sums`).
     """
-    return pd.DataFrame([_row(record, space, fingerprint) for record in records])
+    table = pd.DataFrame([_row(record, space, fingerprint) for record in records])
+    return pd.concat([table, _block_columns(records)], axis=1)
+
+
+def _block_columns(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """The sums of every trial, NaN where one has none; no column where no trial has any."""
+    sums = {place: decoded(record.blocks) for place, record in enumerate(records) if record.blocks is not None}
+    widest = max((one.shape[1] for one in sums.values()), default=0)
+    fitting = {place: one for place, one in sums.items() if one.shape[1] == widest}
+    if not fitting:
+        return pd.DataFrame(index=range(len(records)))
+    every = np.full((len(records), *next(iter(fitting.values())).shape), np.nan)
+    every[list(fitting)] = list(fitting.values())
+    return pd.DataFrame(as_columns(every))
 
 
 def _row(record: TrialRecord, space: SearchSpace, fingerprint: Fingerprint) -> dict[str, Any]:

@@ -55,9 +55,7 @@ def _central_sums(cut: Float[Array, "column day *batch"]) -> Float[Array, "power
     mean = jnp.mean(cut, axis=1)
     apart = cut - mean[:, None]
     square = apart * apart
-    return jnp.stack(
-        [mean, jnp.sum(square, axis=1), jnp.sum(square * apart, axis=1), jnp.sum(square * square, axis=1)]
-    )
+    return jnp.stack([mean, jnp.sum(square, axis=1), jnp.sum(square * apart, axis=1), jnp.sum(square * square, axis=1)])
 
 
 def with_counts(sums: Float[np.ndarray, "power column candidate"], observations: int) -> Sums:
@@ -87,7 +85,7 @@ def decoded(text: str) -> Float[np.ndarray, "row column"]:
 
 
 def column_names(blocks: int) -> list[str]:
-    """Names of all sums in a table, in the order of the raveled array: `block_n_0` … `block_n_15`, `block_n_rest`, …."""
+    """Names of the sums in a table, in the order of the raveled array: `block_n_0` … `block_n_rest`, `block_mean_0` …."""
     places = [*map(str, range(blocks)), "rest"]
     return [f"block_{row}_{place}" for row in ROWS for place in places]
 
