@@ -17,8 +17,11 @@ from momentum_opt.evidence.moments import Moments, combined
 FEWEST_DAYS: Final = 64
 FEWEST_CANDIDATES: Final = 10
 
-CELLS_AT_ONCE: Final = 1 << 17
-"""Halves × candidates held at once: one array of them is a megabyte, which stays in the cache."""
+CELLS_AT_ONCE: Final = 1 << 15
+"""Halves × candidates held at once: one array of them is a quarter of a megabyte, which stays in the cache."""
+
+SMALLEST_VARIANCE: Final = 1e-24
+"""Of daily returns in a block, relative to one; what lies below is rounding."""
 
 Values = NDArray[np.float64]
 
@@ -95,38 +98,44 @@ def _halves(n_blocks: int) -> Values:
 
 @dataclass(frozen=True)
 class _Terms:
-    """Per block and candidate what a half needs the sum of, about the candidate's mean over all blocks."""
+    """Per block and candidate what a half needs the sum of, about the candidate's mean over all blocks.
 
-    days: float
+    Scaled by the number of blocks in a half, so that the sums are means over the half's days.
+    """
+
     mean: Values
     """(candidate,) over all blocks."""
     shift: Values
     """(block, candidate) mean of a block less `mean`; they sum to zero."""
     square: Values
-    """(block, candidate) Σ (x − `mean`)² of a block."""
+    """(block, candidate) mean of (x − `mean`)² in a block."""
 
     @classmethod
     def of(cls, blocks: Moments) -> "_Terms":
         mean = combined(blocks).mean
         shift = blocks.mean - mean
-        days = float(blocks.n.flat[0])
-        return cls(days, mean, shift, blocks.m2 + days * shift**2)
+        square = blocks.m2 / blocks.n + shift**2
+        half = len(shift) // 2
+        # What rounding leaves of a constant is no variance: such a candidate has a ratio of 0 throughout.
+        still = (blocks.m2 / blocks.n <= SMALLEST_VARIANCE * (1.0 + blocks.mean**2)).any(axis=0)
+        return cls(np.where(still, 0.0, mean), np.where(still, 0.0, shift) / half, np.where(still, 1.0, square) / half)
 
     def both_ways(self, halves: Values) -> tuple[Values, Values]:
         """(in-sample, out-of-sample, rank) by half: the best of each half in its complement, and the reverse."""
-        n_blocks = halves.shape[1] // 2
-        shift = halves @ self.shift / n_blocks  # the complement's is the negative
-        square = halves @ self.square
-        one = self._sharpe(shift, square, n_blocks)
-        other = self._sharpe(-shift, self.square.sum(axis=0) - square, n_blocks)
+        shift, square = halves @ self.shift, halves @ self.square
+        # The complement's mean lies as far on the other side; first, because `square` is used up.
+        other = _sharpe(self.mean, -shift, self.square.sum(axis=0) - square)
+        one = _sharpe(self.mean, shift, square)
         return _picked(one, other), _picked(other, one)
 
-    def _sharpe(self, shift: Values, square: Values, n_blocks: int) -> Values:
-        """Sharpe ratio in a half: mean over std; 0 where nothing varies."""
-        variance = square / (n_blocks * self.days) - shift * shift
-        # What is left of a constant by rounding is no variance.
-        varies = variance > 1e-24 + 1e-13 * (self.mean + shift) ** 2
-        return np.where(varies, (self.mean + shift) / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
+
+def _sharpe(mean: Values, shift: Values, square: Values) -> Values:
+    """(half, candidate) mean over std: (mean + shift) / √(square − shift²). Overwrites `square`."""
+    square -= shift * shift
+    np.sqrt(square, out=square)
+    ratio = mean + shift
+    ratio /= square
+    return ratio
 
 
 def _picked(inside: Values, outside: Values) -> Values:
@@ -134,6 +143,6 @@ def _picked(inside: Values, outside: Values) -> Values:
     row = np.arange(len(inside))
     best = inside.argmax(axis=1)
     value = outside[row, best]
-    smaller = (outside < value[:, None]).sum(axis=1)
-    equal = (outside == value[:, None]).sum(axis=1)
-    return np.stack([inside[row, best], value, smaller + (equal + 1) / 2])
+    smaller = np.count_nonzero(outside < value[:, None], axis=1)
+    not_larger = np.count_nonzero(outside <= value[:, None], axis=1)
+    return np.stack([inside[row, best], value, (smaller + not_larger + 1) / 2])

@@ -1,7 +1,8 @@
 """How much a Sharpe ratio says (SPEC §13): moments and the number of candidates in, probabilities out.
 
 D. H. Bailey and M. López de Prado, The Sharpe ratio efficient frontier, J. Risk 15(2), 2012 (PSR); The deflated
-Sharpe ratio, J. Portfolio Management 40(5), 2014 (expected maximum, DSR). Everything is per observation: nothing is annualised.
+Sharpe ratio, J. Portfolio Management 40(5), 2014 (expected maximum, DSR). Everything is per observation: nothing is
+annualised.
 """
 
 import math

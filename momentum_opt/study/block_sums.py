@@ -85,7 +85,7 @@ def decoded(text: str) -> Float[np.ndarray, "row column"]:
 
 
 def column_names(blocks: int) -> list[str]:
-    """Names of the sums in a table, in the order of the raveled array: `block_n_0` … `block_n_rest`, `block_mean_0` …."""
+    """Names of the sums in a table, row by row: `block_n_0` … `block_n_rest`, `block_mean_0` …."""
     places = [*map(str, range(blocks)), "rest"]
     return [f"block_{row}_{place}" for row in ROWS for place in places]
 
