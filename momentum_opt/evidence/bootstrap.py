@@ -20,6 +20,9 @@ LEVEL: Final = 0.95
 FEWEST_DAYS: Final = 30
 """Returns below which a resampled series may consist of a single block."""
 
+CELLS_AT_ONCE: Final = 1 << 14
+"""Draws × blocks held at once, so that they stay in the cache."""
+
 _SIGNIFICANT: Final = 2.0  # c of the 2004 paper: autocorrelations above c·√(log10 T/T) count
 _SMALLEST_SHARE: Final = 0.05  # of R(0), that negative autocorrelations may leave of the long-run variance
 
@@ -72,8 +75,8 @@ def _influence(scaled: Values, sharpe: float) -> Values:
 def block_length(returns: Values) -> float:
     """b = (2 G²/D)^(1/3) T^(1/3), G = Σ λ(k/M)|k|R(k), D = 2 (Σ λ(k/M) R(k))²: the best mean length of a block.
 
-    R are autocovariances, λ the flat-top window of half-width M = 2m̂, and m̂ the lag after which K autocorrelations in a
-    row are insignificant. At least 1, at most min(3√T, T/3) rounded up; 1 for fewer than 8 observations.
+    R are autocovariances, λ the flat-top window of half-width M = 2m̂, and m̂ the lag from which on K autocorrelations in
+    a row are insignificant. At least 1, at most min(3√T, T/3) rounded up; 1 for fewer than 8 observations.
     """
     count = len(returns)
     if count < 8:
@@ -99,7 +102,7 @@ def _flat_top(values: Values) -> tuple[Values, float]:
     variance = float(covariance[0])
     if variance <= 0.0:
         return np.zeros(1), 0.0
-    half_width = min(2 * max(_last_significant(covariance / variance, count, run), 1), most)
+    half_width = min(2 * _cut_off(covariance / variance, count, run), most)
     lag = np.arange(1, half_width + 1)
     return np.minimum(1.0, 2.0 * (1.0 - lag / half_width)) * covariance[1 : half_width + 1], variance
 
@@ -117,12 +120,15 @@ def _autocovariance(values: Values, most: int) -> Values:
     return np.array([apart[lag:] @ apart[: count - lag] for lag in range(most + 1)]) / count
 
 
-def _last_significant(correlation: Values, count: int, run: int) -> int:
-    """m̂: the lag before the first `run` insignificant ones in a row; else the largest significant lag, or the last."""
+def _cut_off(correlation: Values, count: int, run: int) -> int:
+    """m̂: the first of `run` insignificant lags in a row, as in the usual implementations of the 2004 paper.
+
+    Where there is no such run, the largest significant lag.
+    """
     significant = np.abs(correlation[1:]) >= _SIGNIFICANT * math.sqrt(math.log10(count) / count)
     quiet = np.convolve(~significant, np.ones(run), "valid") == run
     if quiet.any():
-        return int(quiet.argmax())
+        return int(quiet.argmax()) + 1
     return int(np.flatnonzero(significant)[-1]) + 1 if significant.any() else len(significant)
 
 
@@ -144,7 +150,13 @@ def _studentised(scaled: Values, sharpe: float, length: float, *, draws: int, rn
     twice = np.concatenate([scaled, scaled])
     running = np.zeros((2, 2 * count + 1))
     np.cumsum(np.stack([twice, twice * twice]), axis=1, out=running[:, 1:])
-    starts, lengths = _blocks(count, length, draws, rng)
+    at_once = max(1, int(CELLS_AT_ONCE * length / count))
+    sizes = [min(at_once, draws - done) for done in range(0, draws, at_once)]
+    return np.concatenate([_drawn(running, sharpe, *_blocks(count, length, size, rng), count) for size in sizes])
+
+
+def _drawn(running: Values, sharpe: float, starts: NDArray[np.int64], lengths: NDArray[np.int64], count: int) -> Values:
+    """(draw,) of (S* − S)/s* from running sums of z and z²; draws that do not vary are left out."""
     first, second = (run[starts + lengths] - run[starts] for run in running)
     mean = first.sum(axis=1) / count
     variance = second.sum(axis=1) / count - mean**2
