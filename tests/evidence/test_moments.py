@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from momentum_opt.evidence.moments import Moments, block_moments, combined, moments_of
-from momentum_opt.study.block_sums import ROWS, as_columns, block_lengths, block_sums, column_names, decoded, encoded
-from momentum_opt.study.block_sums import with_counts
+from momentum_opt.study.block_sums import (
+    ROWS,
+    as_columns,
+    block_lengths,
+    block_sums,
+    column_names,
+    decoded,
+    encoded,
+    with_counts,
+)
 
 
 def returns(days: int, candidates: int, seed: int = 0) -> np.ndarray:
