@@ -49,7 +49,7 @@ def export_trial(trials: TrialList, number: int, out: Path, *, command: str, dat
     market = market_of(fingerprint, root=data or recorded.root, burn_in_days=recorded.burn_in_days)
     check_same_prices(recorded, market, f"the run in {trials.folder.path}", "")
     params = _params(row, fingerprint)
-    document = verified_document(fingerprint, market, params, _record(row, trials), _facts(trials, name))
+    document, _ = verified_document(fingerprint, market, params, _record(row, trials), _facts(trials, name))
     if "test" in document["metrics"]:
         append_test_look(trials.folder.test_looks, command, document["params"])  # first: the look is made
     try:

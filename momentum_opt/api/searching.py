@@ -10,6 +10,7 @@ from momentum_opt.errors import StudyError
 from momentum_opt.market import Market
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.results.tables import screen_table, write_table
+from momentum_opt.study.constant_weight import constant_weight_log_growth
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.ledger import Outcome, Progress
 from momentum_opt.study.loop import Study
@@ -46,16 +47,25 @@ def search_here(run: Run, watch: Watch) -> Outcome:
     device.configure()
     fingerprint = run.fingerprint
     space = space_of(run)
-    evaluator = Evaluator(
-        fingerprint, run.market, batch_size=fingerprint.search.batch_size, precision=fingerprint.device.precision
-    )
     watch.on_start(run.folder, run.market, space)
-    return Study(fingerprint, space, evaluator, run.study).run(
+    return Study(fingerprint, space, evaluator_of(run), run.study).run(
         fingerprint.search.n_trials,
         on_batch=watch.on_batch,
         on_screened=lambda found: _write_screened(run, space, found),
         should_stop=watch.should_stop,
         should_drop=watch.should_drop,
+    )
+
+
+def evaluator_of(run: Run) -> Evaluator:
+    """What scores the batches of a run; it gathers the sums that evidence needs, where that is wanted."""
+    fingerprint = run.fingerprint
+    return Evaluator(
+        fingerprint,
+        run.market,
+        batch_size=fingerprint.search.batch_size,
+        precision=fingerprint.device.precision,
+        constant_weight=constant_weight_log_growth(fingerprint, run.market) if fingerprint.evidence.enabled else None,
     )
 
 

@@ -1,4 +1,4 @@
-"""A run whose search has ended in; its winner replayed, trials.parquet and best.json out (SPEC §12, §15).
+"""A run whose search has ended in; its winner replayed, the results in its folder out (SPEC §12, §15).
 
 Any number of processes may settle one folder: each waits for the one before it, reads all trials that are finished by
 then, and replays a winner only where nobody has done so yet. The last one writes the study's totals.
@@ -7,24 +7,28 @@ then, and replays a winner only where nobody has done so yet. The last one write
 from collections.abc import Sequence
 from typing import Any
 
+from momentum_opt.api.evidence import find_evidence
 from momentum_opt.api.opening import Run, settled_best
 from momentum_opt.api.verifying import verified_document
 from momentum_opt.api.warm_starting import space_of
 from momentum_opt.errors import MomentumOptError, StudyError
+from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import StudyFacts
 from momentum_opt.results.files import read_json, write_json
 from momentum_opt.results.parameters import internal_form
 from momentum_opt.results.run_folder import append_test_look
-from momentum_opt.results.tables import trials_table, write_table
+from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.ledger import Outcome
+from momentum_opt.study.replay import Replay
+from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import SCREEN, TrialRecord, best_record
 
 Document = dict[str, Any]
 
 
-def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[TrialRecord, ...]]:
+def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[TrialRecord, ...], Findings | None]:
     """Write the results of all trials that are finished by now.
 
     Args:
@@ -33,7 +37,7 @@ def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[Tr
         command: noted in the list of looks at the test.
 
     Returns:
-        The content of best.json, and the trials that it is about.
+        The content of best.json, the trials that it is about, and the content of evidence.json.
 
     Raises:
         StudyError: there is no trial, every one failed, or the results cannot be written.
@@ -42,7 +46,8 @@ def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[Tr
     try:
         with run.folder.held():
             records = tuple(run.study.records())
-            return _write(run, records, outcome.stopped, command), records
+            best, findings = _write(run, records, outcome.stopped, command)
+            return best, records, findings
     except OSError as error:
         if isinstance(error, MomentumOptError):
             raise
@@ -52,20 +57,29 @@ def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[Tr
         ) from error
 
 
-def _write(run: Run, records: Sequence[TrialRecord], stopped: str, command: str) -> Document:
+def _write(run: Run, records: Sequence[TrialRecord], stopped: str, command: str) -> tuple[Document, Findings | None]:
     space = space_of(run)
     if records:
         write_table(run.folder.trials, trials_table(records, space, run.fingerprint))
     winner = _winner(records, stopped, run.fingerprint)
-    best = settled_best(run, winner, records)
-    if best is not None:
-        return best
+    best, replayed = settled_best(run, winner, records), None
+    if best is None:
+        best, replayed = _settled_anew(run, space, records, winner, command)
+    return best, find_evidence(run, space, records, stopped, winner, replayed)
+
+
+def _settled_anew(
+    run: Run, space: SearchSpace, records: Sequence[TrialRecord], winner: TrialRecord, command: str
+) -> tuple[Document, Replay | None]:
+    """best.json, written anew, and the winner's replay, where one had to be made."""
     params = space.params(winner.numbers)
     sampled = [record for record in records if record.source != SCREEN]
     facts = StudyFacts(run.study.name, len(sampled), sum(record.failed for record in sampled))
-    best = _recounted(run, winner, params, facts) or _replayed(run, winner, params, facts, command)
+    best, replayed = _recounted(run, winner, params, facts), None
+    if best is None:
+        best, replayed = _replayed(run, winner, params, facts, command)
     write_json(run.folder.best, best)
-    return read_json(run.folder.best, "best.json")
+    return read_json(run.folder.best, "best.json"), replayed
 
 
 def _winner(records: Sequence[TrialRecord], stopped: str, fingerprint: Fingerprint) -> TrialRecord:
@@ -95,8 +109,11 @@ def _recounted(run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFact
     return {**best, "study": {**study, "n_trials": facts.n_trials, "n_failed": facts.n_failed}}
 
 
-def _replayed(run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFacts, command: str) -> Document:
-    """Replay the winner, check that it gives its tuned value, and note the look at its test; best.json."""
-    best = verified_document(run.fingerprint, run.market, params, winner, facts)
+def _replayed(
+    run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFacts, command: str
+) -> tuple[Document, Replay]:
+    """Replay the winner, check that it gives its tuned value, note the look at its test, write its days; best.json."""
+    best, replayed = verified_document(run.fingerprint, run.market, params, winner, facts)
     append_test_look(run.folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
-    return best
+    write_table(run.folder.daily, replay_table(replayed, run.market, daily_bars(run.market)))
+    return best, replayed

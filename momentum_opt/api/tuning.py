@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from momentum_opt.api.opening import Run, open_run, settled_best
+from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
+from momentum_opt.results.evidence import recorded_evidence
 from momentum_opt.results.run_folder import RunFolder, WarmStarts
 from momentum_opt.study.ledger import Ledger, Outcome, Progress
 
@@ -28,11 +30,13 @@ class TuneResult:
         folder: the run folder.
         best: the content of best.json.
         outcome: all finished trials, and why the study stopped.
+        findings: luck or skill, the content of evidence.json; None where it was left out.
     """
 
     folder: RunFolder
     best: Document
     outcome: Outcome
+    findings: Findings | None
 
 
 def tune(
@@ -88,8 +92,8 @@ def tune(
 
     watch = Watch(on_start, on_batch, on_message, should_stop, should_drop)
     outcome = search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
-    best, records = settle(run, outcome, command)
-    return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped))
+    best, records, findings = settle(run, outcome, command)
+    return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped), findings)
 
 
 def _finished(run: Run) -> TuneResult | None:
@@ -104,5 +108,10 @@ def _finished(run: Run) -> TuneResult | None:
         stopped = "early stopping"
     else:
         return None
-    best = None if ledger.best is None else settled_best(run, ledger.best, ledger.records)
-    return None if best is None else TuneResult(run.folder, best, Outcome(tuple(ledger.records), stopped))
+    if ledger.best is None:
+        return None
+    best = settled_best(run, ledger.best, ledger.records)
+    findings = recorded_evidence(run.folder.evidence, run.fingerprint, ledger.records, ledger.best)
+    if best is None or (findings is None and run.fingerprint.evidence.enabled):
+        return None
+    return TuneResult(run.folder, best, Outcome(tuple(ledger.records), stopped), findings)

@@ -1,4 +1,4 @@
-"""A finished trial in; replayed minute by minute, checked against its tuned value, and as a best.json document out."""
+"""A finished trial in; its replay, checked against its tuned value, and a best.json document out."""
 
 from dataclasses import replace
 from typing import Any
@@ -9,14 +9,14 @@ from momentum_opt.market import Market
 from momentum_opt.results.best import StudyFacts, best_document
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.evaluation import Evaluator
-from momentum_opt.study.replay import replay
+from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.trials import TrialRecord
 
 
 def verified_document(
     fingerprint: Fingerprint, market: Market, params: ParamSet, trial: TrialRecord, facts: StudyFacts
-) -> dict[str, Any]:
-    """The content of best.json for `trial`; whoever shows it has looked at its test.
+) -> tuple[dict[str, Any], Replay]:
+    """The content of best.json for `trial`, and its replay; whoever shows them has looked at its test.
 
     Raises:
         ReplayMismatchError: the replay did not give the tuned value.
@@ -27,4 +27,4 @@ def verified_document(
         tuned = tuple(float(value) for value in exact.objectives[0])
     replayed = replay(fingerprint, market, params)
     check_replay(tuned, replayed.objectives, f"trial {trial.number}")
-    return best_document(fingerprint, market, params, replace(trial, objectives=tuned), replayed, facts)
+    return best_document(fingerprint, market, params, replace(trial, objectives=tuned), replayed, facts), replayed

@@ -1,6 +1,7 @@
 """`momentum-opt backtest`: replay a parameter set on its prices, minute by minute."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,20 +44,23 @@ def backtest(
     )
     written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
     backtesting.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
-    _print(result, written, as_json=as_json)
+    _print(result, written, params.parent, as_json=as_json)
 
 
-def _print(result: "BacktestResult", written: list[Path], *, as_json: bool) -> None:
-    from momentum_opt.cli.render import data_lines, metric_table, objective_line, parameter_table
+def _print(result: "BacktestResult", written: list[Path], folder: Path, *, as_json: bool) -> None:
+    from momentum_opt.cli.render import data_lines, metric_table, objective_line, parameter_table, test_lines
     from momentum_opt.results.files import to_json
+    from momentum_opt.results.run_folder import RunFolder
+    from momentum_opt.results.test_looks import read_test_looks
 
-    summary = result.summary
+    summary, looks = result.summary, read_test_looks(RunFolder(folder).test_looks)
     if as_json:
-        typer.echo(to_json({**summary, "written": [str(path) for path in written]}), nl=False)
+        document = {**summary, "written": [str(path) for path in written], "test_looks": asdict(looks)}
+        typer.echo(to_json(document), nl=False)
         return
     typer.echo(objective_line(summary))
     typer.echo(f"\n{parameter_table(summary)}\n\n{metric_table(summary)}\n")
-    for line in data_lines(summary):
+    for line in [*test_lines(summary, looks), *data_lines(summary)]:
         typer.echo(line)
     for path in written:
         typer.echo(f"written: {path}")

@@ -3,11 +3,15 @@
 import io
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from momentum_opt.evidence.findings import Findings
+    from momentum_opt.results.test_looks import Looks
 
 WIDTH = 100
 """Columns of a table; fixed, so that output does not depend on where it goes."""
@@ -43,6 +47,21 @@ def metric_table(document: Document) -> str:
             cells = (_number(baselines[period][baseline][name]) for period in baselines)
             table.add_row(f"{BASELINE_LABELS[baseline]}: {name}", *cells)
     return _text(table)
+
+
+def test_lines(document: Document, looks: "Looks") -> list[str]:
+    """How often the test has been looked at, where a test number is shown."""
+    return [looks.words()] if "test" in document["metrics"] else []
+
+
+def verdict_lines(findings: "Findings | None") -> list[str]:
+    """The verdict and every rule behind it; nothing where evidence was left out."""
+    if findings is None:
+        return []
+    marks = {True: "met", False: "not met", None: "not computed"}
+    found = findings.verdict
+    rules = [f"  {marks[rule.met]:<12}  {rule.words}" for rule in found.rules]
+    return [f"luck or skill: {found.words}", *rules]
 
 
 def data_lines(document: Document) -> list[str]:

@@ -4,6 +4,7 @@ import math
 import os
 import sys
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -160,12 +161,21 @@ def _append(log: Path, line: str) -> None:
 
 
 def _print(result: "TuneResult", *, as_json: bool) -> None:
-    from momentum_opt.cli.render import metric_table, objective_line, parameter_table
+    from momentum_opt.cli.render import metric_table, objective_line, parameter_table, test_lines, verdict_lines
+    from momentum_opt.results.evidence import evidence_document
     from momentum_opt.results.files import to_json
+    from momentum_opt.results.test_looks import read_test_looks
 
     best, folder = result.best, result.folder
     if as_json:
-        typer.echo(to_json({"run_dir": str(folder.path), "stopped": result.outcome.stopped, "best": best}), nl=False)
+        document = {
+            "run_dir": str(folder.path),
+            "stopped": result.outcome.stopped,
+            "best": best,
+            "evidence": None if result.findings is None else evidence_document(result.findings),
+            "test_looks": asdict(read_test_looks(folder.test_looks)),
+        }
+        typer.echo(to_json(document), nl=False)
         return
     study = best["study"]
     failed = f", {study['n_failed']} failed" if study["n_failed"] else ""
@@ -175,4 +185,6 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
     typer.echo(f"best of {study['n_trials']} trials{screened}{failed}: {winner}")
     typer.echo(objective_line(best))
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
+    for line in [*test_lines(best, read_test_looks(folder.test_looks)), *verdict_lines(result.findings)]:
+        typer.echo(line)
     typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")

@@ -15,6 +15,7 @@ from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, RangeOverride, Ru
 from momentum_opt.fingerprint.source import Places
 
 _PARAMETERS: Final[Path] = ("search", "parameters")
+_CHARGES: Final = ("fees", "gas_cost", "arb_fees", "trades", "lp_supply")
 _MOST_PASSES: Final = 8  # one per nesting level is enough: each pass mends everything the one before found
 
 
@@ -170,6 +171,9 @@ def _fill_defaults(tree: dict[str, Any]) -> set[Path]:
     put("pool", "minimum_weight", 0.1 / n)
     put("pool", "weight_interpolation_period", _get(tree, "pool", "chunk_period", 1440))
     several = _get(tree, "objective", "multi_objective", False) is True
+    costly = any(_get(tree, "costs", name, 0) not in (0, None) for name in _CHARGES)
+    put("evidence", "plateau_draws", 8 if costly else 32)
+    put("evidence", "heat_map", 9 if costly else 25)
     put("search", "sampler", "nsga2" if several else DEFAULT_SAMPLER)
     if "walk_forward" in tree:
         put("walk_forward", "step_days", _get(tree, "walk_forward", "test_days", 1))

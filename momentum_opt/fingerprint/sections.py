@@ -198,18 +198,29 @@ class WalkForward(Section):
 
 
 class Verdict(Section):
-    """What the verdict asks for: a deflated Sharpe ratio of at least, a probability of overfitting of at most."""
+    """What the verdict asks for (SPEC §13): at least, at most, and at least.
+
+    A deflated Sharpe ratio, a probability of overfitting, a share of neighbours that keep 90 % of the gain.
+    """
 
     min_deflated_sharpe: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False)] = 0.95
-    max_overfitting: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False)] = 0.5
+    max_overfitting: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False)] = 0.2
+    min_plateau: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False)] = 0.5
 
 
 class Evidence(Section):
-    """Sizes of the luck-or-skill statistics (SPEC §13)."""
+    """Sizes of the luck-or-skill statistics (SPEC §13); `enabled: false` leaves them out.
 
+    `plateau_draws` are neighbours per parameter and radius, `heat_map` points per side; with costs, where a candidate
+    takes long to score, both default to fewer.
+    """
+
+    enabled: Annotated[bool, flag(), Key(in_digest=False)] = True
     blocks: Annotated[int, whole(at_least=2, at_most=24), Key(in_digest=False)] = 16
     bootstrap_draws: Annotated[int, whole(at_least=1), Key(in_digest=False)] = 2000
     random_baselines: Annotated[int, whole(at_least=1), Key(in_digest=False)] = 1000
+    plateau_draws: Annotated[int, whole(), Key(in_digest=False)]
+    heat_map: Annotated[int, whole(), Key(in_digest=False)]
     verdict: Verdict = Verdict()
 
 
@@ -225,4 +236,4 @@ class RunConfig(Section):
     search: Search
     device: Device = Device()
     walk_forward: WalkForward | None = None
-    evidence: Evidence = Evidence()
+    evidence: Evidence

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -66,6 +67,16 @@ class RunFolder:
     def best(self) -> Path:
         """The winner."""
         return self.path / "best.json"
+
+    @property
+    def evidence(self) -> Path:
+        """What is found about the winner: luck or skill."""
+        return self.path / "evidence.json"
+
+    @property
+    def daily(self) -> Path:
+        """The winner's replay and the baselines, day by day."""
+        return self.path / "daily.parquet"
 
     @property
     def test_looks(self) -> Path:
@@ -245,11 +256,18 @@ def prices_record(market: Market) -> dict[str, Any]:
 
 
 def append_test_look(path: Path, command: str, params: Mapping[str, Any]) -> None:
-    """Note that a test number has been looked at: time, command and digest of the parameters (SPEC §11)."""
+    """Note that a test number has been looked at: time, command and digest of the parameters (SPEC §11).
+
+    A last line that was cut short is ended first, so that it takes no other with it.
+    """
     digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
     look = {"schema_version": SCHEMA_VERSION, "time": now_text(), "command": command, "params": digest}
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(look, allow_nan=False) + "\n")
+    line = json.dumps(look, allow_nan=False).encode() + b"\n"
+    with path.open("ab+") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+        file.write(line)
 
 
 def utc_text(time_ms: int) -> str:

@@ -11,15 +11,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from momentum_opt.evidence.scoring import ScoredRows
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.files import write_whole
 from momentum_opt.results.parameters import readable_columns
+from momentum_opt.study.block_sums import ROWS, Sums, as_columns, column_names, decoded
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.screening import Screened
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import SCREEN, TrialRecord
+
+MOST_SCREENED_BLOCKS = 20_000
+"""Screened candidates whose sums per block are written: more say no more of luck, and would take 1.2 kB each."""
 
 Values = NDArray[np.float64]
 
@@ -33,9 +38,9 @@ class TrialColumns:
         source: (row,) `sampler`, `screen` or `warm_start`.
         numbers: (row, key) sampled numbers, in the order of the search space.
         objectives: (row, objective); NaN where the row failed.
-        metrics: column name, such as `train_returns`, → (row,) numbers or (row, part) numbers; the latter become one
-            column per part, `name_0`, `name_1`, ….
+        metrics: column name, such as `train_returns`, → (row,) numbers.
         fail_reason: (row,) text, or None for a complete row.
+        blocks: sums per block of train days, NaN in rows without; None where no row has any.
     """
 
     number: NDArray[np.int64]
@@ -44,6 +49,7 @@ class TrialColumns:
     objectives: Values
     metrics: Mapping[str, Values]
     fail_reason: Sequence[str | None]
+    blocks: Sums | None = None
 
 
 def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColumns:
@@ -62,7 +68,20 @@ def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColum
             for name in dict.fromkeys(name for row in rows for name in row)
         },
         fail_reason=[record.fail_reason for record in records],
+        blocks=_decoded_blocks(records),
     )
+
+
+def _decoded_blocks(records: Sequence[TrialRecord]) -> Sums | None:
+    """The sums of every trial, NaN where one has none or other blocks than most."""
+    sums = {place: decoded(record.blocks) for place, record in enumerate(records) if record.blocks is not None}
+    widest = max((one.shape[1] for one in sums.values()), default=0)
+    fitting = {place: one for place, one in sums.items() if one.shape[1] == widest}
+    if not fitting:
+        return None
+    every = np.full((len(records), *next(iter(fitting.values())).shape), np.nan)
+    every[list(fitting)] = list(fitting.values())
+    return every
 
 
 def screen_table(screened: Screened, space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
@@ -81,10 +100,43 @@ def screen_table(screened: Screened, space: SearchSpace, fingerprint: Fingerprin
             for name, values in table.items()
         },
         fail_reason=reasons,
+        blocks=_thinned_blocks(screened),
     )
     table = columns_table(columns, space, fingerprint)
     table["kept"] = np.isin(columns.number, screened.kept)
     return table
+
+
+def read_screened(path: Path, space: SearchSpace, fingerprint: Fingerprint) -> ScoredRows | None:
+    """The candidates of a screen.parquet; None where it is not there or holds no sums of the configured blocks."""
+    names = column_names(fingerprint.evidence.blocks)
+    if not path.exists():
+        return None
+    table = pd.read_parquet(path)
+    if not set(names) <= set(table.columns):
+        return None
+    objective = MULTI_OBJECTIVE_COLUMNS[0] if fingerprint.objective.multi_objective else "objective"
+    validation = f"validation_{fingerprint.objective.metric}"
+    keys = [
+        f"{one.name}_{token}" for one in space.sampled for token, _ in zip(fingerprint.tokens, one.keys, strict=False)
+    ]
+    return ScoredRows(
+        numbers=table[keys].to_numpy(np.float64),
+        objectives=table[objective].to_numpy(np.float64),
+        validation=table[validation].to_numpy(np.float64) if validation in table else None,
+        sums=table[names].to_numpy(np.float64).reshape(len(table), len(ROWS), -1),
+    )
+
+
+def _thinned_blocks(screened: Screened) -> Sums | None:
+    """The sums of an even choice of at most `MOST_SCREENED_BLOCKS` candidates and of the kept ones; NaN elsewhere."""
+    blocks = screened.scores.blocks
+    if blocks is None:
+        return None
+    shown = np.zeros(len(blocks), bool)
+    shown[:: -(-len(blocks) // MOST_SCREENED_BLOCKS)] = True
+    shown[screened.kept] = True
+    return np.where(shown[:, None, None], blocks, math.nan)
 
 
 def trials_table(records: Sequence[TrialRecord], space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
@@ -97,7 +149,7 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
 
     `number`, `state`, `source`, `objective` (or three of them), every parameter per token in internal form and as
     `k_per_day_T`, `memory_days_T`, `lamb_T`, `initial_weights_T`, `train_<metric>`, `validation_<metric>`,
-    `fail_reason`.
+    `fail_reason`, and the sums per block of train days, `block_n_0` … (`study.block_sums`).
     """
     params = space.columns(columns.numbers)
     forms = {**params, **readable_columns(params, fingerprint)}
@@ -115,18 +167,11 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
                 for name, table in forms.items()
                 for token, values in zip(fingerprint.tokens, table, strict=True)
             },
-            **_flat(columns.metrics),
+            **columns.metrics,
             "fail_reason": np.array(columns.fail_reason, dtype=object),
+            **({} if columns.blocks is None else as_columns(columns.blocks)),
         }
     )
-
-
-def _flat(metrics: Mapping[str, Values]) -> dict[str, Values]:
-    """A column per metric, or per part of a metric that has several."""
-    flat: dict[str, Values] = {}
-    for name, values in metrics.items():
-        flat |= {name: values} if values.ndim == 1 else {f"{name}_{part}": one for part, one in enumerate(values.T)}
-    return flat
 
 
 def replay_table(replay: Replay, market: Market, bars: np.ndarray) -> pd.DataFrame:

@@ -65,6 +65,8 @@ class DayInputs(NamedTuple):
     """Prices at the last arbitrage at or before each boundary."""
     before_price: Float[Array, "day asset"]
     """Prices at the last arbitrage at or before each day's last bar."""
+    constant_weight: Float[Array, " day"] | None = None
+    """log growth of the constant-weight pool since minute 0 at each day's first bar; where excess returns are asked."""
 
 
 class MarketArrays(NamedTuple):

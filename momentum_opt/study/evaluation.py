@@ -22,6 +22,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.fingerprint.periods import Days
 from momentum_opt.market import Market
 from momentum_opt.metrics.objective import less_turnover, mean_worst_steadiness, objective
+from momentum_opt.metrics.ratios import LOG_FLOOR
 from momentum_opt.metrics.registry import cadence_of, evaluate
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import BoundaryPath, simulate
@@ -29,6 +30,7 @@ from momentum_opt.simulation.inputs import DayInputs, MarketArrays, market_array
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.study.block_sums import Sums, block_sums, with_counts
 from momentum_opt.study.candidates import ParamColumns, ParamSet, as_columns, settings_of, stack_columns
 from momentum_opt.study.slices import mean_turnover, slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
@@ -57,6 +59,7 @@ class ScoreSpec:
         how: aggregate over the windows.
         multi_objective: return (mean, worst, −std) instead of one number.
         cadence: how much of the simulation all of it needs.
+        blocks: S, blocks of train days whose sums are kept (SPEC §13).
     """
 
     windows: tuple[Days, ...]
@@ -67,6 +70,7 @@ class ScoreSpec:
     how: Aggregate
     multi_objective: bool
     cadence: Cadence
+    blocks: int
 
 
 class Penalties(NamedTuple):
@@ -83,6 +87,8 @@ class Scores(NamedTuple):
     """One row, or (mean, worst, −std)."""
     train: dict[str, Float[Array, "*batch"]]
     validation: dict[str, Float[Array, "*batch"]]
+    blocks: Float[Array, "row column *batch"] | None = None
+    """`block_sums` of train, where the constant-weight pool is known."""
 
 
 def score_spec(fingerprint: Fingerprint, spec: SimulationSpec) -> ScoreSpec:
@@ -99,6 +105,7 @@ def score_spec(fingerprint: Fingerprint, spec: SimulationSpec) -> ScoreSpec:
         how=aim.aggregate,
         multi_objective=aim.multi_objective,
         cadence=Cadence.MINUTE if needs_shares else cadence_of(names),
+        blocks=fingerprint.evidence.blocks,
     )
 
 
@@ -162,7 +169,22 @@ def score_path(
             penalties.overfitting,
             penalties.turnover,
         )[None]
-    return Scores(values, train, validation)
+    return Scores(values, train, validation, _block_sums(spec, scoring, boundaries, path, rebuilt))
+
+
+def _block_sums(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    boundaries: DayInputs,
+    path: BoundaryPath | CostPath,
+    rebuilt: MinutePath | None,
+) -> Array | None:
+    if boundaries.constant_weight is None:
+        return None
+    part = slice_path(path, rebuilt, boundaries, spec, scoring.train, Cadence.DAILY)
+    first, end = scoring.train
+    # The same logarithm as the daily Sharpe ratio's, so that it is taken once.
+    return block_sums(jnp.log(part.daily + LOG_FLOOR), boundaries.constant_weight[first:end], scoring.blocks)
 
 
 def _score_batch(
@@ -240,6 +262,8 @@ class BatchScores(NamedTuple):
     """(candidate, objective); not finite where the candidate failed."""
     train: dict[str, NDArray[np.float64]]
     validation: dict[str, NDArray[np.float64]]
+    blocks: Sums | None = None
+    """(candidate, row, column) sums of train, where the constant-weight pool is known."""
 
 
 class Evaluator:
@@ -251,10 +275,17 @@ class Evaluator:
         batch_size: the compiled width, unless the fingerprint's `batch_limit` is smaller; shorter batches are padded to
             it and longer ones cut into it. With a minute metric it is rounded up to a multiple of `MINUTE_GROUP`.
         precision: of the simulation; the host side is always float64.
+        constant_weight: (day,) from `constant_weight_log_growth`; with it the scores hold sums per block of train days.
     """
 
     def __init__(
-        self, fingerprint: Fingerprint, market: Market, *, batch_size: int, precision: str = "float64"
+        self,
+        fingerprint: Fingerprint,
+        market: Market,
+        *,
+        batch_size: int,
+        precision: str = "float64",
+        constant_weight: NDArray[np.float64] | None = None,
     ) -> None:
         self.fingerprint = fingerprint
         self.spec = simulation_spec(fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days)
@@ -262,7 +293,10 @@ class Evaluator:
         self._dtype = jnp.dtype(precision)
         minute = self.scoring.cadence == Cadence.MINUTE
         self._set_width(batch_size)
-        self._arrays = self._cast(market_arrays(market.prices, market.start_row, self.spec))
+        arrays = market_arrays(market.prices, market.start_row, self.spec)
+        if constant_weight is not None:
+            arrays = arrays._replace(days=arrays.days._replace(constant_weight=jnp.asarray(constant_weight)))
+        self._arrays = self._cast(arrays)
         inputs = minute_inputs(market.prices, market.start_row, self.spec) if minute else None
         self._minutes = self._cast(inputs)
         self._settings = settings_of(fingerprint, self._dtype)
@@ -303,7 +337,13 @@ class Evaluator:
         candidates = stack_columns(columns, self.width, self._dtype)
         scores = self._run_with_costs(candidates) if self.spec.engine == "with_costs" else self._run(candidates)
         host = jax.tree.map(lambda x: np.asarray(x, np.float64)[..., :count], jax.device_get(scores))
-        return BatchScores(host.objectives.T, host.train, host.validation)
+        blocks = None if host.blocks is None else with_counts(host.blocks, self._observations)
+        return BatchScores(host.objectives.T, host.train, host.validation, blocks)
+
+    @property
+    def _observations(self) -> int:
+        first, end = self.scoring.train
+        return end - first - 1
 
     def _run(self, candidates: Candidates) -> Scores:
         return score_batch(

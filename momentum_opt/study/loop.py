@@ -7,12 +7,14 @@ be at work on one study: each reads the others' finished trials in before it ask
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.study.block_sums import encoded
 from momentum_opt.study.candidates import floor_problem, initial_weights
 from momentum_opt.study.dropping import result_unless
 from momentum_opt.study.evaluation import BatchScores, Evaluator
@@ -24,6 +26,7 @@ from momentum_opt.study.storage import DurableStudy
 from momentum_opt.study.trials import (
     BATCH_SIZE,
     BATCH_START,
+    BLOCKS,
     FAIL_REASON,
     TRAIN,
     VALIDATION,
@@ -232,8 +235,10 @@ def _tell(
         problem = not_finite(values)
     if problem is not None:
         return mirror.tell(trial, None, {**batch, FAIL_REASON: problem})
-    metrics = {
+    attributes: dict[str, Any] = {
         key: json_metrics({name: values[place] for name, values in table.items()})
         for key, table in ((TRAIN, scores.train), (VALIDATION, scores.validation))
     }
-    return mirror.tell(trial, [float(value) for value in values], {**batch, **metrics})
+    if scores.blocks is not None:
+        attributes[BLOCKS] = encoded(scores.blocks[place])
+    return mirror.tell(trial, [float(value) for value in values], {**batch, **attributes})

@@ -20,15 +20,14 @@ from momentum_opt.fingerprint.periods import Days
 from momentum_opt.market import Market
 from momentum_opt.metrics.path import SlicePath
 from momentum_opt.metrics.registry import evaluate
-from momentum_opt.pool.arbitrage import perfect_arbitrage_reserves
 from momentum_opt.pool.costs import Income
-from momentum_opt.pool.reserves import reserves_with_costs
 from momentum_opt.simulation.engine import simulate
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
+from momentum_opt.study.constant_weight import constant_weight_value
 from momentum_opt.study.evaluation import Penalties, ScoreSpec, penalties_of, score_path, score_spec
 from momentum_opt.study.slices import slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
@@ -142,7 +141,7 @@ def _replay(
     assert path.blocks is not None
     minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs)
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
-    constant = _constant_weight_value(candidates.initial_weights, prices, settings, spec)
+    constant = constant_weight_value(candidates.initial_weights, prices, settings, spec)
     bars = spec.bars_per_day
 
     def held(first_bar: int) -> dict[str, Array]:
@@ -167,18 +166,6 @@ def _replay(
         metrics,
         baseline_metrics,
     )
-
-
-def _constant_weight_value(
-    weights: Float[Array, " asset"], prices: Float[Array, "time asset"], settings: Settings, spec: SimulationSpec
-) -> Float[Array, " time"]:
-    """Value of the pool that keeps its initial weights, at the same costs."""
-    kept = jnp.broadcast_to(weights, prices.shape)
-    if spec.engine == "with_costs":
-        reserves = reserves_with_costs(kept, prices, settings.initial_pool_value, settings.costs, spec.arb)
-    else:
-        reserves = perfect_arbitrage_reserves(kept, prices, settings.initial_pool_value, spec.arb)
-    return jnp.sum(reserves * prices, axis=1)
 
 
 def _curve_path(curve: Float[Array, " time"], bars_per_day: int) -> SlicePath:

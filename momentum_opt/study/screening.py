@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.study.block_sums import encoded
 from momentum_opt.study.candidates import floor_problems
 from momentum_opt.study.dropping import LOOK_SECONDS
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.pareto import balanced_order, pareto_rows
 from momentum_opt.study.samplers import first_generation, sobol_numbers
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import SCREEN, SOURCE, TRAIN, VALIDATION, TrialRecord, json_metrics, not_finite
+from momentum_opt.study.trials import BLOCKS, SCREEN, SOURCE, TRAIN, VALIDATION, TrialRecord, json_metrics, not_finite
 
 WIDTH: Final = 1024
 """Candidates per call of the engine; a power of two, as Sobol points are drawn in."""
@@ -188,11 +189,16 @@ def kept_trials(screened: Screened, space: SearchSpace, fingerprint: Fingerprint
                 KEPT: len(screened.kept),
                 TRAIN: _metrics_at(screened.scores.train, place),
                 VALIDATION: _metrics_at(screened.scores.validation, place),
+                **_blocks_at(screened.scores, place),
             },
             system_attrs=generation if rank < fingerprint.search.batch_size else {},
         )
         for rank, place in enumerate(screened.kept)
     ]
+
+
+def _blocks_at(scores: BatchScores, place: int) -> dict[str, str]:
+    return {} if scores.blocks is None else {BLOCKS: encoded(scores.blocks[place])}
 
 
 def _metrics_at(table: Mapping[str, NDArray[np.float64]], place: int) -> dict[str, float | None]:

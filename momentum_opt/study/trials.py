@@ -12,6 +12,7 @@ from momentum_opt.study.pareto import balanced_row, pareto_rows
 
 BATCH_START = "batch_start"
 BATCH_SIZE = "batch_size"
+BLOCKS = "blocks"
 WORKER = "worker"
 FAIL_REASON = "fail_reason"
 TRAIN = "train"
@@ -34,6 +35,7 @@ class TrialRecord:
         validation: metrics of the validation days.
         fail_reason: why it failed; None for a complete trial.
         source: where its numbers came from: `sampler`, `screen`, or `warm_start`.
+        blocks: its sums per block of train days, encoded (`block_sums`); None where they were not gathered.
     """
 
     number: int
@@ -43,6 +45,7 @@ class TrialRecord:
     validation: Mapping[str, float]
     fail_reason: str | None
     source: str = SAMPLER
+    blocks: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -67,6 +70,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         validation=_from_json(attributes.get(VALIDATION, {})),
         fail_reason=None if complete else attributes.get(FAIL_REASON, "unknown"),
         source=attributes.get(SOURCE, SAMPLER),
+        blocks=attributes.get(BLOCKS) if complete else None,
     )
 
 

@@ -1,0 +1,188 @@
+"""Luck or skill (SPEC §13): a study's trials and its replayed winner in, all findings and the verdict out."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.evidence.findings import (
+    CandidateCounts,
+    Distribution,
+    Findings,
+    NonAdaptiveFindings,
+    PlateauFindings,
+    SharpeFindings,
+)
+from momentum_opt.evidence.neighbourhood import clouds, grids, keys_of, random_rows
+from momentum_opt.evidence.plateau import heat_map, plateau_findings
+from momentum_opt.evidence.scoring import ScoredRows, constant_weight_objective, score_rows
+from momentum_opt.evidence.statistics import histogram, sharpe_findings
+from momentum_opt.evidence.verdict import verdict
+from momentum_opt.study.block_sums import ROWS, Sums, decoded
+from momentum_opt.study.evaluation import Evaluator
+from momentum_opt.study.space import SearchSpace
+from momentum_opt.study.trials import TrialRecord
+
+RANDOM: Final = "random"
+SCREENED: Final = "screened"
+
+RANDOM_QUANTILES: Final = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+RANDOM_BINS: Final = 40
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class WinnerPath:
+    """What the winner's replay shows.
+
+    Attributes:
+        returns: (day,) daily log returns of train.
+        baseline: the same of the constant-weight pool.
+        metric: name of a metric.
+        validation: the winner's on validation; None without such days.
+        baseline_validation: the constant-weight pool's.
+    """
+
+    returns: Values
+    baseline: Values
+    metric: str
+    validation: float | None
+    baseline_validation: float | None
+
+
+def assess(
+    evaluator: Evaluator,
+    space: SearchSpace,
+    records: Sequence[TrialRecord],
+    winner: TrialRecord,
+    path: WinnerPath,
+    screened: ScoredRows | None = None,
+) -> Findings:
+    """Everything that can be said of the winner, and the verdict.
+
+    Args:
+        evaluator: of the study; it must gather block sums.
+        space: what was searched.
+        records: all finished trials.
+        winner: one of them.
+        path: its replay.
+        screened: candidates scored before the study; they take the place of the random parameter sets.
+    """
+    began = time.monotonic()
+    fingerprint = evaluator.fingerprint
+    settings, seed = fingerprint.evidence, fingerprint.search.seed
+    rng = np.random.default_rng([seed, winner.number])
+    others = screened
+    if others is None:
+        others = score_rows([random_rows(space, settings.random_baselines, rng)], space, evaluator)
+    competitors, n_distinct, missing = _competitors(records, space, screened, settings.blocks)
+    non_adaptive = _finite(others.sums)
+
+    def say(returns: Values, *, excess: bool) -> SharpeFindings:
+        return sharpe_findings(
+            returns,
+            competitors,
+            non_adaptive,
+            n_candidates=n_distinct,
+            excess=excess,
+            blocks=settings.blocks,
+            draws=settings.bootstrap_draws,
+            seed=seed,
+            missing=missing,
+        )
+
+    excess = say(path.returns - path.baseline, excess=True)
+    plateau = _plateau(evaluator, space, winner, rng)
+    validation = (path.metric, path.validation, path.baseline_validation)
+    return Findings(
+        trial=winner.number,
+        settings=settings.model_dump(),
+        candidates=CandidateCounts(
+            trials=len(records),
+            failed=sum(record.failed for record in records),
+            screened=0 if screened is None else len(screened.objectives),
+            distinct=n_distinct,
+        ),
+        excess=excess,
+        absolute=say(path.returns, excess=False),
+        non_adaptive=_spread(RANDOM if screened is None else SCREENED, others, winner, evaluator.scoring.metric),
+        plateau=plateau,
+        verdict=verdict(excess, plateau, validation, n_distinct, settings.verdict),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _competitors(
+    records: Sequence[TrialRecord], space: SearchSpace, screened: ScoredRows | None, blocks: int
+) -> tuple[Sums, int, str | None]:
+    """Sums of the distinct candidates that were scored, how many there are, and why sums are missing, or None."""
+    keys = keys_of(space)
+    complete = [record for record in records if not record.failed]
+    numbers = np.array([[record.numbers[key] for key in keys] for record in complete]).reshape(-1, len(keys))
+    texts = [record.blocks for record in complete]
+    known = [decoded(text) for text in texts if text is not None]
+    fitting = [sums for sums in known if sums.shape[1] == blocks + 1]
+    if len(fitting) < len(numbers):
+        held = f"{len(fitting):,} of {len(numbers):,} trials hold sums of {blocks} blocks; tune anew to gather them"
+        return np.zeros((0, len(ROWS), blocks + 1)), len(np.unique(numbers, axis=0)), held
+    sums = np.stack(fitting)
+    if screened is not None:
+        scored = np.isfinite(screened.objectives)
+        numbers = np.concatenate([numbers, screened.numbers[scored]])
+        sums = np.concatenate([sums, screened.sums[scored]])
+    _, places = np.unique(numbers, axis=0, return_index=True)
+    return _finite(sums[np.sort(places)]), len(places), None
+
+
+def _finite(sums: Sums) -> Sums:
+    return sums[np.isfinite(sums).all(axis=(1, 2))]
+
+
+def _plateau(
+    evaluator: Evaluator, space: SearchSpace, winner: TrialRecord, rng: np.random.Generator
+) -> PlateauFindings | None:
+    fingerprint = evaluator.fingerprint
+    settings = fingerprint.evidence
+    if not settings.plateau_draws and not settings.heat_map:
+        return None
+    numbers = np.array([winner.numbers[key] for key in keys_of(space)])
+    around = clouds(space, numbers, settings.plateau_draws, rng)
+    maps = grids(space, numbers, settings.heat_map, fingerprint.tokens) if settings.heat_map else []
+    parts = [numbers[None], *(one.rows for one in (*around, *maps))]
+    objectives = score_rows(parts, space, evaluator).objectives
+    own, *pieces = np.split(objectives, np.cumsum([len(part) for part in parts])[:-1])
+    params = space.params(winner.numbers)
+    return plateau_findings(
+        float(own[0]),
+        constant_weight_objective(space.start, evaluator),
+        list(zip(around, pieces[: len(around)], strict=True)),
+        [heat_map(grid, values, params, fingerprint) for grid, values in zip(maps, pieces[len(around) :], strict=True)],
+    )
+
+
+def _spread(source: str, others: ScoredRows, winner: TrialRecord, metric: str) -> NonAdaptiveFindings:
+    """Where the winner stands among candidates that no result chose."""
+    found = [_distribution("objective", others.objectives, winner.objectives[0])]
+    if others.validation is not None:
+        found.append(_distribution(f"validation {metric}", others.validation, winner.validation.get(metric)))
+    scored = int(np.isfinite(others.objectives).sum())
+    return NonAdaptiveFindings(source, len(others.objectives), scored, tuple(one for one in found if one is not None))
+
+
+def _distribution(name: str, values: Values, winner: float | None) -> Distribution | None:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return None
+    known = winner if winner is not None and np.isfinite(winner) else None
+    below = None if known is None else (finite < known).mean() + 0.5 * (finite == known).mean()
+    return Distribution(
+        name=name,
+        quantiles=tuple(map(float, np.quantile(finite, RANDOM_QUANTILES))),
+        histogram=histogram(finite, RANDOM_BINS),
+        winner=known,
+        percentile=None if below is None else 100.0 * float(below),
+    )

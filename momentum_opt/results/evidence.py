@@ -1,0 +1,57 @@
+"""evidence.json (SPEC §13, §15): findings in, a strict JSON file out, and the same findings back."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from momentum_opt.errors import RunFolderError
+from momentum_opt.evidence.findings import Findings
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.files import read_json, write_json
+from momentum_opt.study.trials import TrialRecord
+
+_FINDINGS = TypeAdapter(Findings)
+
+
+def evidence_document(findings: Findings) -> dict[str, Any]:
+    """The findings as plain values."""
+    return asdict(findings)
+
+
+def write_evidence(path: Path, findings: Findings) -> None:
+    """Write evidence.json under a temporary name and rename it."""
+    write_json(path, evidence_document(findings))
+
+
+def read_evidence(path: Path) -> Findings:
+    """The findings of an evidence.json.
+
+    Raises:
+        MissingFileError: there is none.
+        RunFolderError: it has been changed so that it cannot be read.
+    """
+    document = read_json(path, "a run folder's evidence.json")
+    document.pop("schema_version", None)
+    try:
+        return _FINDINGS.validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise RunFolderError(
+            f"{path}: {place}: {first['msg']}; remove the file, and tune again: it is made anew"
+        ) from None
+
+
+def recorded_evidence(
+    path: Path, fingerprint: Fingerprint, records: Sequence[TrialRecord], winner: TrialRecord
+) -> Findings | None:
+    """The findings of an evidence.json that tells of this winner among these trials, with these settings; else None."""
+    try:
+        found = read_evidence(path)
+    except (RunFolderError, OSError):
+        return None
+    told = (found.trial, found.candidates.trials, dict(found.settings))
+    return found if told == (winner.number, len(records), fingerprint.evidence.model_dump()) else None
