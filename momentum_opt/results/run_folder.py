@@ -115,7 +115,7 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
     try:
         differing = [
             f"{key} {json.dumps(old, default=str)} → {json.dumps(new, default=str)}"
-            for key, old, new in fingerprint_differences(recorded["fingerprint"], identity["fingerprint"])
+            for key, old, new in fingerprint_differences({**recorded["fingerprint"]}, identity["fingerprint"])
         ] or _changed_prices(recorded["data"]["files"], identity["data"]["files"])
     except (KeyError, TypeError, AttributeError):
         raise RunFolderError(f"{where}: what it was made with cannot be read; {remedy}") from None
