@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/quickstart.yaml
+FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow check format smoke bench
+.PHONY: help install dev tune test test-slow fuzz check format smoke bench
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +32,9 @@ test: $(VENV)/installed-dev ## run the tests
 
 test-slow: $(VENV)/installed-dev ## run the tests that take long
 	$(BIN)/python -m pytest -m slow
+
+fuzz: $(VENV)/installed-dev ## ten minutes of damaged files against every loader (FUZZ_SECONDS=… for another time)
+	MOMENTUM_OPT_FUZZ_SECONDS=$(FUZZ_SECONDS) MOMENTUM_OPT_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest -m slow tests/fuzz
 
 check: $(VENV)/installed-dev ## lint, format check, types, import rules
 	$(BIN)/ruff check .

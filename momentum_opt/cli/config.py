@@ -112,7 +112,7 @@ def _read_json(file: Path) -> dict[str, Any]:
         raise MissingFileError(f"{file}: no such file; give the path of a JSON fingerprint") from None
     except json.JSONDecodeError as error:
         raise ConfigError((f"{file}:{error.lineno}: not valid JSON: {error.msg}; give a JSON fingerprint",)) from None
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a number of thousands of digits
+    except (OSError, ValueError, RecursionError) as error:  # no UTF-8, a number of thousands of digits, brackets
         raise ConfigError((f"{file}: cannot be read as text ({error}); give a JSON fingerprint",)) from None
     if not isinstance(content, dict):
         raise ConfigError((f"{file}: not a JSON object; give a JSON fingerprint",))

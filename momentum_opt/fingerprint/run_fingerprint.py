@@ -66,6 +66,8 @@ class Fingerprint(Mapping[str, Any]):
         Raises:
             ConfigError: every unknown key, wrong value and broken rule.
         """
+        if not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # it comes out of files
+            raise ConfigError((f"{name}: not a mapping ({show(mapping)}); give a fingerprint as it was written",))
         version = mapping.get("schema_version", SCHEMA_VERSION)
         if version != SCHEMA_VERSION:
             what = f"this version reads {SCHEMA_VERSION} only ({show(version)}); use the momentum-opt that wrote it"

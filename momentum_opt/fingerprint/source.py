@@ -149,6 +149,8 @@ def _compose(text: str, name: str) -> yaml.Node | None:
             return loader.get_single_node()
         finally:
             loader.dispose()
+    except RecursionError:
+        raise ConfigError((f"{name}: not valid YAML: nested too deep; give a configuration",)) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1

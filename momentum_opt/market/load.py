@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float64
@@ -31,6 +31,18 @@ class _Examined(Generic[_Result]):
     burn_in_days: int
     results: list[_Result]
     problems: list[DataError]
+
+
+class _Bar(NamedTuple):
+    """The bar of a file, and two rows that are as close as it is long."""
+
+    path: Path
+    minutes: int
+    closest: str
+
+
+def _bar_of(series: Series) -> _Bar:
+    return _Bar(series.file.path, series.bar_minutes, series.closest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ def load_market(
         DataError: files that cannot be used, one line per problem, all tokens at once.
     """
     found = _examine(root, tokens, start, end, burn_in_days, max_gap_minutes, lambda series, _: series)
-    problems = found.problems + _bar_problems([(one.file.path, one.bar_minutes) for one in found.results])
+    problems = found.problems + _bar_problems([_bar_of(one) for one in found.results])
     if problems:
         raise _together(problems)
     return _assemble(found.results, found.window, found.burn_in_days)
@@ -95,14 +107,14 @@ def survey_market(
         UsageError, MissingFileError: as `load_market`, for arguments and a folder that is not there.
     """
 
-    def described(series: Series, window: Window) -> tuple[TokenFile, int]:
-        return series.describe(window), series.bar_minutes
+    def described(series: Series, window: Window) -> tuple[TokenFile, _Bar]:
+        return series.describe(window), _bar_of(series)
 
     found = _examine(root, tokens, start, end, burn_in_days, max_gap_minutes, described)
-    problems = found.problems + _bar_problems([(file.path, bar) for file, bar in found.results])
+    problems = found.problems + _bar_problems([bar for _, bar in found.results])
     return Survey(
         files=tuple(file for file, _ in found.results),
-        bar_minutes=tuple(bar for _, bar in found.results),
+        bar_minutes=tuple(bar.minutes for _, bar in found.results),
         burn_in_days=found.burn_in_days,
         problems=tuple(line for problem in problems for line in problem.problems),
     )
@@ -184,11 +196,14 @@ def midnight_ms(of_day: date) -> int:
     return (of_day - date(1970, 1, 1)).days * MS_PER_DAY
 
 
-def _bar_problems(bars: Sequence[tuple[Path, int]]) -> list[DataError]:
-    if len({bar for _, bar in bars}) <= 1:
+def _bar_problems(bars: Sequence[_Bar]) -> list[DataError]:
+    shortest = min((one.minutes for one in bars), default=0)
+    if all(one.minutes == shortest for one in bars):
         return []
-    found = ", ".join(f"{path} {bar}" for path, bar in bars)
-    fix = "resample the files, as `data import` does with --bar"
+    found = ", ".join(
+        f"{one.path} {one.minutes}{f' (as in {one.closest})' if one.minutes == shortest else ''}" for one in bars
+    )
+    fix = "resample the files, as `data import` does with --bar, or mend the stray row"
     return [DataError(f"bar lengths differ (minutes): {found}; all tokens need the same: {fix}")]
 
 

@@ -153,7 +153,9 @@ def _find(root: Path, token: str) -> Path:
         )
     by_key = {name.casefold(): name for name in sorted(there)}
     near = difflib.get_close_matches(token.casefold(), by_key, n=1, cutoff=0.5)
-    hint = f"did you mean {by_key[near[0]]}?" if near else f"there are {_listing(there)}"
+    hint = (
+        f"did you mean {by_key[near[0]]}?" if near else f"there are {_listing(there)}: import it, or name one of them"
+    )
     raise MissingFileError(f"{path}: no such file; {hint}")
 
 

@@ -37,14 +37,13 @@ def bar_length(rows: Rows) -> int:
             f"{rows.path}: {len(rows)} row in the window, too few to tell the bar length; choose a longer window"
         )
     steps = np.diff(rows.unix)
-    smallest = int(steps.min())
-    if divides_a_day(smallest):
-        _check_grid(rows, smallest)
+    smallest, usual = int(steps.min()), int(np.median(steps))
+    bars = [step for step in (smallest, usual) if divides_a_day(step)]
+    if bars:
+        # A single stray time makes a false smallest spacing: the bar that more times agree with is the one to report.
+        _check_grid(rows, min(bars, key=lambda step: int(np.count_nonzero(rows.unix % step))))
+    if smallest in bars:
         return smallest // MS_PER_MINUTE
-    # A single stray time makes a false smallest spacing: if the usual one is a proper bar, the stray time is at fault.
-    usual = int(np.median(steps))
-    if divides_a_day(usual):
-        _check_grid(rows, usual)
     at = int(steps.argmin()) + 1
     raise DataError(
         f"{rows.place(at)} ({utc(int(rows.unix[at]))}): the bar length, the smallest spacing of the "

@@ -36,6 +36,13 @@ class Series:
     rows: Rows
     bar_minutes: int
 
+    @property
+    def closest(self) -> str:
+        """Where two rows stand as close as the bar is long."""
+        steps = np.diff(self.rows.unix)
+        at = int(steps.argmin()) + 1 if len(steps) else 0  # the bar may be known from rows before the used ones
+        return f"{self.rows.counted_in} {self.rows.number[at]}, {utc(int(self.rows.unix[at]))}"
+
     def describe(self, window: Window) -> TokenFile:
         """What is recorded of the used rows."""
         unix, bar_minutes = self.rows.unix, self.bar_minutes

@@ -123,13 +123,20 @@ def recorded_result(document: Mapping[str, Any], path: Path) -> RecordedResult |
             RecordedFile(str(file["token"]), str(file["sha256"]), utc_ms(file["first"]), utc_ms(file["last"]))
             for file in data["files"]
         )
+        tokens = sorted(document["fingerprint"]["tokens"])
         objectives = tuple(float(one) for one in (value if isinstance(value, list) else [value]))
-        return RecordedResult(Path(data["root"]), int(data["burn_in_days"]), files, objectives)
+        recorded = RecordedResult(Path(data["root"]), int(data["burn_in_days"]), files, objectives)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ParamsError(
             f"{path}: its data or objective section cannot be read ({type(error).__name__}: {error}); "
             "give the best.json as it was written, or its params alone with --config"
         ) from None
+    if sorted(file.token for file in files) != tokens:
+        raise ParamsError(
+            f"{path}: its data section's files are not those of the fingerprint's tokens; give the best.json as it was "
+            "written, or its params alone with --config"
+        )
+    return recorded
 
 
 def _version(package: str) -> str:

@@ -53,6 +53,8 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         raise MissingFileError(f"{path}: no such file; give the path of {what}") from None
     except OSError as error:
         raise MissingFileError(f"{path}: cannot be read ({error.strerror}); give the path of {what}") from None
+    except RecursionError:
+        raise RunFolderError(f"{path}: not valid JSON (nested too deep); give {what}") from None
     except ValueError as error:
         raise RunFolderError(f"{path}: not valid JSON ({error}); give {what}") from None
     if not isinstance(content, dict):

@@ -13,7 +13,7 @@ from momentum_opt.arrays import Array, Float
 from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.memory import capped_lamb, lamb_to_memory_days_clipped, memory_days_to_lamb
-from momentum_opt.study.candidates import ParamColumns, ParamSet, initial_weights
+from momentum_opt.study.candidates import ParamColumns, ParamSet, check_params, initial_weights
 
 Values = NDArray[np.float64]
 ByToken = dict[str, float]
@@ -100,6 +100,10 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
         params["k"] = params.pop("k_per_day")  # not log_k: zero is a k like any other
     if "initial_weights" not in params and "initial_weights_logits" not in params:
         params["initial_weights_logits"] = np.asarray(start["initial_weights_logits"])
+    try:
+        check_params(params, fingerprint)
+    except ParamsError as error:
+        raise ParamsError([f"{where}: {problem}" for problem in error.problems]) from None
     return params
 
 
@@ -113,7 +117,8 @@ def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
     if isinstance(value, Mapping):
         if set(value) != set(tokens):
             raise ParamsError(
-                f"{where}: names the tokens {', '.join(sorted(value))}, but the pool holds {', '.join(tokens)}"
+                f"{where}: names the tokens {', '.join(sorted(value))}, but the pool holds {', '.join(tokens)}; "
+                "give a number for each of them, or one for all"
             )
         numbers = [value[token] for token in tokens]
     else:
@@ -129,6 +134,8 @@ def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
 
 def _logit_lamb(memory_days: Values, fingerprint: Fingerprint, where: str) -> Values:
     if not (np.isfinite(memory_days) & (memory_days > 0)).all():
-        raise ParamsError(f"{where}: params.memory_days must be finite and above 0, but holds {memory_days.tolist()}")
+        raise ParamsError(
+            f"{where}: params.memory_days must be finite and above 0, but holds {memory_days.tolist()}; give days"
+        )
     lamb = np.asarray(memory_days_to_lamb(jnp.asarray(memory_days), fingerprint.pool.chunk_period))
     return np.log(lamb) - np.log1p(-lamb)

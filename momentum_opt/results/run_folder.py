@@ -192,7 +192,7 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
     try:
         differing = [
             f"{key} {json.dumps(old, default=str)} → {json.dumps(new, default=str)}"
-            for key, old, new in fingerprint_differences(recorded["fingerprint"], identity["fingerprint"])
+            for key, old, new in fingerprint_differences({**recorded["fingerprint"]}, identity["fingerprint"])
         ] or _changed_prices(recorded["data"]["files"], identity["data"]["files"])
         differing += _changed_warm_start(recorded.get(WARM_START, []), identity.get(WARM_START, []))
     except (KeyError, TypeError, AttributeError):

@@ -82,12 +82,14 @@ def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
     if len(given) != 1:
         missing.append("exactly one of " + ", ".join(K_NAMES))
     if missing:
-        raise ParamsError(f"`params` lacks {', '.join(missing)}; it holds {', '.join(params)}")
+        raise ParamsError(f"`params` lacks {', '.join(missing)}; it holds {', '.join(params)}; add what lacks")
     for name, values in params.items():
         if not np.isfinite(values).all():
-            raise ParamsError(f"`params.{name}` must be finite, but holds {values.tolist()}")
+            raise ParamsError(f"`params.{name}` must be finite, but holds {values.tolist()}; give numbers")
     if given[0] != "log_k" and params[given[0]].min() < 0:
-        raise ParamsError(f"`params.{given[0]}` must not be negative, but holds {params[given[0]].min()}")
+        raise ParamsError(
+            f"`params.{given[0]}` must not be negative, but holds {params[given[0]].min()}; give 0 or more"
+        )
     problem = floor_problem(initial_weights(params), fingerprint)
     if problem:
         raise ParamsError(f"`params`: {problem}; choose other initial weights")

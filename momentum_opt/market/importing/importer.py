@@ -153,7 +153,7 @@ def _with_existing(
     """The whole new content of the price file; what is there counts as the first source."""
     if there is not None and there != bar:
         raise DataError(
-            f"{target.path}: holds bars of {there} minutes, the import has {bar}; give --bar {there} or another --out"
+            f"{target.path}: holds bars of {there} minutes, {fresh.name} has {bar}; give --bar {there} or another --out"
         )
     off = np.flatnonzero(fresh.unix % (bar * MS_PER_MINUTE))
     if len(off):  # a bar alone, which has no spacing that could have told

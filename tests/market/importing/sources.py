@@ -133,7 +133,8 @@ def tables(data: Bars, folder: Path) -> dict[str, Path]:
 
 
 def write_zip(path: Path, **members: str) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, text in members.items():
             archive.writestr(name, text)
     return path

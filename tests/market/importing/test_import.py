@@ -173,7 +173,7 @@ def test_bars_that_do_not_fit_the_file_are_refused(tmp_path: Path):
     minutes, hours = text(tmp_path, kraken(bars(200))), text(tmp_path, kraken(bars(50, bar_minutes=60)), "h.csv")
     assert "bar lengths differ: 1 minutes in" in refused(tmp_path, minutes, hours)
     imported(tmp_path, minutes)
-    assert "holds bars of 1 minutes, the import has 60; give --bar 1" in refused(tmp_path, hours)
+    assert "h.csv has 60; give --bar 1 or another --out" in refused(tmp_path, hours)
     assert "bars of 60 minutes make no bars of 90" not in refused(tmp_path, hours, bar_minutes=120)
     assert "make no bars of 32; give --bar as a multiple" in refused(
         tmp_path, text(tmp_path, kraken(bars(50, bar_minutes=5)), "f.csv"), bar_minutes=32
