@@ -40,7 +40,7 @@ Row = dict[str, str | float]
 def main() -> None:
     """Measure everything and write it down."""
     device.configure()
-    config, overrides, data = _workload()
+    config, overrides, data = workload()
     fingerprint = load_fingerprint(config, overrides)
     rows: list[Row] = []
     rows += _loading(fingerprint)
@@ -64,7 +64,8 @@ def main() -> None:
         print(f"{row['what']:<52} {row['figure']:>12,.4g} {row['unit']}")
 
 
-def _workload() -> tuple[Path, list[str], str]:
+def workload() -> tuple[Path, list[str], str]:
+    """Configuration, overrides and description of W1, or of the bundled sample where there are no real prices."""
     named = os.environ.get("MOMENTUM_OPT_SHARED")
     shared = Path(named) if named else REPOSITORY.parent / "shared"
     prices = shared / "data" / "minute"

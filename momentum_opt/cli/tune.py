@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from momentum_opt.fingerprint import Fingerprint
     from momentum_opt.market import Market
     from momentum_opt.results.run_folder import RunFolder
+    from momentum_opt.results.trial_list import TrialList
     from momentum_opt.study.ledger import Progress
     from momentum_opt.study.space import SearchSpace
 
@@ -161,11 +162,15 @@ def _append(log: Path, line: str) -> None:
 
 def _print(result: "TuneResult", *, as_json: bool) -> None:
     from momentum_opt.cli.render import metric_table, objective_line, parameter_table
+    from momentum_opt.cli.trials import pareto_text
     from momentum_opt.results.files import to_json
+    from momentum_opt.results.trial_list import as_rows
 
     best, folder = result.best, result.folder
+    front = _front(result)
     if as_json:
-        typer.echo(to_json({"run_dir": str(folder.path), "stopped": result.outcome.stopped, "best": best}), nl=False)
+        document = {"run_dir": str(folder.path), "stopped": result.outcome.stopped, "best": best}
+        typer.echo(to_json(document if front is None else {**document, "pareto": as_rows(front.rows)}), nl=False)
         return
     study = best["study"]
     failed = f", {study['n_failed']} failed" if study["n_failed"] else ""
@@ -175,4 +180,14 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
     typer.echo(f"best of {study['n_trials']} trials{screened}{failed}: {winner}")
     typer.echo(objective_line(best))
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
+    if front is not None:
+        typer.echo(f"{pareto_text(front, folder.path)}\n")
     typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")
+
+
+def _front(result: "TuneResult") -> "TrialList | None":
+    """The Pareto front of the trials that were written; None of a single objective."""
+    from momentum_opt.results.trial_list import choose_columns, pareto_list, read_trials
+
+    trials = read_trials(result.folder.path)
+    return choose_columns(pareto_list(trials), None) if len(trials.objectives) > 1 else None
