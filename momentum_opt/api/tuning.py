@@ -81,17 +81,20 @@ def tune(
     if search.screen:
         raise ConfigError([f"search.screen: this version does not screen candidates ({search.screen}); set it to 0"])
     run = open_run(fingerprint, run_dir, config_text, study_name, resume=resume)
-    done = _finished(run)
-    if done is not None:
-        return done
-    from momentum_opt.api.searching import Watch, search_here  # these import JAX
-    from momentum_opt.api.settling import settle
-    from momentum_opt.api.workers import search_with_workers
+    try:
+        done = _finished(run)
+        if done is not None:
+            return done
+        from momentum_opt.api.searching import Watch, search_here  # these import JAX
+        from momentum_opt.api.settling import settle
+        from momentum_opt.api.workers import search_with_workers
 
-    watch = Watch(on_start, on_batch, on_message, should_stop, should_drop)
-    outcome = search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
-    best, records = settle(run, outcome, command)
-    return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped))
+        watch = Watch(on_start, on_batch, on_message, should_stop, should_drop)
+        outcome = search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
+        best, records = settle(run, outcome, command)
+        return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped))
+    finally:
+        run.study.close()
 
 
 def _finished(run: Run) -> TuneResult | None:
