@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.overhead import overhead_rows
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint
@@ -47,6 +48,7 @@ def main() -> None:
     for chunk in (1440, 60):
         rows += _engine(load_fingerprint(config, [*overrides, f"pool.chunk_period={chunk}"]), chunk)
     rows += _with_costs(load_fingerprint(config, [*overrides, "costs.fees=0.003"]))
+    rows += overhead_rows(config, overrides)
     rows += _whole_tunes(config, overrides)
     rows.append({"what": "momentum-opt --help", "figure": _median(lambda: _command("--help")), "unit": "s"})
     report = {
