@@ -6,7 +6,7 @@ CONFIG ?= configs/quickstart.yaml
 FUZZ_SECONDS ?= 600
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow fuzz check format smoke bench
+.PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,3 +51,6 @@ smoke: $(VENV)/installed ## a tune of a few seconds, in a folder of its own
 
 bench: $(VENV)/installed ## measure; the table is printed and written to benchmarks/results
 	$(BIN)/python -m benchmarks.run
+
+bench-samplers: $(VENV)/installed ## compare samplers and batch sizes on real windows (ARGS="--seconds 2 --seeds 5")
+	$(BIN)/python -m benchmarks.samplers $(ARGS)

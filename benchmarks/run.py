@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.overhead import overhead_rows
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint
@@ -40,13 +41,14 @@ Row = dict[str, str | float]
 def main() -> None:
     """Measure everything and write it down."""
     device.configure()
-    config, overrides, data = _workload()
+    config, overrides, data = workload()
     fingerprint = load_fingerprint(config, overrides)
     rows: list[Row] = []
     rows += _loading(fingerprint)
     for chunk in (1440, 60):
         rows += _engine(load_fingerprint(config, [*overrides, f"pool.chunk_period={chunk}"]), chunk)
     rows += _with_costs(load_fingerprint(config, [*overrides, "costs.fees=0.003"]))
+    rows += overhead_rows(config, overrides)
     rows += _whole_tunes(config, overrides)
     rows.append({"what": "momentum-opt --help", "figure": _median(lambda: _command("--help")), "unit": "s"})
     report = {
@@ -64,7 +66,8 @@ def main() -> None:
         print(f"{row['what']:<52} {row['figure']:>12,.4g} {row['unit']}")
 
 
-def _workload() -> tuple[Path, list[str], str]:
+def workload() -> tuple[Path, list[str], str]:
+    """Configuration, overrides and description of W1, or of the bundled sample where there are no real prices."""
     named = os.environ.get("MOMENTUM_OPT_SHARED")
     shared = Path(named) if named else REPOSITORY.parent / "shared"
     prices = shared / "data" / "minute"

@@ -105,8 +105,7 @@ def _open_elsewhere(
     """The same where the study is not in the run folder: nothing is written before the study is known to be ours."""
     store = open_store(fingerprint.search.storage, run_dir)
     there = store.find_study(name)
-    recorded = None if there is None else there.identity
-    known = (recorded or {}).get(WARM_START, ()) if known is None else known
+    known = _known_of(there) if known is None else known
     require_known(fingerprint, known)
     if there is not None:
         _check_study(there, fingerprint, market, known)
@@ -114,6 +113,12 @@ def _open_elsewhere(
         raise RunFolderError(f"{store.where}: nothing to resume: no study {name}; leave --resume out to begin")
     folder = open_run_folder(run_dir, config_text, fingerprint, market, name, known)
     return Run(fingerprint, market, folder, _study(store, name, fingerprint, market, known), known)
+
+
+def _known_of(study: DurableStudy | None) -> WarmStarts:
+    """The parameters that a study began with."""
+    recorded = None if study is None else study.identity
+    return () if recorded is None else recorded.get(WARM_START, ())
 
 
 def _study(store: Any, name: str, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> DurableStudy:

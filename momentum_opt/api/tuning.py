@@ -83,17 +83,20 @@ def tune(
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
     run = open_run(fingerprint, run_dir, config_text, study_name, known=known, resume=resume)
-    done = _finished(run)
-    if done is not None:
-        return done
-    from momentum_opt.api.searching import Watch, search_here  # these import JAX
-    from momentum_opt.api.settling import settle
-    from momentum_opt.api.workers import search_with_workers
+    try:
+        done = _finished(run)
+        if done is not None:
+            return done
+        from momentum_opt.api.searching import Watch, search_here  # these import JAX
+        from momentum_opt.api.settling import settle
+        from momentum_opt.api.workers import search_with_workers
 
-    watch = Watch(on_start, on_batch, on_message, should_stop, should_drop)
-    outcome = search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
-    best, records, findings = settle(run, outcome, command)
-    return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped), findings)
+        watch = Watch(on_start, on_batch, on_message, should_stop, should_drop)
+        outcome = search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
+        best, records, findings = settle(run, outcome, command)
+        return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped), findings)
+    finally:
+        run.study.close()
 
 
 def _finished(run: Run) -> TuneResult | None:

@@ -147,6 +147,18 @@ def export(
     typer.echo(f"replayed minute by minute: the tuned value is met\nwritten: {out}")
 
 
+def pareto_text(front: "TrialList", run: Path) -> str:
+    """The picks of a front as a table, and where the rest of it is to be seen."""
+    from momentum_opt.cli.render import rows_table
+    from momentum_opt.results.trial_list import as_rows
+
+    rows = as_rows(front.rows)
+    picked = [row for row in rows if row["pick"]]
+    table = rows_table(picked, [str(name) for name in front.rows.columns], front.fingerprint.tokens)
+    size = f"Pareto front of {len(rows)} trial{'s' * (len(rows) != 1)}; best.json holds the balanced one"
+    return f"{size}\n\n{table}\n\nall of it: momentum-opt trials {run} --pareto"
+
+
 def _print_table(shown: "TrialList", total: int) -> None:
     from momentum_opt.cli.render import rows_table
     from momentum_opt.results.trial_list import as_rows

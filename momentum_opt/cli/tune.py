@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from momentum_opt.fingerprint import Fingerprint
     from momentum_opt.market import Market
     from momentum_opt.results.run_folder import RunFolder
+    from momentum_opt.results.trial_list import TrialList
     from momentum_opt.study.ledger import Progress
     from momentum_opt.study.space import SearchSpace
 
@@ -162,11 +163,14 @@ def _append(log: Path, line: str) -> None:
 
 def _print(result: "TuneResult", *, as_json: bool) -> None:
     from momentum_opt.cli.render import metric_table, objective_line, parameter_table, test_lines, verdict_lines
+    from momentum_opt.cli.trials import pareto_text
     from momentum_opt.results.evidence import evidence_document
     from momentum_opt.results.files import to_json
     from momentum_opt.results.test_looks import read_test_looks
+    from momentum_opt.results.trial_list import as_rows
 
     best, folder = result.best, result.folder
+    front = _front(result)
     if as_json:
         document = {
             "run_dir": str(folder.path),
@@ -175,7 +179,7 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
             "evidence": None if result.findings is None else evidence_document(result.findings),
             "test_looks": asdict(read_test_looks(folder.test_looks)),
         }
-        typer.echo(to_json(document), nl=False)
+        typer.echo(to_json(document if front is None else {**document, "pareto": as_rows(front.rows)}), nl=False)
         return
     study = best["study"]
     failed = f", {study['n_failed']} failed" if study["n_failed"] else ""
@@ -185,6 +189,16 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
     typer.echo(f"best of {study['n_trials']} trials{screened}{failed}: {winner}")
     typer.echo(objective_line(best))
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
+    if front is not None:
+        typer.echo(f"{pareto_text(front, folder.path)}\n")
     for line in [*test_lines(best, read_test_looks(folder.test_looks)), *verdict_lines(result.findings)]:
         typer.echo(line)
     typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")
+
+
+def _front(result: "TuneResult") -> "TrialList | None":
+    """The Pareto front of the trials that were written; None of a single objective."""
+    from momentum_opt.results.trial_list import choose_columns, pareto_list, read_trials
+
+    trials = read_trials(result.folder.path)
+    return choose_columns(pareto_list(trials), None) if len(trials.objectives) > 1 else None

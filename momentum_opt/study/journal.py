@@ -35,7 +35,7 @@ class JournalFile(BaseJournalBackend):
     for Optuna's own lock file. Plain Optuna can read the file at any time.
 
     Args:
-        path: the file; made, with its folder, if it is not there.
+        path: the file; made if it is not there.
 
     Raises:
         RunFolderError: the file is no journal, or a line before the last one is damaged.
@@ -49,7 +49,6 @@ class JournalFile(BaseJournalBackend):
         self._together: list[bytes] | None = None  # lines of the batch that is being put together …
         self._shown = 0  # … and how many of them have been handed out
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         except OSError as error:
             raise RunFolderError(f"{path}: cannot be written ({error.strerror}); give another place") from error

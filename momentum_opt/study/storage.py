@@ -74,6 +74,10 @@ class Store(ABC):
     def worker(self, name: str) -> AbstractContextManager[int]:
         """The lowest number that no other living worker of the study `name` has, for as long as the context lasts."""
 
+    def close(self) -> None:
+        """Let go of connections; nothing can be read or written afterwards."""
+        return
+
     def find_study(self, name: str) -> "DurableStudy | None":
         """The study, if it is there."""
         try:
@@ -147,6 +151,10 @@ class DurableStudy:
         with self._store.worker(f"{self.name}, {task}") as number:
             yield number % MOST_PER_MACHINE == 0
 
+    def close(self) -> None:
+        """`Store.close`."""
+        self._store.close()
+
 
 class JournalStore(Store):
     """Studies in a journal file.
@@ -199,11 +207,15 @@ class DatabaseStore(Store):
         self._has_server_locks = self._url.get_backend_name() == relational.POSTGRESQL
         self._file = relational.database_file(self._url)
         self._folder = folder
+        if self._file is not None and not self._file.parent.is_dir():
+            raise StorageError(
+                f"storage {self.where}: there is no folder {self._file.parent}; make it, or name another"
+            )
         try:
             self._engine = relational.connect(self._url)
             with self.exclusively():  # Optuna makes its tables here, which two processes must not do at once
-                self.storage = relational.optuna_storage(self._url)
-            known = self.storage.get_current_version() == relational.REVISION
+                self.storage = self._optuna = relational.optuna_storage(self._url)
+            known = self._optuna.get_current_version() == relational.REVISION
             self._tables = relational.read_tables(self._engine) if known else None
         except MomentumOptError:
             raise
@@ -233,6 +245,12 @@ class DatabaseStore(Store):
                 f"storage {self.where}: the last batch cannot be saved ({relational.reason_of(error)}); "
                 "the trials before it are safe: mend the storage, and run the command again"
             ) from error
+
+    def close(self) -> None:
+        """Close the connections, ours and Optuna's."""
+        self._engine.dispose()
+        self._optuna.remove_session()
+        self._optuna.engine.dispose()
 
     def worker(self, name: str) -> AbstractContextManager[int]:
         """By locks of the server or lock files beside the file; else by lock files here, apart from other machines'."""

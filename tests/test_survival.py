@@ -1,0 +1,212 @@
+"""Real tunes that are really killed (SPEC §12): what is finished stays finished, and the numbers agree afterwards."""
+
+import json
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from momentum_opt.api import tuning
+from momentum_opt.vocabulary.names import SAMPLERS
+from tests.sample_runs import SMOKE, command, environment, run, smoke, tuned
+
+BATCH = 8
+KILLS = 50
+SLOWER_SECONDS = 5.0
+CMAES = ("--set", "search.sampler=cmaes")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One tune before, so that the compiled code is in the cache."""
+    tuned(tmp_path_factory.getbasetemp())
+
+
+def begin(*arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("tune", SMOKE, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+
+
+def kept(journal: Path) -> int:
+    """Whole trials in a journal."""
+    whole = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []
+    return sum(json.loads(line)["op_code"] == 4 for line in whole)
+
+
+def reported(log: Path) -> int:
+    """Trials that the run has said are finished."""
+    said = re.findall(r"(\d+)/\d+ trials", log.read_text()) if log.exists() else []
+    return int(said[-1]) if said else 0
+
+
+def result(folder: Path) -> dict[str, Any]:
+    return {**json.loads((folder / "best.json").read_text()), "created": None}
+
+
+def same(one: Path, other: Path) -> None:
+    """Trials and best.json, bit for bit apart from the time."""
+    assert_frame_equal(
+        pd.read_parquet(one / "trials.parquet"), pd.read_parquet(other / "trials.parquet"), check_exact=True
+    )
+    assert result(one) == result(other)
+
+
+def test_fifty_kills(tmp_path: Path):
+    chance = random.Random(4)
+    folder, whole = tmp_path / "run", tmp_path / "whole" / "run"
+    first_batches: list[float] = []
+    for number in range(KILLS):
+        launched = time.monotonic()
+        with begin("--run-dir", folder, "--trials", "100000", *CMAES) as process:
+            assert process.stderr is not None
+            if number % 3 == 2 and first_batches:  # somewhere on the way to the first batch
+                time.sleep(chance.uniform(0, min(first_batches)))
+            else:
+                for line in process.stderr:
+                    assert not line.startswith("error"), line
+                    if " trials, best " in line:
+                        break
+                first_batches.append(time.monotonic() - launched)
+                time.sleep(chance.uniform(0, 0.1))
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+        assert reported(folder / "log.txt") <= kept(folder / "study.journal")
+    assert max(first_batches[1:]) <= first_batches[0] + SLOWER_SECONDS
+    total = kept(folder / "study.journal") + 12
+    for place in (folder, whole):
+        done = run("tune", SMOKE, "--run-dir", place, "--trials", str(total), *CMAES, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert pd.read_parquet(folder / "trials.parquet")["number"].tolist() == list(range(total))
+    same(folder, whole)
+
+
+def after(batches: int) -> Callable[[], bool]:
+    asked = iter([False] * batches)
+    return lambda: next(asked, True)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_interrupted_at_every_batch_boundary(sampler: str, tmp_path: Path):
+    fingerprint = smoke(f"search.sampler={sampler}", f"search.n_trials={10 * BATCH}")
+    whole, folder = tmp_path / "whole" / "run", tmp_path / "run"
+    tuning.tune(fingerprint, whole)
+    for batch in range(1, 11):
+        outcome = tuning.tune(fingerprint, folder, should_stop=after(1)).outcome
+        assert len(outcome.records) == batch * BATCH
+        assert outcome.stopped == ("interrupted" if batch < 10 else "finished")
+    same(folder, whole)
+
+
+def test_a_signal_writes_the_results(tmp_path: Path):
+    """SIGINT and SIGTERM: the results are there within ten seconds, and the study can be gone on with."""
+    folder = tmp_path / "run"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with begin("--run-dir", folder, "--trials", "100000") as process:
+            assert process.stderr is not None
+            assert any(" trials, best " in line for line in process.stderr)
+            asked = time.monotonic()
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=60)
+            assert time.monotonic() - asked < 10
+        assert process.returncode == 130
+        assert "(interrupted)" in output
+        assert "Traceback" not in errors
+        assert result(folder)["study"]["n_trials"] == kept(folder / "study.journal")
+
+
+def test_a_batch_that_takes_long_is_dropped(tmp_path: Path):
+    """A minute loop over two thousand candidates: far longer than anyone who pressed Ctrl-C waits."""
+    slow = ("--set", "costs.fees=0.003", "--set", "search.batch_size=2048", "--trials", "4096")
+    with begin("--run-dir", tmp_path / "run", *slow) as process:
+        assert process.stderr is not None
+        assert any(line.startswith("prices of ") for line in process.stderr)
+        time.sleep(1)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+        assert time.monotonic() - asked < 10
+    assert process.returncode == 130, errors
+    assert output == ""
+    assert "stopped (interrupted) before its first batch; run the command again" in errors
+
+
+def test_the_second_signal_ends_it_at_once(tmp_path: Path):
+    slow = ("--set", "costs.fees=0.003", "--set", "search.batch_size=2048", "--trials", "4096")
+    with begin("--run-dir", tmp_path / "run", *slow) as process:
+        assert process.stderr is not None
+        assert any(line.startswith("prices of ") for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        assert any("once more to stop at once" in line for line in process.stderr)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 130
+        assert time.monotonic() - asked < 2
+
+
+def test_a_finished_study_returns_without_jax(tmp_path: Path):
+    done = run("tune", SMOKE, "--run-dir", tmp_path / "run", cwd=tmp_path)
+    assert done.returncode == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    script = f"""
+import sys
+from momentum_opt.cli.app import main
+try:
+    main(["tune", {str(SMOKE)!r}, "--run-dir", {str(tmp_path / "run")!r}])
+finally:
+    sys.stderr.write("JAX" if "jax" in sys.modules else "light")
+"""
+    again = subprocess.run(
+        [*command()[:1], "-c", script], capture_output=True, text=True, env=environment(), timeout=120, check=False
+    )
+    assert again.returncode == 0
+    assert again.stdout == done.stdout
+    assert again.stderr == "light"
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of 300 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", place], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+def test_a_full_disk(storage: str, small_disk: Path, tmp_path: Path):
+    folder = small_disk / "run"
+    database = ("--storage", f"sqlite:///{small_disk}/study.db") if storage == "sqlite" else ()
+    done = run("tune", SMOKE, "--run-dir", folder, "--trials", "100000", *database, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    (error,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert re.search(r"last batch cannot be (written|saved) .*; the trials before it are safe", error)
+    assert "Traceback" not in done.stderr
+    said = [int(number) for number in re.findall(r"(\d+)/100000 trials", (folder / "log.txt").read_text())]
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    total = said[-1] + 3 * BATCH
+    more = run("tune", SMOKE, "--run-dir", folder, "--trials", str(total), *database, cwd=tmp_path)
+    assert more.returncode == 0, more.stderr
+    assert "warning" not in more.stderr
+    whole = tmp_path / "whole" / "run"
+    assert run("tune", SMOKE, "--run-dir", whole, "--trials", str(total), cwd=tmp_path).returncode == 0
+    assert_frame_equal(
+        pd.read_parquet(folder / "trials.parquet"), pd.read_parquet(whole / "trials.parquet"), check_exact=True
+    )
