@@ -102,7 +102,7 @@ def check_numbers(rows: TableRows, name: str, good: NDArray[np.bool_], asked: st
     Raises:
         DataError: one is not, with `asked` as what they must be.
     """
-    values: Float64[np.ndarray, "row"] = rows.columns[name].astype(np.float64)
+    values: Float64[np.ndarray, row] = rows.columns[name].astype(np.float64)
     wrong = np.flatnonzero(~good)
     if len(wrong):
         at = int(wrong[0])

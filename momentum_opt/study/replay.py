@@ -22,8 +22,11 @@ from momentum_opt.metrics.path import SlicePath
 from momentum_opt.metrics.registry import evaluate
 from momentum_opt.pool.arbitrage import perfect_arbitrage_reserves
 from momentum_opt.pool.costs import Income
-from momentum_opt.pool.reserves import reserves_with_costs
+from momentum_opt.pool.reserves import Flow, reserves_with_costs
+from momentum_opt.simulation.cost_inputs import VaryingCosts, start_swaps, swap_spans
+from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import simulate
+from momentum_opt.simulation.external_bars import ExternalBars, external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
@@ -49,7 +52,10 @@ class Replay:
         weights: (time, asset) as the pool shows them.
         reserves: (time, asset) in tokens.
         fees_earned: period → `liquidity_providers` (noise traders' fees included) and `protocol`, in the numeraire.
-        baselines: name of `BASELINES` → (time,) value of the same first money, never re-based.
+        trades: period → outside trades `done` and `refused` by the pool; None where the run has none.
+        lp_supply: (time,) pool tokens there are, as a multiple of those at minute 0; None where they never change.
+        baselines: name of `BASELINES` → (time,) value of the same first money, never re-based. With an LP supply it
+            compares with `value_of_first_tokens`.
         objectives: the objective's value or values, as a tune reports them.
         metrics: period → metric → number; NaN or infinite where unavailable.
         baseline_metrics: period → baseline → metric → number; each baseline starts anew with the period, holding the
@@ -60,10 +66,17 @@ class Replay:
     weights: NDArray[np.float64]
     reserves: NDArray[np.float64]
     fees_earned: Mapping[str, Mapping[str, float]]
+    trades: Mapping[str, Mapping[str, int]] | None
+    lp_supply: NDArray[np.float64] | None
     baselines: Mapping[str, NDArray[np.float64]]
     objectives: tuple[float, ...]
     metrics: Mapping[str, Metrics]
     baseline_metrics: Mapping[str, Mapping[str, Metrics]]
+
+    @property
+    def value_of_first_tokens(self) -> NDArray[np.float64]:
+        """(time,) what the pool tokens of minute 0 are worth, which is what all metrics are about."""
+        return self.value if self.lp_supply is None else self.value / self.lp_supply
 
 
 class _Outputs(NamedTuple):
@@ -74,6 +87,25 @@ class _Outputs(NamedTuple):
     baseline_metrics: dict[str, dict[str, dict[str, Array]]]
 
 
+class _Environment(NamedTuple):
+    """Costs and what others do, bar by bar, for the pool of constant weights."""
+
+    costs: VaryingCosts
+    flow: Flow
+
+
+def _environment(external: ExternalBars, spec: SimulationSpec) -> _Environment:
+    outside = start_swaps(external)
+    return _Environment(
+        VaryingCosts(**{name: jnp.asarray(values) for name, values in external.costs.items()}),
+        Flow(
+            lp_supply=None if external.supply is None else jnp.asarray(external.supply),
+            swaps=None if outside is None else outside.swaps,
+            spans=swap_spans(external, spec),
+        ),
+    )
+
+
 def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay:
     """Simulate `params` on `market` at every bar, in float64.
 
@@ -82,13 +114,17 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         ConfigError: a period is no multiple of the market's bar.
     """
     check_params(params, fingerprint)
-    spec = simulation_spec(fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days)
+    spec = simulation_spec(
+        fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days, external=market.external
+    )
+    external = external_bars(market, spec.n_bars)
     outputs = _replay(
         spec,
         replace(score_spec(fingerprint, spec), cadence=Cadence.MINUTE),
         _named_periods(fingerprint),
-        market_arrays(market.prices, market.start_row, spec),
-        minute_inputs(market.prices, market.start_row, spec),
+        market_arrays(market.prices, market.start_row, spec, external),
+        minute_inputs(market.prices, market.start_row, spec, external),
+        _environment(external, spec),
         settings_of(fingerprint, jnp.float64),
         penalties_of(fingerprint, jnp.float64),
         jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)),
@@ -103,6 +139,8 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         fees_earned={
             name: _earned(host.minutes.income, days, spec.bars_per_day) for name, days in _named_periods(fingerprint)
         },
+        trades=_trades(host.minutes.refused, external, fingerprint, spec),
+        lp_supply=external.supply,
         baselines={name: np.asarray(host.baselines[name]) for name in BASELINES},
         objectives=tuple(float(value) for value in host.objectives),
         metrics={name: {metric: float(host.metrics[name][metric]) for metric in METRICS} for name in periods},
@@ -121,6 +159,20 @@ def _earned(income: Income | None, days: Days, bars_per_day: int) -> Mapping[str
     return {name: float(np.asarray(amount)[first:end].sum()) for name, amount in income._asdict().items()}
 
 
+def _trades(
+    refused: Array | None, external: ExternalBars, fingerprint: Fingerprint, spec: SimulationSpec
+) -> Mapping[str, Mapping[str, int]] | None:
+    if refused is None or external.trades is None:
+        return None
+    counts: dict[str, Mapping[str, int]] = {}
+    for name, days in _named_periods(fingerprint):
+        first, end = (day * spec.bars_per_day for day in days)
+        given = int(((external.trades.bar >= first) & (external.trades.bar < end)).sum())
+        turned_away = round(float(np.asarray(refused)[first:end].sum()))
+        counts[name] = {"done": given - turned_away, "refused": turned_away}
+    return counts
+
+
 def _named_periods(fingerprint: Fingerprint) -> tuple[tuple[str, Days], ...]:
     periods = fingerprint.periods
     named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
@@ -134,21 +186,23 @@ def _replay(
     periods: tuple[tuple[str, Days], ...],
     arrays: MarketArrays,
     inputs: MinuteInputs,
+    environment: _Environment,
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
 ) -> _Outputs:
     path = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
     assert path.blocks is not None
-    minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs)
+    at_start = path.at_start if isinstance(path, CostPath) else None
+    minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
-    constant = _constant_weight_value(candidates.initial_weights, prices, settings, spec)
+    constant = _constant_weight_value(candidates.initial_weights, prices, settings, environment, spec)
     bars = spec.bars_per_day
 
     def held(first_bar: int) -> dict[str, Array]:
         """Values of the baselines that hold, bought at `first_bar`; (time,)."""
-        uniform = minutes.value[first_bar] * jnp.mean(prices / prices[first_bar], axis=1)
-        return {"hodl": prices @ minutes.reserves[first_bar], "uniform_hodl": uniform}
+        uniform = minutes.value_of_first_tokens[first_bar] * jnp.mean(prices / prices[first_bar], axis=1)
+        return {"hodl": prices @ minutes.reserves_of_first_tokens(first_bar), "uniform_hodl": uniform}
 
     metrics: dict[str, dict[str, Array]] = {}
     baseline_metrics: dict[str, dict[str, dict[str, Array]]] = {}
@@ -170,15 +224,21 @@ def _replay(
 
 
 def _constant_weight_value(
-    weights: Float[Array, " asset"], prices: Float[Array, "time asset"], settings: Settings, spec: SimulationSpec
+    weights: Float[Array, " asset"],
+    prices: Float[Array, "time asset"],
+    settings: Settings,
+    environment: _Environment,
+    spec: SimulationSpec,
 ) -> Float[Array, " time"]:
-    """Value of the pool that keeps its initial weights, at the same costs."""
+    """Value of the pool that keeps its initial weights, at the same costs, trades and supply; per first pool token."""
     kept = jnp.broadcast_to(weights, prices.shape)
-    if spec.engine == "with_costs":
-        reserves = reserves_with_costs(kept, prices, settings.initial_pool_value, settings.costs, spec.arb)
-    else:
+    if spec.engine != "with_costs":
         reserves = perfect_arbitrage_reserves(kept, prices, settings.initial_pool_value, spec.arb)
-    return jnp.sum(reserves * prices, axis=1)
+        return jnp.sum(reserves * prices, axis=1)
+    costs, flow = environment.costs.over(settings.costs), environment.flow
+    reserves = reserves_with_costs(kept, prices, settings.initial_pool_value, costs, spec.arb, flow)
+    value = jnp.sum(reserves * prices, axis=1)
+    return value if flow.lp_supply is None else value / flow.lp_supply
 
 
 def _curve_path(curve: Float[Array, " time"], bars_per_day: int) -> SlicePath:
