@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -102,7 +102,7 @@ def check_numbers(rows: TableRows, name: str, good: NDArray[np.bool_], asked: st
     Raises:
         DataError: one is not, with `asked` as what they must be.
     """
-    values: Float64[np.ndarray, row] = rows.columns[name].astype(np.float64)
+    values = rows.columns[name].astype(np.float64)
     wrong = np.flatnonzero(~good)
     if len(wrong):
         at = int(wrong[0])
@@ -110,7 +110,7 @@ def check_numbers(rows: TableRows, name: str, good: NDArray[np.bool_], asked: st
         raise DataError(f"{rows.where(at)}: `{name}` is {found}{_more(len(wrong))}; it must be {asked}: mend the row")
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Path) -> Any:
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file; give the path of a .parquet or .csv file")
     try:
@@ -147,7 +147,7 @@ def _check_columns(path: Path, names: Sequence[str], wanted: Mapping[str, Kind])
         raise DataError(problems)
 
 
-def _times(path: Path, table: pa.Table) -> Int64[np.ndarray, "row"]:
+def _times(path: Path, table: Any) -> Int64[np.ndarray, "row"]:
     column = table.column("unix")
     if not pa.types.is_integer(column.type):
         raise DataError(
@@ -163,7 +163,7 @@ def _times(path: Path, table: pa.Table) -> Int64[np.ndarray, "row"]:
     return unix
 
 
-def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> Float64[np.ndarray, "row"]:
+def _numbers(path: Path, name: str, column: Any) -> Float64[np.ndarray, "row"]:
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return column.cast(pa.float64()).to_numpy().astype(np.float64)
@@ -184,7 +184,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _tokens(path: Path, name: str, column: pa.ChunkedArray) -> NDArray[np.object_]:
+def _tokens(path: Path, name: str, column: Any) -> NDArray[np.object_]:
     try:
         return np.array(column.cast(pa.string()).to_pylist(), dtype=object)
     except pa.ArrowException:

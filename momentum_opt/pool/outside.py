@@ -28,7 +28,7 @@ class Span(NamedTuple):
     """The swaps of a bar, as a part of the list."""
 
     first: Int[Array, "*bar"]
-    count: Int[Array, "*bar"]
+    length: Int[Array, "*bar"]
 
 
 class SwapOutcome(NamedTuple):
@@ -84,4 +84,4 @@ def outside_swaps(
 
     none = jnp.zeros_like(reserves[0])
     start = SwapOutcome(reserves, Income(none, none), none)
-    return jax.lax.fori_loop(span.first, span.first + span.count, one, start)
+    return jax.lax.fori_loop(span.first, span.first + span.length, one, start)

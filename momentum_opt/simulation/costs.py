@@ -216,7 +216,7 @@ def step(
     assert at.span is not None
     span, idle = at.span, SwapOutcome(outcome.reserves, Income(none, none), none)
     traded = jax.lax.cond(
-        span.count > 0, lambda: outside_swaps(idle.reserves, prices, weights, costs, swaps, span), lambda: idle
+        span.length > 0, lambda: outside_swaps(idle.reserves, prices, weights, costs, swaps, span), lambda: idle
     )
     income = Income(*map(jnp.add, outcome.income, traded.income))
     return Holdings(traded.reserves, arb_weights), Outcome(traded.reserves, income, outcome.reach), traded.refused

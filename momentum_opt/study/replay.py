@@ -7,7 +7,7 @@ reads, so that comparing the two checks both.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -160,7 +160,7 @@ def _earned(income: Income | None, days: Days, bars_per_day: int) -> Mapping[str
 
 
 def _trades(
-    refused: Array | None, external: ExternalBars, fingerprint: Fingerprint, spec: SimulationSpec
+    refused: Any, external: ExternalBars, fingerprint: Fingerprint, spec: SimulationSpec
 ) -> Mapping[str, Mapping[str, int]] | None:
     if refused is None or external.trades is None:
         return None
