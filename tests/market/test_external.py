@@ -202,7 +202,7 @@ def test_wrong_trades(market: Market, tmp_path: Path, columns: dict[str, Any], s
 
 def test_trades_that_go_back_in_time(market: Market, tmp_path: Path) -> None:
     path = table(
-        tmp_path / "trades.csv", unix=[START + 1, START], token_in=["AAA", "AAA"], token_out=["BBB"] * 2, amount_in=[1, 2]
+        tmp_path / "trades.csv", unix=[START + 1, START], token_in=["AAA"] * 2, token_out=["BBB"] * 2, amount_in=[1] * 2
     )
     assert "row 1 (2023-01-02 00:00 UTC): times are not sorted" in refusal(market, "trades", path)
 
