@@ -12,7 +12,7 @@ from momentum_opt.api.prices import market_of
 from momentum_opt.api.replaying import check_replay
 from momentum_opt.errors import DataError, ParamsError
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint
-from momentum_opt.market import Market, hash_rows
+from momentum_opt.market import Market, hash_external, hash_rows
 from momentum_opt.results.best import RecordedResult, objective_section, read_params_file, recorded_result, versions
 from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import internal_form, parse_params, readable_form
@@ -123,12 +123,23 @@ def _fingerprint_of(
 
 
 def check_same_prices(recorded: RecordedResult, market: Market, what: str, otherwise: str) -> None:
-    """Compare the rows that a result used with the same rows of the files now.
+    """Compare the rows that a result used with the same rows of the files now: prices, and files of costs.
 
     Raises:
-        DataError: they differ; `what` was made with others, and `otherwise` is another way out than the old prices.
+        DataError: they differ; `what` was made with others, and `otherwise` is another way out than the old files.
     """
     root = market.files[0].path.parent
+    changed_costs = [
+        f"{paths[file.name]}: costs.{file.name} is"
+        for paths in [{file.name: file.path for file in market.external.files}]
+        for file in recorded.costs
+        if file.name in paths and hash_external(file.name, paths[file.name], file.from_ms, file.until_ms) != file.sha256
+    ]
+    if changed_costs:
+        raise DataError(
+            f"{' and '.join(changed_costs)} not what {what} was made with; name the old file with "
+            f"--set costs.NAME=FILE{otherwise}"
+        )
     changed = [
         file.token for file in recorded.files if hash_rows(root, file.token, file.first_ms, file.last_ms) != file.sha256
     ]
@@ -147,7 +158,9 @@ def _summary(fingerprint: Fingerprint, market: Market, params: ParamSet, replaye
         "metrics": replayed.metrics,
         "baselines": replayed.baseline_metrics,
         "fees_earned": replayed.fees_earned,
+        **({} if replayed.trades is None else {"trades": replayed.trades}),
         "final_value": float(replayed.value[-1]),
+        **({} if replayed.lp_supply is None else {"final_first_lp_value": float(replayed.value_of_first_tokens[-1])}),
         "digest": fingerprint.digest,
         "data": prices_record(market),
         "versions": versions(),

@@ -72,7 +72,23 @@ def data_lines(document: Document) -> list[str]:
         f"{file['filled_minutes']:,} minutes filled"
         for file in data["files"]
     ]
+    lines += [f"costs.{file['name']}: {file['rows']:,} rows of {file['file']}" for file in data.get("costs", ())]
+    lines += left_out_notes(data.get("costs", ()))
+    for period, count in document.get("trades", {}).items():
+        lines.append(
+            f"outside trades in {period}: {count['done']:,} done, {count['refused']:,} larger than the pool takes"
+        )
     return [*lines, f"burn-in: {data['burn_in_days']} days of history before the start"]
+
+
+def left_out_notes(costs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each file of trades of which some lie outside the window."""
+    return [
+        f"note: costs.{file['name']}: {file['left_out']:,} of {file['rows'] + file['left_out']:,} trades lie outside "
+        "the window and are left out"
+        for file in costs
+        if file["left_out"]
+    ]
 
 
 def objective_line(document: Document) -> str:

@@ -143,8 +143,10 @@ def _opening(
     fingerprint: "Fingerprint", folder: "RunFolder", market: "Market", space: "SearchSpace", workers: int
 ) -> "Iterator[str]":
     """What a user should know before the first batch."""
+    from momentum_opt.cli.render import left_out_notes
     from momentum_opt.device import describe_devices
     from momentum_opt.fingerprint import choose_engine
+    from momentum_opt.results.run_folder import prices_record
 
     engine = choose_engine(fingerprint, market.bar_minutes)
     yield f"run folder {folder.path}, digest {fingerprint.digest}"
@@ -154,6 +156,7 @@ def _opening(
     short = "" if market.burn_in_days >= asked else f" of the {asked} that max_memory_days asks for"
     yield f"prices of {'/'.join(market.tokens)}; {market.burn_in_days} days of history before the start{short}"
     yield from (f"note: {note}" for note in space.notes)
+    yield from left_out_notes(prices_record(market)["costs"])
 
 
 def _append(log: Path, line: str) -> None:

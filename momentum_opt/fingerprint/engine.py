@@ -23,9 +23,12 @@ class EngineChoice:
 
 def choose_engine(fingerprint: Fingerprint, bar_minutes: int = 1) -> EngineChoice:
     """The engine of SPEC §8 that runs `fingerprint` on bars of `bar_minutes`."""
-    if fingerprint.costs.has_costs:
-        return EngineChoice("with_costs", "trades cost something, so the arbitrages are simulated one after another")
-    pool, every = fingerprint.pool, fingerprint.costs.arb_minutes(bar_minutes)
+    costs = fingerprint.costs
+    if costs.has_costs:
+        charged = any(value != 0 for value in (costs.fees, costs.gas_cost, costs.arb_fees))
+        cause = "trades cost something" if charged else "others trade with the pool or change its supply"
+        return EngineChoice("with_costs", f"{cause}, so the arbitrages are simulated one after another")
+    pool, every = fingerprint.pool, costs.arb_minutes(bar_minutes)
     if pool.weight_interpolation_method != "linear":
         return EngineChoice("in_chunk", f"{pool.weight_interpolation_method} interpolation has no closed form")
     periods = {

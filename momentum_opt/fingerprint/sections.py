@@ -106,6 +106,12 @@ class Costs(Section):
         return bar_minutes if self.arb_frequency == 1 else self.arb_frequency
 
     @property
+    def files(self) -> Mapping[str, Path]:
+        """The files that stand in place of numbers, and those of trades and LP supply; by key."""
+        values = {name: getattr(self, name) for name in ("fees", "gas_cost", "arb_fees", "trades", "lp_supply")}
+        return {name: value for name, value in values.items() if isinstance(value, Path)}
+
+    @property
     def has_costs(self) -> bool:
         """Whether the engine with costs is needed; noise and the protocol's split alone act on nothing."""
         # A path is never equal to 0, so a file counts as a cost.

@@ -1,8 +1,21 @@
 """Price files in, all tokens on one time grid out (SPEC §2). No JAX, no configuration."""
 
+from momentum_opt.market.external import External, ExternalFile
 from momentum_opt.market.load import hash_rows, load_market
+from momentum_opt.market.load_external import hash_external, with_external
 from momentum_opt.market.model import Market, TokenFile
 from momentum_opt.market.sample import write_sample
 from momentum_opt.market.synthetic import Recipe
 
-__all__ = ["Market", "Recipe", "TokenFile", "hash_rows", "load_market", "write_sample"]
+__all__ = [
+    "External",
+    "ExternalFile",
+    "Market",
+    "Recipe",
+    "TokenFile",
+    "hash_external",
+    "hash_rows",
+    "load_market",
+    "with_external",
+    "write_sample",
+]

@@ -1,11 +1,12 @@
 """What the loader hands on: prices of all tokens on one grid, and what was read and filled in each file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int64
 
+from momentum_opt.market.external import External
 from momentum_opt.units import MINUTES_PER_DAY, MS_PER_MINUTE
 
 
@@ -48,6 +49,7 @@ class Market:
         start_row: row of the window's start.
         burn_in_days: whole days of prices before the start; fewer than asked where history is short.
         files: one per token, in the order of `tokens`.
+        external: varying costs, outside trades and LP supply of the window, where files of them were read.
     """
 
     tokens: tuple[str, ...]
@@ -57,6 +59,7 @@ class Market:
     start_row: int
     burn_in_days: int
     files: tuple[TokenFile, ...]
+    external: External = field(default_factory=External)
 
     @property
     def bars_per_day(self) -> int:

@@ -101,7 +101,7 @@ def open_price_file(root: Path, token: str) -> PriceFile:
     """
     path = _find(root, token)
     with _reading(path) as parquet:
-        index = _range_index(parquet)
+        index = range_index(parquet)
         if problems := _column_problems(path, parquet, index):
             raise DataError(problems)
         file = PriceFile(token, path, tuple(_row_groups(path, parquet, index)), index)
@@ -174,7 +174,8 @@ def _reading(path: Path) -> Generator[pq.ParquetFile, None, None]:
         raise DataError(f"{path}: not a readable parquet file ({reason}); export or download it again") from error
 
 
-def _range_index(parquet: pq.ParquetFile) -> range | None:
+def range_index(parquet: pq.ParquetFile) -> range | None:
+    """The times, where pandas kept an evenly spaced index named `unix` as three numbers and no column."""
     metadata: dict[str, Any] = parquet.schema_arrow.pandas_metadata or {}
     for index in metadata.get("index_columns", ()):
         if isinstance(index, dict) and index.get("kind") == "range" and index.get("name") == "unix":

@@ -34,7 +34,7 @@ def lowest(values: Float[Array, "*shape"], axis: int = 0) -> Float[Array, "*less
 def percentile(values: Float[Array, "*shape"], percent: float, axis: int = 0) -> Float[Array, "*less"]:
     """Percentile along `axis` with linear interpolation, as numpy's default; NaN where a value is NaN or none is there.
 
-    With candidates behind `axis` the two order statistics are found by bisection (`_separator`): XLA's sort on a CPU is
+    With candidates behind `axis` the two order statistics are found by bisection (`separator`): XLA's sort on a CPU is
     several times slower along a strided axis. A single path is sorted, which compiles several times faster. Both are
     exact, and differentiable in the values they are made of.
     """
@@ -45,8 +45,8 @@ def percentile(values: Float[Array, "*shape"], percent: float, axis: int = 0) ->
         return jnp.percentile(values, percent, axis=axis)
     position = percent / 100.0 * (count - 1)
     rank = math.floor(position)
-    keys = _ordered_keys(lax.stop_gradient(values))
-    low_side = keys <= _separator(keys, rank, axis)
+    keys = ordered_keys(lax.stop_gradient(values))
+    low_side = keys <= separator(keys, rank, axis)
     lower = jnp.max(jnp.where(low_side, values, -jnp.inf), axis=axis)
     above = jnp.min(jnp.where(low_side, jnp.inf, values), axis=axis)
     tied = (jnp.sum(low_side, axis=axis) > rank + 1) | (rank + 1 >= count)
@@ -55,14 +55,14 @@ def percentile(values: Float[Array, "*shape"], percent: float, axis: int = 0) ->
     return jnp.where(jnp.any(jnp.isnan(values), axis=axis), jnp.nan, result)
 
 
-def _ordered_keys(values: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
+def ordered_keys(values: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
     """Integers in the order of the floats: the bits of a float, with all but the sign flipped where it is negative."""
     integer = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
     bits = lax.bitcast_convert_type(values, integer)
     return jnp.where(bits < 0, bits ^ jnp.iinfo(integer).max, bits)
 
 
-def _separator(keys: Int[Array, "*shape"], rank: int, axis: int) -> Int[Array, "*kept"]:
+def separator(keys: Int[Array, "*shape"], rank: int, axis: int) -> Int[Array, "*kept"]:
     """A key with the order statistic `rank` (from 0) as the largest one at or below it; `axis` is kept with length 1.
 
     Bisection on integers: `high` always has more than `rank` keys at or below it, and `low − 1` at most `rank`. A row

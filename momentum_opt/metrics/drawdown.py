@@ -21,33 +21,55 @@ class Drawdowns(NamedTuple):
 
 def greatest_draw_down(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
     """The lowest fall below the first value, min(v − v_0)/v_0."""
-    minute = required(path.minute, "minute")
-    return (lowest(minute) - minute[0]) / minute[0]
+    first = path.daily[0]
+    if path.summary is not None:
+        return (lowest(required(path.summary.lowest, "summary")) - first) / first
+    return (lowest(required(path.minute, "minute")) - first) / first
 
 
 def max_drawdown(path: SlicePath, bars_per_day: int) -> PerCandidate:
     """The min over all minutes of (v − running max)/running max."""
-    return _drawdowns(path, bars_per_day, whole_days(path)).worst[0]
+    return _worst(path, bars_per_day, whole_days(path))[0]
 
 
 def weekly_max_drawdown(path: SlicePath, bars_per_day: int) -> PerCandidate:
     """The same inside complete blocks of 7 days; the worst of all."""
-    return lowest(_drawdowns(path, bars_per_day, DAYS_PER_WEEK).worst)
+    return lowest(_worst(path, bars_per_day, DAYS_PER_WEEK))
 
 
 def ulcer(path: SlicePath, bars_per_day: int) -> PerCandidate:
     """−mean over blocks of 30 days of √mean(drawdown²)."""
-    return -jnp.mean(jnp.sqrt(_drawdowns(path, bars_per_day, DAYS_PER_MONTH).mean_square), axis=0)
+    if path.summary is None:
+        mean_square = _drawdowns(path, bars_per_day, DAYS_PER_MONTH).mean_square
+    else:
+        squares = required(path.summary.tracks[0].squares, "summary")
+        mean_square = in_blocks(squares, DAYS_PER_MONTH)[:, -1] / (DAYS_PER_MONTH * bars_per_day)
+    return -jnp.mean(jnp.sqrt(mean_square), axis=0)
 
 
 def sterling(path: SlicePath, bars_per_day: int) -> PerCandidate:
     """((1 + total return)^A − 1) / −mean over blocks of 30 days of the worst drawdown."""
-    return yearly_return(path) / -jnp.mean(_drawdowns(path, bars_per_day, DAYS_PER_MONTH).worst, axis=0)
+    return yearly_return(path) / -jnp.mean(_worst(path, bars_per_day, DAYS_PER_MONTH), axis=0)
 
 
 def calmar(path: SlicePath, bars_per_day: int) -> PerCandidate:
     """((1 + total return)^A − 1) / −(worst drawdown of the whole slice)."""
     return yearly_return(path) / -max_drawdown(path, bars_per_day)
+
+
+def _worst(path: SlicePath, bars_per_day: int, days: int) -> Float[Array, "block *batch"]:
+    """The worst drawdown inside consecutive blocks of `days` whole days.
+
+    From day to day: each day's own, and the fall to its lowest value from the highest of the block's earlier days.
+    """
+    if path.summary is None:
+        return _drawdowns(path, bars_per_day, days).worst
+    low, high, fall = (
+        in_blocks(required(part, "summary"), days)
+        for part in (path.summary.lowest, path.summary.highest, path.summary.fall)
+    )
+    peak = lax.cummax(high, axis=1)[:, :-1]
+    return lowest(jnp.concatenate([fall, (low[:, 1:] - peak) / peak], axis=1), axis=1)
 
 
 def _drawdowns(path: SlicePath, bars_per_day: int, days: int) -> Drawdowns:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from momentum_opt.arrays import Array, Float, PerCandidate
+from momentum_opt.metrics.summary import SliceSummary
 
 
 class SlicePath(NamedTuple):
@@ -20,13 +21,16 @@ class SlicePath(NamedTuple):
     day_end: Float[Array, "day *batch"] | None = None
     """Value at the last bar of each day; entry i is bar (i + 1)D − 1. From Cadence.DAY_END on."""
     minute: Float[Array, "time *batch"] | None = None
-    """Value at every bar: k·D of them. Cadence.MINUTE only."""
+    """Value at every bar: k·D of them. Cadence.MINUTE only, unless there is a summary of them."""
 
     # What holding would have come to; from Cadence.LAST_MINUTE on.
     hodl_last: Float[Array, "*batch"] | None = None
     """Σ R_0 p_end: the slice's first reserves at the last bar's prices."""
     uniform_hodl_last: Float[Array, "*batch"] | None = None
     """Σ_i v_0/(n p_0i) p_end,i: equal values of all tokens bought at the first bar, at the last bar's prices."""
+
+    summary: SliceSummary | None = None
+    """In place of `minute`: what the minute metrics that were asked for need of every day."""
 
 
 MetricFunction: TypeAlias = Callable[[SlicePath, int], PerCandidate]

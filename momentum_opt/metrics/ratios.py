@@ -26,6 +26,9 @@ def daily_sharpe(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: A
 
 def sharpe(path: SlicePath, bars_per_day: int) -> PerCandidate:
     """√525600 · mean/std of minute returns (√(365 D) for other bars)."""
+    if path.summary is not None:
+        mean, std = _pooled_moments(path, bars_per_day)
+        return math.sqrt(DAYS_PER_YEAR * bars_per_day) * mean / std
     return _sharpe(returns(required(path.minute, "minute")), DAYS_PER_YEAR * bars_per_day)
 
 
@@ -38,3 +41,15 @@ def sortino(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
 
 def _sharpe(steps: Float[Array, "time *batch"], steps_per_year: int) -> PerCandidate:
     return math.sqrt(steps_per_year) * jnp.mean(steps, axis=0) / jnp.std(steps, axis=0)
+
+
+def _pooled_moments(path: SlicePath, bars_per_day: int) -> tuple[PerCandidate, PerCandidate]:
+    """Mean and population std of all minute returns: those inside the days, summed up, and those between days."""
+    assert path.summary is not None
+    means, spreads = required(path.summary.mean, "summary"), required(path.summary.spread, "summary")
+    between = path.daily[1:] / required(path.day_end, "day_end")[:-1] - 1.0
+    inside = bars_per_day - 1
+    count = inside * means.shape[0] + between.shape[0]
+    mean = (inside * jnp.sum(means, axis=0) + jnp.sum(between, axis=0)) / count
+    apart = jnp.sum(spreads + inside * (means - mean) ** 2, axis=0) + jnp.sum((between - mean) ** 2, axis=0)
+    return mean, jnp.sqrt(apart / count)

@@ -22,6 +22,9 @@ def cvar_95(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
 
 def block_var(path: SlicePath, bars_per_day: int, *, days: int, percent: float) -> PerCandidate:
     """Mean over blocks of the percentile of each block's own minute returns."""
+    if path.summary is not None:
+        tails = path.summary.tails if days == 1 else path.summary.tracks[0].tails
+        return jnp.mean(in_blocks(required(tails.get((days, percent)), "summary"), days)[:, -1], axis=0)
     blocks = in_blocks(required(path.minute, "minute"), days * bars_per_day)
     return jnp.mean(percentile(returns(blocks, axis=1), percent, axis=1), axis=0)
 

@@ -9,8 +9,8 @@ from momentum_opt.arrays import Array, Float
 from momentum_opt.pool.series import Functions
 from momentum_opt.pool.swap import Swap, Tokens, all_tokens, best_pair, kept, total
 
-Trade = Literal["pair", "all"]
-"""What an arbitrage trades: the best pair (fees > 0), or all tokens at once (fees = 0)."""
+Trade = Literal["pair", "all", "either"]
+"""What an arbitrage trades: the best pair (fees > 0), all tokens at once (fees = 0), or what the minute's fees ask."""
 
 CostValue = Float[Array, "*shape"]
 
@@ -81,10 +81,17 @@ def arbitrage_once(
 ) -> Outcome:
     """One arbitrage at `weights`."""
     worth = tuple(r * p / w for r, p, w in zip(reserves, prices, weights, strict=True))
-    if trade == "pair":
-        swap = best_pair(worth, weights, 1.0 - costs.fees, costs.unit, functions)
+
+    def pair() -> Swap:
+        return best_pair(worth, weights, 1.0 - costs.fees, costs.unit, functions)
+
+    def all_at_once() -> Swap:
+        return all_tokens(worth, weights, functions)
+
+    if trade == "either":
+        swap = jax.lax.cond(costs.fees > 0.0, pair, all_at_once)
     else:
-        swap = all_tokens(worth, weights, functions)
+        swap = pair() if trade == "pair" else all_at_once()
     return settle(reserves, prices, swap, costs)
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, Bool, Float
 from momentum_opt.pool.costs import Costs, arbitrage_minute
+from momentum_opt.pool.outside import Span, Swaps, outside_swap, outside_swaps
 from momentum_opt.pool.series import EXACT
 from momentum_opt.pool.swap import Tokens
 
@@ -24,6 +25,10 @@ class Flow(NamedTuple):
     """Number of the token paid in, number of the token paid out, amount in; no swap where the amount is 0."""
     lp_supply: Series | None = None
     """Pool tokens there are; a change scales all reserves."""
+    swaps: Swaps | None = None
+    """Outside swaps as a list, where a bar may have several; not differentiable, as their number is traced."""
+    spans: Span | None = None
+    """(time,) which swaps of the list are each bar's."""
 
 
 class _Bar(NamedTuple):
@@ -34,6 +39,7 @@ class _Bar(NamedTuple):
     acts: Bool[Array, ""]
     scale: Float[Array, ""]
     trade: Float[Array, " 3"]
+    span: Span | None
 
 
 def reserves_with_costs(
@@ -55,12 +61,17 @@ def reserves_with_costs(
         flow: outside swaps and changes of the supply.
     """
     time = weights.shape[0]
-    bars = _bars(weights, prices, costs, arb_frequency, flow or Flow())
+    flow = flow or Flow()
+    bars = _bars(weights, prices, costs, arb_frequency, flow)
 
     def at_bar(reserves: Tokens, bar: _Bar) -> tuple[Tokens, Float[Array, " asset"]]:
         reserves = tuple(reserve * bar.scale for reserve in reserves)
         reserves = jax.lax.cond(bar.acts, lambda: _arbitraged(reserves, bar), lambda: reserves)
         reserves = jax.lax.cond(bar.trade[2] > 0.0, lambda: _swapped(reserves, bar), lambda: reserves)
+        if flow.swaps is not None:
+            assert bar.span is not None
+            tokens = (tuple(bar.prices), tuple(bar.weights))
+            reserves = outside_swaps(reserves, *tokens, bar.costs, flow.swaps, bar.span).reserves
         return reserves, jnp.stack(reserves)
 
     first = tuple(weights[0] * initial_pool_value / prices[0])
@@ -75,7 +86,8 @@ def _bars(weights: Array, prices: Array, costs: Costs, every: int, flow: Flow) -
         scale = scale.at[1:].set(flow.lp_supply[1:] / flow.lp_supply[:-1])
     trades = jnp.zeros((len(bar), 3), weights.dtype) if flow.trades is None else flow.trades
     each = Costs(*(jnp.broadcast_to(jnp.asarray(cost, weights.dtype), bar.shape) for cost in costs))
-    return _Bar(prices, weights, weights[jnp.maximum(bar - every, 0)], each, bar % every == 0, scale, trades)
+    before = weights[jnp.maximum(bar - every, 0)]
+    return _Bar(prices, weights, before, each, bar % every == 0, scale, trades, flow.spans)
 
 
 def _arbitraged(reserves: Tokens, bar: _Bar) -> Tokens:
@@ -88,11 +100,6 @@ def _arbitraged(reserves: Tokens, bar: _Bar) -> Tokens:
 
 
 def _swapped(reserves: Tokens, bar: _Bar) -> Tokens:
-    """An outside trader's exact-in swap at the pool's fee; the protocol's share leaves in the token paid in."""
-    token_in, token_out, amount = bar.trade[0].astype(int), bar.trade[1].astype(int), bar.trade[2]
-    held = jnp.stack(reserves)
-    effective = (1.0 - bar.costs.fees) * amount
-    power = bar.weights[token_in] / bar.weights[token_out]
-    out = -held[token_out] * jnp.expm1(-power * jnp.log1p(effective / held[token_in]))
-    kept = amount * (1.0 - bar.costs.fees * bar.costs.protocol_fee_split)
-    return tuple(held.at[token_in].add(kept).at[token_out].add(-out))
+    token_in, token_out = bar.trade[0].astype(int), bar.trade[1].astype(int)
+    held, _ = outside_swap(jnp.stack(reserves), bar.weights, bar.costs, token_in, token_out, bar.trade[2])
+    return tuple(held)

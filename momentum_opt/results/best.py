@@ -100,12 +100,23 @@ class RecordedFile:
 
 
 @dataclass(frozen=True)
+class RecordedCosts:
+    """The rows of a file of the `costs` section that a result was made with."""
+
+    name: str
+    sha256: str
+    from_ms: int
+    until_ms: int
+
+
+@dataclass(frozen=True)
 class RecordedResult:
     """What a best.json says that a replay of it must meet."""
 
     root: Path
     burn_in_days: int
     files: tuple[RecordedFile, ...]
+    costs: tuple[RecordedCosts, ...]
     objectives: tuple[float, ...]
 
 
@@ -123,9 +134,13 @@ def recorded_result(document: Mapping[str, Any], path: Path) -> RecordedResult |
             RecordedFile(str(file["token"]), str(file["sha256"]), utc_ms(file["first"]), utc_ms(file["last"]))
             for file in data["files"]
         )
+        costs = tuple(
+            RecordedCosts(str(file["name"]), str(file["sha256"]), int(file["from_ms"]), int(file["until_ms"]))
+            for file in data.get("costs", ())
+        )
         tokens = sorted(document["fingerprint"]["tokens"])
         objectives = tuple(float(one) for one in (value if isinstance(value, list) else [value]))
-        recorded = RecordedResult(Path(data["root"]), int(data["burn_in_days"]), files, objectives)
+        recorded = RecordedResult(Path(data["root"]), int(data["burn_in_days"]), files, costs, objectives)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ParamsError(
             f"{path}: its data or objective section cannot be read ({type(error).__name__}: {error}); "

@@ -193,7 +193,7 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
         differing = [
             f"{key} {json.dumps(old, default=str)} → {json.dumps(new, default=str)}"
             for key, old, new in fingerprint_differences({**recorded["fingerprint"]}, identity["fingerprint"])
-        ] or _changed_prices(recorded["data"]["files"], identity["data"]["files"])
+        ] or _changed_files(recorded["data"], identity["data"])
         differing += _changed_warm_start(recorded.get(WARM_START, []), identity.get(WARM_START, []))
     except (KeyError, TypeError, AttributeError):
         raise RunFolderError(f"{where}: what it was made with cannot be read; {remedy}") from None
@@ -204,12 +204,15 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
         )
 
 
-def _changed_prices(recorded: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> list[str]:
-    old = {file["token"]: file["sha256"] for file in recorded}
+def _changed_files(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Price files and files of costs whose used rows are others: name, old digest → new one."""
+    named = [("files", "token", "prices of "), ("costs", "name", "costs.")]
     return [
-        f"prices of {file['token']} {old.get(file['token'], 'none')[:12]} → {file['sha256'][:12]}"
-        for file in now
-        if old.get(file["token"]) != file["sha256"]
+        f"{word}{file[key]} {old.get(file[key], 'none')[:12]} → {file['sha256'][:12]}"
+        for section, key, word in named
+        for old in [{file[key]: file["sha256"] for file in recorded.get(section, ())}]
+        for file in now[section]
+        if old.get(file[key]) != file["sha256"]
     ]
 
 
@@ -235,7 +238,10 @@ def _flat(known: WarmStarts) -> dict[str, float]:
 
 
 def prices_record(market: Market) -> dict[str, Any]:
-    """What a result records of its prices: root folder, bar, burn-in, and per file the digest of the used rows."""
+    """What a result records of its data: root folder, bar, burn-in, and per file the digest of the used rows.
+
+    `costs` lists the files of the `costs` section; their paths stand in the fingerprint.
+    """
     return {
         "root": str(market.files[0].path.parent.resolve()),
         "bar_minutes": market.bar_minutes,
@@ -251,6 +257,18 @@ def prices_record(market: Market) -> dict[str, Any]:
                 "filled_minutes": file.filled_minutes,
             }
             for file in market.files
+        ],
+        "costs": [
+            {
+                "name": file.name,
+                "file": str(file.path),
+                "sha256": file.sha256,
+                "from_ms": file.from_ms,
+                "until_ms": file.until_ms,
+                "rows": file.rows,
+                "left_out": file.left_out,
+            }
+            for file in market.external.files
         ],
     }
 

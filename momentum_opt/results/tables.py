@@ -175,11 +175,16 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
 
 
 def replay_table(replay: Replay, market: Market, bars: np.ndarray) -> pd.DataFrame:
-    """The chosen bars of a replay: time, values of pool and baselines, and price, weight and reserves per token."""
+    """The chosen bars of a replay: time, values of pool and baselines, and price, weight and reserves per token.
+
+    `value` and `reserves_T` are those of the whole pool; where its supply changes, `lp_supply` (1 at the start) and
+    `first_lp_value`, the worth of the pool tokens of the start, stand beside them.
+    """
     prices = market.prices[market.start_row :]
     table: dict[str, Any] = {
         "time": pd.to_datetime(market.times_ms[market.start_row :][bars], unit="ms", utc=True),
         "value": replay.value[bars],
+        **_supply_columns(replay, bars),
         **{f"{name}_value": values[bars] for name, values in replay.baselines.items()},
     }
     for column, token in enumerate(market.tokens):
@@ -187,6 +192,12 @@ def replay_table(replay: Replay, market: Market, bars: np.ndarray) -> pd.DataFra
         table[f"weight_{token}"] = replay.weights[bars, column]
         table[f"reserves_{token}"] = replay.reserves[bars, column]
     return pd.DataFrame(table)
+
+
+def _supply_columns(replay: Replay, bars: np.ndarray) -> dict[str, np.ndarray]:
+    if replay.lp_supply is None:
+        return {}
+    return {"lp_supply": replay.lp_supply[bars], "first_lp_value": replay.value_of_first_tokens[bars]}
 
 
 def daily_bars(market: Market) -> np.ndarray:

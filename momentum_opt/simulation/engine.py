@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
 from momentum_opt.simulation.closed_form import block_growth
-from momentum_opt.simulation.costs import CostPath, simulate_with_costs
+from momentum_opt.simulation.costs import CostPath, Reduction, simulate_with_costs
 from momentum_opt.simulation.in_chunk import arbitrage_path
 from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
 from momentum_opt.simulation.spec import SimulationSpec
@@ -61,7 +61,12 @@ class _Carry(NamedTuple):
 
 
 def simulate(
-    spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates, cadence: Cadence
+    spec: SimulationSpec,
+    arrays: MarketArrays,
+    settings: Settings,
+    candidates: Candidates,
+    cadence: Cadence,
+    reduction: Reduction | None = None,
 ) -> BoundaryPath | CostPath:
     """Run all candidates from start to the end of the last period; a lane that goes wrong stays in its lane.
 
@@ -72,9 +77,10 @@ def simulate(
         candidates: parameters, tokens first and candidates last; initial weights on the simplex, none under the floor
             (that is checked on the host).
         cadence: how much the metrics need; DAILY keeps log values only, MINUTE also what the rebuild needs.
+        reduction: with costs, what to make of each day's minute values instead of keeping what the rebuild needs.
     """
     if spec.engine == "with_costs":
-        return simulate_with_costs(spec, arrays, settings, candidates, cadence)
+        return simulate_with_costs(spec, arrays, settings, candidates, cadence, reduction)
     rule = rule_constants(candidates, settings, spec)
     chunk = warm_up(arrays.burn_in, candidates, rule, spec)
     weights = candidates.initial_weights

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array, Bool, Float, Int
-from momentum_opt.simulation.cost_inputs import CostInputs, cost_inputs
+from momentum_opt.simulation.cost_inputs import CostInputs, StartSwaps, cost_inputs, start_swaps
+from momentum_opt.simulation.external_bars import ExternalBars
 from momentum_opt.simulation.spec import SimulationSpec
 
 Prices = NDArray[np.float64]
@@ -67,6 +68,10 @@ class DayInputs(NamedTuple):
     """Prices at the last arbitrage at or before each day's last bar."""
     constant_weight: Float[Array, " day"] | None = None
     """log growth of the constant-weight pool since minute 0 at each day's first bar; where excess returns are asked."""
+    supply: Float[Array, " boundary"] | None = None
+    """Pool tokens there are at each boundary, as a multiple of those at minute 0; None: their number never changes."""
+    last_supply: Float[Array, " day"] | None = None
+    """The same at the last bar of each day."""
 
 
 class MarketArrays(NamedTuple):
@@ -76,17 +81,28 @@ class MarketArrays(NamedTuple):
     """Chunk prices before start, c_0 first; at least one row, the start itself where there is no history."""
     blocks: BlockInputs
     days: DayInputs
+    outside: StartSwaps | None = None
+    """Outside trades, for the engine with costs."""
 
 
-def market_arrays(prices: Prices, start_row: int, spec: SimulationSpec) -> MarketArrays:
+def market_arrays(
+    prices: Prices, start_row: int, spec: SimulationSpec, external: ExternalBars | None = None
+) -> MarketArrays:
     """Build the arrays of `spec` from prices (time, asset) on the bar grid; row `start_row` is minute 0.
 
-    Rows before `start_row` are history; rows after the simulated window are ignored.
+    Rows before `start_row` are history; rows after the simulated window are ignored. `external` is read by the engine
+    with costs only.
     """
+    external = external or ExternalBars()
     window = prices[start_row : start_row + spec.n_bars]
     first = start_row - spec.burn_in_chunks * spec.chunk
     burn_in = prices[first : start_row : spec.chunk] if spec.burn_in_chunks else window[:1]
-    return MarketArrays(burn_in=_as_input(burn_in), blocks=_block_inputs(window, spec), days=_day_inputs(window, spec))
+    return MarketArrays(
+        burn_in=_as_input(burn_in),
+        blocks=_block_inputs(window, spec, external),
+        days=_day_inputs(window, spec, external),
+        outside=start_swaps(external),
+    )
 
 
 def _as_input(array: NDArray[np.generic]) -> Array:
@@ -97,7 +113,7 @@ def _per_day(values: NDArray[np.generic], spec: SimulationSpec) -> Array:
     return _as_input(values.reshape(spec.n_days, spec.blocks_per_day, *values.shape[1:]))
 
 
-def _block_inputs(window: Prices, spec: SimulationSpec) -> BlockInputs:
+def _block_inputs(window: Prices, spec: SimulationSpec, external: ExternalBars) -> BlockInputs:
     number = np.arange(spec.n_blocks)
     per_chunk = spec.blocks_per_chunk
     offset = (number % per_chunk * spec.block).astype(np.float64)
@@ -111,7 +127,7 @@ def _block_inputs(window: Prices, spec: SimulationSpec) -> BlockInputs:
         mu0=None if mu0 is None else _per_day(mu0, spec),
         mu1=None if mu1 is None else _per_day(mu1, spec),
         arb=arbitrage_inputs(window, spec) if spec.engine == "in_chunk" else None,
-        cost=cost_inputs(window, spec) if spec.engine == "with_costs" else None,
+        cost=cost_inputs(window, spec, external) if spec.engine == "with_costs" else None,
     )
 
 
@@ -149,7 +165,7 @@ def arbitrage_inputs(window: Prices, spec: SimulationSpec) -> ArbitrageInputs:
     )
 
 
-def _day_inputs(window: Prices, spec: SimulationSpec) -> DayInputs:
+def _day_inputs(window: Prices, spec: SimulationSpec, external: ExternalBars) -> DayInputs:
     boundary = np.arange(spec.n_days + 1) * spec.bars_per_day
     end = boundary[1:] - 1
     padded = _with_end(window)
@@ -157,9 +173,12 @@ def _day_inputs(window: Prices, spec: SimulationSpec) -> DayInputs:
     def last_arbitrage(bar: NDArray[np.int64]) -> NDArray[np.int64]:
         return bar // spec.arb * spec.arb
 
+    supply = external.supply
     return DayInputs(
         price=_as_input(padded[boundary]),
         last_price=_as_input(padded[end]),
         arb_price=_as_input(padded[last_arbitrage(boundary)]),
         before_price=_as_input(padded[last_arbitrage(end)]),
+        supply=None if supply is None else _as_input(supply[np.minimum(boundary, spec.n_bars - 1)]),
+        last_supply=None if supply is None else _as_input(supply[end]),
     )

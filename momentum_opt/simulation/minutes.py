@@ -12,10 +12,12 @@ import numpy as np
 from momentum_opt.arrays import Array, Float, Int
 from momentum_opt.pool.costs import Costs, Income
 from momentum_opt.pool.interpolation import weight_path
-from momentum_opt.simulation.cost_inputs import CostInputs, cost_inputs, step_bars
+from momentum_opt.pool.outside import SwapOutcome, Swaps
+from momentum_opt.simulation.cost_inputs import CostInputs, cost_inputs, start_swaps, step_bars
 from momentum_opt.simulation.cost_minutes import rerun_blocks
 from momentum_opt.simulation.costs import CostBlockStart
 from momentum_opt.simulation.engine import BlockStart
+from momentum_opt.simulation.external_bars import ExternalBars
 from momentum_opt.simulation.in_chunk import arbitrage_path
 from momentum_opt.simulation.inputs import ArbitrageInputs, Prices, arbitrage_inputs
 from momentum_opt.simulation.spec import SimulationSpec
@@ -34,10 +36,14 @@ class MinuteInputs(NamedTuple):
     """With costs."""
     step_bar: Int[Array, "day block step"] | None
     """With costs: the bar of each step."""
+    swaps: Swaps | None
+    """With costs: outside trades."""
+    supply: Float[Array, " time"] | None
+    """Pool tokens there are at each bar, as a multiple of those at bar 0; None: their number never changes."""
     offset: Float[Array, "day block"]
     """Bars from the chunk's start to the block's."""
     last_arb: Int[Array, "day block bar"]
-    """How many of the block's arbitrages are not later than each bar."""
+    """How many of the block's arbitrages, or steps of the loop with costs, are not later than each bar."""
     price: Float[Array, "day block bar asset"]
     """Prices at each bar."""
     arb_price: Float[Array, "day block bar asset"]
@@ -55,37 +61,61 @@ class MinutePath(NamedTuple):
     """R_i p_i / V."""
     income: Income | None = None
     """(time, *batch) fees earned at every bar; None without costs."""
+    refused: Float[Array, "time *batch"] | None = None
+    """How many outside trades the pool refused at every bar; None where there are none."""
+    supply: Float[Array, " time"] | None = None
+    """Pool tokens there are at every bar, as a multiple of those at bar 0; None: their number never changes."""
+
+    @property
+    def value_of_first_tokens(self) -> Float[Array, "time *batch"]:
+        """What the pool tokens of bar 0 are worth at every bar: deposits and withdrawals of others do not move it."""
+        return self.value if self.supply is None else self.value / _beside(self.supply, self.value)
+
+    def reserves_of_first_tokens(self, bar: int) -> Float[Array, "asset *batch"]:
+        """The reserves at `bar` that belong to the pool tokens of bar 0."""
+        return self.reserves[bar] if self.supply is None else self.reserves[bar] / self.supply[bar]
 
 
-def minute_inputs(prices: Prices, start_row: int, spec: SimulationSpec) -> MinuteInputs:
+def minute_inputs(
+    prices: Prices, start_row: int, spec: SimulationSpec, external: ExternalBars | None = None
+) -> MinuteInputs:
     """Build the rebuild's arrays from prices (time, asset) on the bar grid; row `start_row` is minute 0."""
     window = prices[start_row : start_row + spec.n_bars]
     bar = np.arange(spec.n_bars)
     shape = (spec.n_days, spec.blocks_per_day, spec.block)
     offset = (np.arange(spec.n_blocks) % spec.blocks_per_chunk * spec.block).astype(np.float64)
-    first = (bar // spec.block * spec.block) // spec.arb
     costly = spec.engine == "with_costs"
+    every = spec.stride if costly else spec.arb
+    first = (bar // spec.block * spec.block) // every
+    external = external or ExternalBars()
+    outside = start_swaps(external)
     return MinuteInputs(
         arb=None if costly else arbitrage_inputs(window, spec),
-        cost=cost_inputs(window, spec) if costly else None,
+        cost=cost_inputs(window, spec, external) if costly else None,
         step_bar=jnp.asarray(step_bars(spec)) if costly else None,
+        swaps=None if outside is None else outside.swaps,
+        supply=None if external.supply is None else jnp.asarray(external.supply),
         offset=jnp.asarray(offset.reshape(shape[:2])),
-        last_arb=jnp.asarray((bar // spec.arb - first).reshape(shape)),
+        last_arb=jnp.asarray((bar // every - first).reshape(shape)),
         price=jnp.asarray(window.reshape(*shape, spec.n_assets)),
         arb_price=jnp.asarray(window[bar // spec.arb * spec.arb].reshape(*shape, spec.n_assets)),
     )
 
 
 def rebuild_minutes(
-    blocks: BlockStart | CostBlockStart, inputs: MinuteInputs, spec: SimulationSpec, costs: Costs | None = None
+    blocks: BlockStart | CostBlockStart,
+    inputs: MinuteInputs,
+    spec: SimulationSpec,
+    costs: Costs | None = None,
+    at_start: SwapOutcome | None = None,
 ) -> MinutePath:
     """Value, weights, reserves and shares at every bar, from the block starts of a MINUTE simulation.
 
-    `costs`, as they were simulated, are needed by the engine with costs only.
+    `costs`, as they were simulated, and what outside trades did `at_start`, are needed by the engine with costs only.
     """
     if isinstance(blocks, CostBlockStart):
         assert costs is not None
-        return _rerun(blocks, inputs, costs, spec)
+        return _rerun(blocks, inputs, costs, at_start, spec)
 
     def day(arguments: tuple[BlockStart, MinuteInputs]) -> MinutePath:
         return jax.vmap(lambda start, block: _rebuild_block(start, block, spec))(*arguments)
@@ -113,10 +143,16 @@ def _rebuild_block(start: BlockStart, block: MinuteInputs, spec: SimulationSpec)
     )
 
 
-def _rerun(blocks: CostBlockStart, inputs: MinuteInputs, costs: Costs, spec: SimulationSpec) -> MinutePath:
+def _rerun(
+    blocks: CostBlockStart, inputs: MinuteInputs, costs: Costs, at_start: SwapOutcome | None, spec: SimulationSpec
+) -> MinutePath:
     assert inputs.cost is not None
     assert inputs.step_bar is not None
-    found = rerun_blocks(blocks, inputs.cost, inputs.last_arb, inputs.step_bar, costs, spec)
+    found = rerun_blocks(blocks, inputs.cost, inputs.swaps, inputs.last_arb, inputs.step_bar, costs, spec)
+    if at_start is not None:
+        assert found.refused is not None
+        income = Income(*(bars.at[0].add(first) for bars, first in zip(found.income, at_start.income, strict=True)))
+        found = found._replace(income=income, refused=found.refused.at[0].add(at_start.refused))
 
     def shown(chunk: ChunkState, offset: Array) -> Array:
         tau = offset + jnp.arange(spec.block, dtype=offset.dtype)
@@ -132,4 +168,10 @@ def _rerun(blocks: CostBlockStart, inputs: MinuteInputs, costs: Costs, spec: Sim
         reserves=found.reserves,
         shares=worth / value[:, None],
         income=found.income,
+        refused=found.refused,
+        supply=inputs.supply,
     )
+
+
+def _beside(supply: Float[Array, " time"], values: Float[Array, "time *batch"]) -> Array:
+    return supply.reshape(-1, *(1,) * (values.ndim - 1))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from momentum_opt.errors import ConfigError
+from momentum_opt.errors import UsageError
 from momentum_opt.fingerprint import Fingerprint, check_bar, choose_engine
-from momentum_opt.fingerprint.sections import Costs
+from momentum_opt.market.external import External
 from momentum_opt.pool.costs import Trade
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.names import Interpolation
@@ -33,6 +33,8 @@ class SimulationSpec:
         use_alt_lamb: whether the gradient's denominator has a decay of its own.
         burn_in_chunks: chunk prices before start, c_0 included.
         trade: what an arbitrage trades, where it costs something.
+        every_bar: whether the loop with costs stops at every bar, for outside trades, changes of the supply or minute
+            values, and not at arbitrages only.
     """
 
     n_assets: int
@@ -46,6 +48,12 @@ class SimulationSpec:
     use_alt_lamb: bool
     burn_in_chunks: int
     trade: Trade = "pair"
+    every_bar: bool = False
+
+    @property
+    def stride(self) -> int:
+        """Bars from one step of the loop with costs to the next."""
+        return 1 if self.every_bar else self.arb
 
     @property
     def bar_minutes(self) -> int:
@@ -78,17 +86,27 @@ class SimulationSpec:
         return self.n_days * self.bars_per_day
 
 
-def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days: int) -> SimulationSpec:
+def simulation_spec(
+    fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days: int, external: External | None = None
+) -> SimulationSpec:
     """The static part of `fingerprint` on bars of `bar_minutes` with `burn_in_days` days of history before start.
 
+    Args:
+        fingerprint: the run.
+        bar_minutes: of the prices.
+        burn_in_days: days of prices before start.
+        external: what was read from the files that the fingerprint names.
+
     Raises:
-        ConfigError: a period is no multiple of the bar, or a cost is a file.
+        ConfigError: a period is no multiple of the bar.
+        UsageError: the fingerprint names a file that was not read.
     """
     check_bar(fingerprint, bar_minutes)
     pool, costs = fingerprint.pool, fingerprint.costs
-    files = [name for name in ("fees", "gas_cost", "arb_fees", "trades", "lp_supply") if _is_file(costs, name)]
-    if files:
-        raise ConfigError([f"costs.{name}: files are not simulated by this version; give a number" for name in files])
+    external = external or External()
+    unread = sorted(costs.files.keys() ^ external.names)
+    if unread:
+        raise UsageError(f"costs.{unread[0]}: its file and what was read do not belong together; take `market_of`")
     return SimulationSpec(
         n_assets=fingerprint.n_assets,
         n_days=fingerprint.periods.total_days,
@@ -100,13 +118,14 @@ def simulation_spec(fingerprint: Fingerprint, *, bar_minutes: int, burn_in_days:
         engine=choose_engine(fingerprint, bar_minutes).name,
         use_alt_lamb=pool.use_alt_lamb,
         burn_in_chunks=MINUTES_PER_DAY * burn_in_days // pool.chunk_period,
-        trade=_trade(costs.fees),
+        trade=_trade(costs.fees, external),
+        every_bar=bool({"trades", "lp_supply"} & external.names),
     )
 
 
-def _is_file(costs: Costs, name: str) -> bool:
-    return isinstance(getattr(costs, name), Path)
-
-
-def _trade(fees: float | Path) -> Trade:
-    return "pair" if isinstance(fees, Path) or fees > 0 else "all"
+def _trade(fees: float | Path, external: External) -> Trade:
+    """What an arbitrage trades: a file may say the one thing for some minutes and the other for the rest."""
+    charged = external.costs["fees"].value > 0 if isinstance(fees, Path) else [fees > 0]
+    if all(charged):
+        return "pair"
+    return "either" if any(charged) else "all"

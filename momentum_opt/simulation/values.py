@@ -1,5 +1,6 @@
 """Values, reserves and turnover read off a simulation: the path at day boundaries in, numeraire and tokens out.
 
+All of it is that of the pool tokens of minute 0, so that deposits and withdrawals of others are no gain or loss.
 With costs the path holds the reserves, and V = Σ R p. Without, it holds log V and the weights at the last arbitrage t′;
 until the next one the reserves are held, so V(t) = V(t′) Σ w_i(t′) p_i(t)/p_i(t′).
 """
@@ -18,7 +19,8 @@ from momentum_opt.simulation.spec import SimulationSpec
 def daily_values(path: BoundaryPath | CostPath, days: DayInputs, spec: SimulationSpec) -> Float[Array, "day *batch"]:
     """Value at minute kD of every day k."""
     if isinstance(path, CostPath):
-        return jnp.sum(path.reserves[:-1] * _like(days.price[:-1], path.reserves), axis=1)
+        value = jnp.sum(path.reserves[:-1] * _like(days.price[:-1], path.reserves), axis=1)
+        return value if days.supply is None else value / _like(days.supply[:-1], value)
     value = jnp.exp(path.log_value[:-1])
     if spec.bars_per_day % spec.arb == 0:
         return value
@@ -31,7 +33,8 @@ def last_bar_values(
 ) -> Float[Array, "day *batch"]:
     """Value at the last bar of the chosen days: back from the boundary after it by one arbitrage, then held."""
     if isinstance(path, CostPath):
-        return jnp.sum(path.before_reserves[day] * _like(days.last_price[day], path.reserves), axis=1)
+        value = jnp.sum(path.before_reserves[day] * _like(days.last_price[day], path.reserves), axis=1)
+        return value if days.last_supply is None else value / _like(days.last_supply[day], value)
     assert path.arb_weights is not None
     assert path.before_weights is not None
     before, after = path.before_weights[day], path.arb_weights[1:][day]
@@ -46,7 +49,7 @@ def last_bar_values(
 def boundary_reserves(path: BoundaryPath | CostPath, days: DayInputs, k: int) -> PerAsset:
     """Reserves at minute kD."""
     if isinstance(path, CostPath):
-        return path.reserves[k]
+        return path.reserves[k] if days.supply is None else path.reserves[k] / days.supply[k]
     assert path.arb_weights is not None
     return jnp.exp(path.log_value[k]) * path.arb_weights[k] / _like(days.arb_price[k], path.arb_weights[k])
 
@@ -57,6 +60,19 @@ def boundary_turnover(path: BoundaryPath, first: int, last: int) -> PerCandidate
     assert path.arb_weights is not None
     assert path.before_weights is not None
     crossing = jnp.sum(jnp.abs(path.arb_weights[last] - path.before_weights[last - 1]), axis=0)
+    return path.turnover[last] - path.turnover[first] - crossing
+
+
+def boundary_turnover_with_costs(path: CostPath, days: DayInputs, first: int, last: int) -> PerCandidate:
+    """Σ over the bars of days [first, last) of Σ |Δ(R p/V)|, in units of the whole sum; see `mean_turnover`."""
+    assert path.turnover is not None
+
+    def shares(reserves: PerAsset, price: Float[Array, " asset"]) -> PerAsset:
+        worth = reserves * _like(price, reserves)
+        return worth / jnp.sum(worth, axis=0)
+
+    before = shares(path.before_reserves[last - 1], days.last_price[last - 1])
+    crossing = jnp.sum(jnp.abs(shares(path.reserves[last], days.price[last]) - before), axis=0)
     return path.turnover[last] - path.turnover[first] - crossing
 
 

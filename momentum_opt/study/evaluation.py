@@ -8,7 +8,7 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -24,8 +24,10 @@ from momentum_opt.market import Market
 from momentum_opt.metrics.objective import less_turnover, mean_worst_steadiness, objective
 from momentum_opt.metrics.ratios import LOG_FLOOR
 from momentum_opt.metrics.registry import cadence_of, evaluate
-from momentum_opt.simulation.costs import CostPath
+from momentum_opt.metrics.summary import SliceSummary, needs_of, start_days, summarise_day, track
+from momentum_opt.simulation.costs import CostPath, Reduction
 from momentum_opt.simulation.engine import BoundaryPath, simulate
+from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import DayInputs, MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
@@ -40,7 +42,7 @@ RECORDED = tuple(name for name, info in METRICS.items() if info.cadence <= Caden
 """Metrics that every trial records besides its objective's: those that need no minute values."""
 
 MINUTE_GROUP = 8
-"""Candidates whose minute values are held at once, where a metric needs them."""
+"""Candidates whose minute values are held at once, where a metric needs them and the engine has to rebuild them."""
 
 FEWEST_PER_THREAD = 64
 """Candidates below which a thread of its own does not pay."""
@@ -60,6 +62,7 @@ class ScoreSpec:
         multi_objective: return (mean, worst, −std) instead of one number.
         cadence: how much of the simulation all of it needs.
         blocks: S, blocks of train days whose sums are kept (SPEC §13).
+        shares: whether the turnover needs the value shares of every bar.
     """
 
     windows: tuple[Days, ...]
@@ -71,6 +74,7 @@ class ScoreSpec:
     multi_objective: bool
     cadence: Cadence
     blocks: int
+    shares: bool = False
 
 
 class Penalties(NamedTuple):
@@ -106,6 +110,7 @@ def score_spec(fingerprint: Fingerprint, spec: SimulationSpec) -> ScoreSpec:
         multi_objective=aim.multi_objective,
         cadence=Cadence.MINUTE if needs_shares else cadence_of(names),
         blocks=fingerprint.evidence.blocks,
+        shares=needs_shares,
     )
 
 
@@ -124,14 +129,38 @@ def score(
     penalties: Penalties,
     candidates: Candidates,
 ) -> Scores:
-    """Simulate and score candidates; `minutes` is needed where the cadence is MINUTE."""
-    path = simulate(spec, arrays, settings, candidates, scoring.cadence)
+    """Simulate and score candidates.
+
+    `minutes` is needed where the cadence is MINUTE and the engine the one without costs, which rebuilds them; the loop
+    with costs has them anyway, and reduces them day by day.
+    """
+    reduction = _reduction(spec, scoring) if spec.engine == "with_costs" and scoring.cadence == Cadence.MINUTE else None
+    path = simulate(spec, arrays, settings, candidates, scoring.cadence, reduction)
     rebuilt = None
-    if scoring.cadence == Cadence.MINUTE:
+    if scoring.cadence == Cadence.MINUTE and reduction is None:
+        assert isinstance(path, BoundaryPath)
         assert path.blocks is not None
         assert minutes is not None
-        rebuilt = rebuild_minutes(path.blocks, minutes, spec, settings.costs)
+        rebuilt = rebuild_minutes(path.blocks, minutes, spec)
     return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
+
+
+def _reduction(spec: SimulationSpec, scoring: ScoreSpec) -> Reduction:
+    """What is kept of the minute values: what the metrics need, on a track for the periods and one for the windows."""
+    needs = needs_of(scoring.names)
+    marks = tuple(track(slices, spec.n_days) for slices in _tracks(scoring))
+    return Reduction(
+        start=lambda like: start_days(like, needs, len(marks), spec.bars_per_day),
+        day=lambda state, values, marked: summarise_day(state, values, marked, needs),
+        marks=marks,
+        turnover=scoring.shares,
+    )
+
+
+def _tracks(scoring: ScoreSpec) -> tuple[tuple[Days, ...], ...]:
+    """Slices that do not overlap, together: train and validation, and the windows where there are several."""
+    periods = (scoring.train, scoring.validation)
+    return (periods,) if scoring.windows == (scoring.train,) else (periods, scoring.windows)
 
 
 def score_path(
@@ -143,13 +172,18 @@ def score_path(
     penalties: Penalties,
 ) -> Scores:
     """Score a finished simulation; from the rebuilt minutes where they are given."""
+    tracks = _tracks(scoring)
 
     def measured(days: Days, names: Sequence[str]) -> dict[str, Array]:
-        part = slice_path(path, rebuilt, boundaries, spec, days, scoring.cadence)
+        summary: SliceSummary | None = None
+        if isinstance(path, CostPath) and path.kept is not None:
+            number = next(number for number, slices in enumerate(tracks) if days in slices)
+            summary = path.kept.part(*days, number)
+        part = slice_path(path, rebuilt, boundaries, spec, days, scoring.cadence, summary)
         return evaluate(names, part, spec.bars_per_day)
 
     def turned_over(days: Days) -> Array | None:
-        return mean_turnover(path, rebuilt, spec, days)
+        return mean_turnover(path, rebuilt, boundaries, spec, days)
 
     train = measured(scoring.train, scoring.names)
     first, end = scoring.validation
@@ -196,25 +230,14 @@ def _score_batch(
     penalties: Penalties,
     candidates: Candidates,
 ) -> Scores:
-    """`score` of a batch; where minute values are needed, a few candidates at a time, so that memory stays bounded."""
+    """`score` of a batch; where minute values are rebuilt, a few candidates at a time, so that memory stays bounded."""
 
     def run(some: Candidates) -> Scores:
         return score(spec, scoring, arrays, minutes, settings, penalties, some)
 
-    def finish(path: CostPath) -> Scores:
-        assert path.blocks is not None
-        assert minutes is not None
-        rebuilt = rebuild_minutes(path.blocks, minutes, spec, settings.costs)
-        return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
-
-    if scoring.cadence < Cadence.MINUTE:
+    if scoring.cadence < Cadence.MINUTE or spec.engine == "with_costs":
         return run(candidates)
-    if spec.engine != "with_costs":
-        return _in_groups(run, candidates)
-    # One loop over the minutes for the whole batch; only what it cannot keep is made again, in groups.
-    path = simulate(spec, arrays, settings, candidates, scoring.cadence)
-    assert isinstance(path, CostPath)
-    return _in_groups(finish, path)
+    return _in_groups(run, candidates)
 
 
 def _in_groups(run: Callable[[Any], Scores], lanes: Any) -> Scores:
@@ -273,7 +296,7 @@ class Evaluator:
         fingerprint: what to simulate and how to score it.
         market: prices from the burn-in to the end of the last period.
         batch_size: the compiled width, unless the fingerprint's `batch_limit` is smaller; shorter batches are padded to
-            it and longer ones cut into it. With a minute metric it is rounded up to a multiple of `MINUTE_GROUP`.
+            it and longer ones cut into it. Where minute values are rebuilt it is rounded up to whole `MINUTE_GROUP`s.
         precision: of the simulation; the host side is always float64.
         constant_weight: (day,) from `constant_weight_log_growth`; with it the scores hold sums per block of train days.
     """
@@ -288,16 +311,24 @@ class Evaluator:
         constant_weight: NDArray[np.float64] | None = None,
     ) -> None:
         self.fingerprint = fingerprint
-        self.spec = simulation_spec(fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days)
-        self.scoring = score_spec(fingerprint, self.spec)
+        spec = simulation_spec(
+            fingerprint,
+            bar_minutes=market.bar_minutes,
+            burn_in_days=market.burn_in_days,
+            external=market.external,
+        )
+        self.scoring = score_spec(fingerprint, spec)
         self._dtype = jnp.dtype(precision)
-        minute = self.scoring.cadence == Cadence.MINUTE
+        needs_minutes = self.scoring.cadence == Cadence.MINUTE
+        self.spec = replace(spec, every_bar=spec.every_bar or needs_minutes)
+        self._rebuilds = needs_minutes and spec.engine != "with_costs"
         self._set_width(batch_size)
-        arrays = market_arrays(market.prices, market.start_row, self.spec)
+        external = external_bars(market, self.spec.n_bars)
+        arrays = market_arrays(market.prices, market.start_row, self.spec, external)
         if constant_weight is not None:
             arrays = arrays._replace(days=arrays.days._replace(constant_weight=jnp.asarray(constant_weight)))
         self._arrays = self._cast(arrays)
-        inputs = minute_inputs(market.prices, market.start_row, self.spec) if minute else None
+        inputs = minute_inputs(market.prices, market.start_row, self.spec) if self._rebuilds else None
         self._minutes = self._cast(inputs)
         self._settings = settings_of(fingerprint, self._dtype)
         self._penalties = penalties_of(fingerprint, self._dtype)
@@ -329,7 +360,7 @@ class Evaluator:
     def _set_width(self, batch_size: int) -> None:
         width = min(batch_size, self.fingerprint.device.batch_limit or batch_size)
         self._threads = _threads(self.spec, width)
-        unit = self._threads * (MINUTE_GROUP if self.scoring.cadence == Cadence.MINUTE else 1)
+        unit = self._threads * (MINUTE_GROUP if self._rebuilds else 1)
         self.width = -(-width // unit) * unit
 
     def _score_piece(self, columns: ParamColumns) -> BatchScores:

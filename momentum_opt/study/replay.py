@@ -7,7 +7,7 @@ reads, so that comparing the two checks both.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +21,15 @@ from momentum_opt.market import Market
 from momentum_opt.metrics.path import SlicePath
 from momentum_opt.metrics.registry import evaluate
 from momentum_opt.pool.costs import Income
+from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import simulate
+from momentum_opt.simulation.external_bars import ExternalBars, external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
-from momentum_opt.study.constant_weight import constant_weight_value
+from momentum_opt.study.constant_weight import Environment, constant_weight_value, environment_of
 from momentum_opt.study.evaluation import Penalties, ScoreSpec, penalties_of, score_path, score_spec
 from momentum_opt.study.slices import slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
@@ -48,7 +50,10 @@ class Replay:
         weights: (time, asset) as the pool shows them.
         reserves: (time, asset) in tokens.
         fees_earned: period → `liquidity_providers` (noise traders' fees included) and `protocol`, in the numeraire.
-        baselines: name of `BASELINES` → (time,) value of the same first money, never re-based.
+        trades: period → outside trades `done` and `refused` by the pool; None where the run has none.
+        lp_supply: (time,) pool tokens there are, as a multiple of those at minute 0; None where they never change.
+        baselines: name of `BASELINES` → (time,) value of the same first money, never re-based. With an LP supply it
+            compares with `value_of_first_tokens`.
         objectives: the objective's value or values, as a tune reports them.
         metrics: period → metric → number; NaN or infinite where unavailable.
         baseline_metrics: period → baseline → metric → number; each baseline starts anew with the period, holding the
@@ -59,10 +64,17 @@ class Replay:
     weights: NDArray[np.float64]
     reserves: NDArray[np.float64]
     fees_earned: Mapping[str, Mapping[str, float]]
+    trades: Mapping[str, Mapping[str, int]] | None
+    lp_supply: NDArray[np.float64] | None
     baselines: Mapping[str, NDArray[np.float64]]
     objectives: tuple[float, ...]
     metrics: Mapping[str, Metrics]
     baseline_metrics: Mapping[str, Mapping[str, Metrics]]
+
+    @property
+    def value_of_first_tokens(self) -> NDArray[np.float64]:
+        """(time,) what the pool tokens of minute 0 are worth, which is what all metrics are about."""
+        return self.value if self.lp_supply is None else self.value / self.lp_supply
 
 
 class _Outputs(NamedTuple):
@@ -81,13 +93,17 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         ConfigError: a period is no multiple of the market's bar.
     """
     check_params(params, fingerprint)
-    spec = simulation_spec(fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days)
+    spec = simulation_spec(
+        fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days, external=market.external
+    )
+    external = external_bars(market, spec.n_bars)
     outputs = _replay(
         spec,
         replace(score_spec(fingerprint, spec), cadence=Cadence.MINUTE),
         _named_periods(fingerprint),
-        market_arrays(market.prices, market.start_row, spec),
-        minute_inputs(market.prices, market.start_row, spec),
+        market_arrays(market.prices, market.start_row, spec, external),
+        minute_inputs(market.prices, market.start_row, spec, external),
+        environment_of(external, spec),
         settings_of(fingerprint, jnp.float64),
         penalties_of(fingerprint, jnp.float64),
         jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)),
@@ -102,6 +118,8 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         fees_earned={
             name: _earned(host.minutes.income, days, spec.bars_per_day) for name, days in _named_periods(fingerprint)
         },
+        trades=_trades(host.minutes.refused, external, fingerprint, spec),
+        lp_supply=external.supply,
         baselines={name: np.asarray(host.baselines[name]) for name in BASELINES},
         objectives=tuple(float(value) for value in host.objectives),
         metrics={name: {metric: float(host.metrics[name][metric]) for metric in METRICS} for name in periods},
@@ -120,6 +138,20 @@ def _earned(income: Income | None, days: Days, bars_per_day: int) -> Mapping[str
     return {name: float(np.asarray(amount)[first:end].sum()) for name, amount in income._asdict().items()}
 
 
+def _trades(
+    refused: Any, external: ExternalBars, fingerprint: Fingerprint, spec: SimulationSpec
+) -> Mapping[str, Mapping[str, int]] | None:
+    if refused is None or external.trades is None:
+        return None
+    counts: dict[str, Mapping[str, int]] = {}
+    for name, days in _named_periods(fingerprint):
+        first, end = (day * spec.bars_per_day for day in days)
+        given = int(((external.trades.bar >= first) & (external.trades.bar < end)).sum())
+        turned_away = round(float(np.asarray(refused)[first:end].sum()))
+        counts[name] = {"done": given - turned_away, "refused": turned_away}
+    return counts
+
+
 def _named_periods(fingerprint: Fingerprint) -> tuple[tuple[str, Days], ...]:
     periods = fingerprint.periods
     named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
@@ -133,21 +165,23 @@ def _replay(
     periods: tuple[tuple[str, Days], ...],
     arrays: MarketArrays,
     inputs: MinuteInputs,
+    environment: Environment,
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
 ) -> _Outputs:
     path = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
     assert path.blocks is not None
-    minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs)
+    at_start = path.at_start if isinstance(path, CostPath) else None
+    minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
-    constant = constant_weight_value(candidates.initial_weights, prices, settings, spec)
+    constant = constant_weight_value(candidates.initial_weights, prices, settings, environment, spec)
     bars = spec.bars_per_day
 
     def held(first_bar: int) -> dict[str, Array]:
         """Values of the baselines that hold, bought at `first_bar`; (time,)."""
-        uniform = minutes.value[first_bar] * jnp.mean(prices / prices[first_bar], axis=1)
-        return {"hodl": prices @ minutes.reserves[first_bar], "uniform_hodl": uniform}
+        uniform = minutes.value_of_first_tokens[first_bar] * jnp.mean(prices / prices[first_bar], axis=1)
+        return {"hodl": prices @ minutes.reserves_of_first_tokens(first_bar), "uniform_hodl": uniform}
 
     metrics: dict[str, dict[str, Array]] = {}
     baseline_metrics: dict[str, dict[str, dict[str, Array]]] = {}

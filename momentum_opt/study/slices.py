@@ -6,12 +6,19 @@ import numpy as np
 from momentum_opt.arrays import Array, Float, PerCandidate
 from momentum_opt.fingerprint.periods import Days
 from momentum_opt.metrics.path import SlicePath
+from momentum_opt.metrics.summary import SliceSummary
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import BoundaryPath
 from momentum_opt.simulation.inputs import DayInputs
 from momentum_opt.simulation.minutes import MinutePath
 from momentum_opt.simulation.spec import SimulationSpec
-from momentum_opt.simulation.values import boundary_reserves, boundary_turnover, daily_values, last_bar_values
+from momentum_opt.simulation.values import (
+    boundary_reserves,
+    boundary_turnover,
+    boundary_turnover_with_costs,
+    daily_values,
+    last_bar_values,
+)
 from momentum_opt.vocabulary.metrics import Cadence
 
 
@@ -22,14 +29,16 @@ def slice_path(
     spec: SimulationSpec,
     days: Days,
     cadence: Cadence,
+    summary: SliceSummary | None = None,
 ) -> SlicePath:
     """The part of a simulation that lies in `days`, re-based to its own first reserves.
 
-    Values come from the minutes where they were rebuilt, else from the day boundaries.
+    Values come from the minutes where they were rebuilt, else from the day boundaries; those of the pool tokens of
+    minute 0 in both. A `summary` of the slice's minutes serves the metrics that read minutes.
     """
     first, end = days
     bars = spec.bars_per_day
-    minute = None if minutes is None else minutes.value[first * bars : end * bars]
+    minute = None if minutes is None else minutes.value_of_first_tokens[first * bars : end * bars]
     daily = daily_values(path, inputs, spec)[first:end] if minute is None else minute[::bars]
     if cadence < Cadence.LAST_MINUTE:
         return SlicePath(daily)
@@ -45,21 +54,24 @@ def slice_path(
         uniform_hodl_last=daily[0] * jnp.mean(inputs.last_price[end - 1] / inputs.price[first]),
         day_end=day_end,
         minute=minute,
+        summary=summary,
     )
 
 
 def mean_turnover(
-    path: BoundaryPath | CostPath, minutes: MinutePath | None, spec: SimulationSpec, days: Days
+    path: BoundaryPath | CostPath, minutes: MinutePath | None, inputs: DayInputs, spec: SimulationSpec, days: Days
 ) -> PerCandidate | None:
     """Mean over the bars of `days` of Σ |Δ(R_i p_i/V)|; None where it would need minutes that were not rebuilt.
 
     Arbitraged at every bar without costs, the value shares are the weights, whose changes the engine sums up; otherwise
-    the shares drift with the prices between two trades.
+    the shares drift with the prices between two trades; the loop with costs sums up their changes where it is asked.
     """
     first, end = days
     changes = (end - first) * spec.bars_per_day - 1
     if spec.arb == 1 and isinstance(path, BoundaryPath):
         return boundary_turnover(path, first, end) / changes
+    if minutes is None and isinstance(path, CostPath) and path.turnover is not None:
+        return boundary_turnover_with_costs(path, inputs, first, end) / changes
     if minutes is None:
         return None
     shares: Float[Array, "time asset *batch"] = minutes.shares[first * spec.bars_per_day : end * spec.bars_per_day]

@@ -15,7 +15,10 @@ from tests.market.price_files import DAY_MS, FIRST_MS, MINUTE_MS, load, times, w
 
 
 def test_public_names():
-    assert market_package.__all__ == ["Market", "Recipe", "TokenFile", "hash_rows", "load_market", "write_sample"]
+    assert market_package.__all__ == [
+        "External", "ExternalFile", "Market", "Recipe", "TokenFile", "hash_external", "hash_rows", "load_market",
+        "with_external", "write_sample",
+    ]  # fmt: skip
 
 
 def test_complete_files_come_out_as_they_are_in_alphabetical_order(tmp_path):

@@ -147,8 +147,13 @@ def _arbitrage(
 def _outside_swap(
     reserves: list[float], prices: list[float], weights: list[float], terms: _Terms, trade: Trade
 ) -> tuple[list[float], float, float]:
-    """An outside trader's swap; as in an arbitrage the protocol's share of the fee leaves in the token paid in."""
+    """An outside trader's swap; as in an arbitrage the protocol's share of the fee leaves in the token paid in.
+
+    The pool refuses a swap that pays in more than 30 % of its reserve of that token (Balancer's largest in-ratio).
+    """
     _, i, j, amount = trade
+    if amount > 0.3 * reserves[i]:
+        return reserves, 0.0, 0.0
     out = arbitrage.exact_in_amount_out(reserves[i], reserves[j], weights[i], weights[j], amount, 1.0 - terms.fees)
     after = list(reserves)
     after[i] += amount - terms.fees * terms.split * amount

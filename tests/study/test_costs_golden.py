@@ -1,17 +1,21 @@
 """The six golden cases with costs (SPEC §18), through the replay and through the evaluator, and the study's laws."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from momentum_opt.api.prices import market_of
-from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
-from momentum_opt.study.evaluation import Evaluator, compiled_with_costs
+from momentum_opt.study.candidates import stack
+from momentum_opt.study.evaluation import Evaluator, _score_batch, compiled_with_costs
 from momentum_opt.study.replay import replay
 from tests.reference.golden_cases import CASES, load
 from tests.reference.minute_loop import Pool
@@ -66,6 +70,30 @@ def test_minute_objectives_of_a_batch_equal_the_replay(keys: dict[str, object]) 
         assert scores.objectives[place, 0] == pytest.approx(wanted, rel=1e-9)
 
 
+def arrays_of(jaxpr: Any) -> Iterator[tuple[int, ...]]:
+    """The shapes of everything that a program computes, in the bodies of its loops too."""
+    for equation in jaxpr.eqns:
+        yield from (variable.aval.shape for variable in equation.outvars if hasattr(variable.aval, "shape"))
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns")):
+            inner = getattr(inner, "jaxpr", inner)
+            if hasattr(inner, "eqns"):
+                yield from arrays_of(inner)
+
+
+@pytest.mark.parametrize("metric", ["max_drawdown", "daily_var_95%", "sharpe", "monthly_rovar"])
+def test_minute_metrics_hold_no_minutes_of_all_candidates(metric: str) -> None:
+    """Nowhere in the program is there an array of more than a day's, or a month's twentieth, numbers per candidate."""
+    case, lanes = Case.random(QUICK, 3, 62), 1024
+    scored = Evaluator(case.fingerprint(return_val=metric, turnover_penalty=1.0), case.market, batch_size=lanes)
+    share = lanes // scored._threads
+    candidates = stack([random_params(3, QUICK.floor(3), 0)], share, jnp.float64)
+    inputs = (scored._arrays, scored._minutes, scored._settings, scored._penalties, candidates)
+    program = jax.make_jaxpr(_score_batch, static_argnums=(0, 1))(scored.spec, scored.scoring, *inputs)
+    per_candidate = [np.prod(shape) // share for shape in arrays_of(program.jaxpr) if shape and shape[-1] == share]
+    assert max(per_candidate) >= 1440  # the day's values are there
+    assert max(per_candidate) <= (1440 + 0.05 * 30 * 1440 + 2 if metric == "monthly_rovar" else 3 * 1440)
+
+
 def test_a_batch_spread_over_the_cores_keeps_its_order() -> None:
     case = Case.random(QUICK, 3, 4)
     sets = [random_params(3, QUICK.floor(3), seed) for seed in range(131)]
@@ -89,12 +117,6 @@ def test_nothing_is_earned_without_costs() -> None:
     case = Case.random(Pool(chunk_period=60, max_memory_days=2.0), 2, 2)
     found = replay(case.fingerprint(), case.market, random_params(2, 0.05, 0))
     assert found.fees_earned == {"train": {"liquidity_providers": 0.0, "protocol": 0.0}}
-
-
-def test_cost_files_are_refused() -> None:
-    case = Case.random(QUICK, 2, 2)
-    with pytest.raises(ConfigError, match=r"costs.gas_cost: files are not simulated"):
-        Evaluator(case.fingerprint(gas_cost="gas.csv"), case.market, batch_size=1)
 
 
 @pytest.mark.slow
