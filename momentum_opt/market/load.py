@@ -7,7 +7,7 @@ files are reported together. Only gaps are filled, with the last close before th
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,8 +67,8 @@ def load_market(
     Args:
         root: folder of `<TOKEN>_USD.parquet` files.
         tokens: in any order, without repeats.
-        start: first day of the window, UTC.
-        end: day after the last one.
+        start: first day of the window, UTC; or a moment with its time zone, on a bar.
+        end: day after the last one; or the moment one bar after the last one.
         burn_in_days: days of prices wanted before `start`.
         max_gap_minutes: longest gap that may be filled.
 
@@ -82,14 +82,14 @@ def load_market(
     problems: list[DataError] = []
     files = _collect(lambda token: open_price_file(root, token), sorted(tokens), problems)
 
-    start_ms, end_ms = _midnight_ms(start), _midnight_ms(end)
+    start_ms, end_ms = _utc_ms(start), _utc_ms(end)
     files = _collect(lambda file: _overlapping(file, start_ms), files, problems)
     history = min(((start_ms - file.first_ms) // MS_PER_DAY for file in files), default=0)
     burn_in = min(burn_in_days, history)
     window = _Window(start_ms, start_ms - burn_in * MS_PER_DAY, end_ms, max_gap_minutes)
 
     series = _collect(lambda file: _load_series(file, window), files, problems)
-    problems += _bar_problems(series)
+    problems += _bar_problems(series, window)
     if problems:
         raise _together(problems)
     return _assemble(series, window, burn_in)
@@ -111,7 +111,7 @@ def hash_rows(root: Path, token: str, first_ms: int, last_ms: int) -> str:
 def _check_arguments(tokens: Sequence[str], start: date, end: date, burn_in_days: int, max_gap_minutes: int) -> None:
     if not tokens or len(set(tokens)) != len(tokens):
         raise UsageError(f"`tokens` must be at least one name and no name twice, but got {list(tokens)}")
-    if not start < end:
+    if not _utc_ms(start) < _utc_ms(end):
         raise UsageError(f"`start < end` must hold, but got start={start}, end={end}")
     if burn_in_days < 0 or max_gap_minutes < 0:
         raise UsageError(
@@ -142,8 +142,11 @@ def _together(problems: list[DataError]) -> DataError:
     return (MissingFileError if all_missing else DataError)([line for problem in problems for line in problem.problems])
 
 
-def _midnight_ms(of_day: date) -> int:
-    return (of_day - date(1970, 1, 1)).days * MS_PER_DAY
+def _utc_ms(moment: date) -> int:
+    """A moment as it is, a day at its midnight."""
+    if isinstance(moment, datetime):
+        return round(moment.timestamp() * 1000)
+    return (moment - date(1970, 1, 1)).days * MS_PER_DAY
 
 
 def _overlapping(file: PriceFile, start_ms: int) -> PriceFile:
@@ -192,9 +195,11 @@ def _check_end(file: PriceFile, bar_minutes: int, window: _Window) -> None:
         )
 
 
-def _bar_problems(series: Sequence[_Series]) -> list[DataError]:
+def _bar_problems(series: Sequence[_Series], window: _Window) -> list[DataError]:
     if len({one.bar_minutes for one in series}) <= 1:
-        return []
+        bar_ms = series[0].bar_minutes * MS_PER_MINUTE if series else 1
+        off = [ms for ms in (window.start_ms, window.end_ms) if ms % bar_ms]
+        return [DataError(f"{utc(ms)}: not on a bar of {series[0].bar_minutes} minutes; move it to one") for ms in off]
     found = ", ".join(f"{one.file.path} {one.bar_minutes}" for one in series)
     return [DataError(f"bar lengths differ (minutes): {found}; all tokens need the same: resample the files")]
 

@@ -1,4 +1,4 @@
-"""Weights between two updates (SPEC §14): weights and targets in, the stored straight line and the weight at a time out.
+"""Weights between two updates (SPEC §14): weights and targets in, the stored line and the weights at a time out.
 
 Weights and multipliers are stored with 9 decimals. The line does not stop at the target: it goes on until a token
 reaches a rail, or until the next update. Times are seconds.
