@@ -97,6 +97,11 @@ def from_float(value: float) -> int:
     return round(Fraction(value) * ONE)
 
 
+def from_setting(value: float) -> int:
+    """The nearest unit to a number that somebody wrote: its shortest decimal counts, so that 0.0003 is just that."""
+    return round(Fraction(repr(value)) * ONE)
+
+
 def from_decimal(text: str) -> int:
     """The integer of a plain decimal such as `-0.25`.
 
