@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.onchain.defaults import MAX_TRADE_SIZE_RATIO
 from momentum_opt.onchain.deployment import Deployment
 from momentum_opt.onchain.fixed_point import ONE, from_float, from_setting
 from momentum_opt.onchain.history import ChunkHistory
@@ -20,15 +21,13 @@ from momentum_opt.pool.memory import calc_k, capped_lamb, lamb_to_memory_days_cl
 from momentum_opt.study.candidates import ParamSet, initial_weights
 from momentum_opt.units import MS_PER_MINUTE
 
-DEFAULT_MAX_TRADE_SIZE_RATIO = 0.1
-
 
 def build_deployment(
     params: ParamSet,
     fingerprint: Fingerprint,
     history: ChunkHistory,
     addresses: Mapping[str, str] | None = None,
-    max_trade_size_ratio: float = DEFAULT_MAX_TRADE_SIZE_RATIO,
+    max_trade_size_ratio: float = MAX_TRADE_SIZE_RATIO,
 ) -> Deployment:
     """The values to deploy with, one chunk after the last price of `history`; no rule is checked here.
 

@@ -44,9 +44,9 @@ class Resolution:
         for token, share in self.lost.items():
             if share > MOST_LOST:
                 yield (
-                    f"{share:.0%} of what {token} was to move is lost, {self.vanished[token]} steps as a whole: a "
-                    f"change below {self.smallest_step:.3g} per update is less than 1e-9 per second; tune with a larger "
-                    "k or a shorter chunk_period"
+                    f"{share:.0%} of what {token} was to move is lost, {self.vanished[token]} steps as a whole: less "
+                    f"than 1e-9 per second, which is {self.smallest_step:.3g} per update, does not move; tune with a "
+                    "larger k or a shorter chunk_period"
                 )
 
 
