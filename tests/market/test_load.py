@@ -15,7 +15,8 @@ from tests.market.price_files import DAY_MS, FIRST_MS, MINUTE_MS, load, times, w
 
 
 def test_public_names():
-    assert market_package.__all__ == ["Market", "NewestBar", "TokenFile", "hash_rows", "load_market", "newest_bar", "write_sample"]
+    names = ["Market", "NewestBar", "TokenFile", "hash_rows", "load_market", "newest_bar", "write_sample"]
+    assert market_package.__all__ == names
 
 
 def test_complete_files_come_out_as_they_are_in_alphabetical_order(tmp_path):
