@@ -15,6 +15,7 @@ from momentum_opt.onchain.addresses import read_addresses
 from momentum_opt.onchain.defaults import MAX_TRADE_SIZE_RATIO
 from momentum_opt.onchain.deploying import build_deployment
 from momentum_opt.onchain.deployment import Deployment
+from momentum_opt.onchain.fixed_point import to_float
 from momentum_opt.onchain.history import chunk_history
 from momentum_opt.onchain.live import start_ms
 from momentum_opt.onchain.rules import RuleCheck, check_deployable, deployment_rules, simulation_rules
@@ -152,11 +153,11 @@ def _readable(pool: TunedPool, deployment: Deployment) -> Document:
         **{name: dict(zip(tokens, values, strict=True)) for name, values in contract.items()},
         **{name: {token: forms[name][token] for token in tokens} for name in ("k_per_day", "memory_days")},
         "initial_weights": {
-            token: weight / 10**18 for token, weight in zip(tokens, deployment.initial_weights, strict=True)
+            token: to_float(weight) for token, weight in zip(tokens, deployment.initial_weights, strict=True)
         },
     }
 
 
 def _each(row: Sequence[int], n: int) -> list[float]:
-    values = [value / 10**18 for value in row]
+    values = [to_float(value) for value in row]
     return values * n if len(values) == 1 else values

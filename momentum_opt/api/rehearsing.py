@@ -20,7 +20,7 @@ from momentum_opt.onchain.keeper import Keeper
 from momentum_opt.onchain.rehearsal import STAGES, Rehearsal
 from momentum_opt.onchain.rehearsal import rehearse as run_rehearsal
 from momentum_opt.onchain.rules import check_deployable, deployment_rules, simulation_rules
-from momentum_opt.results.files import read_json, write_json
+from momentum_opt.results.files import SCHEMA_VERSION, read_json, write_json
 from momentum_opt.results.parameters import internal_form, parse_params, readable_form
 from momentum_opt.results.rehearsal import rehearsal_table, write_rehearsal_plot
 from momentum_opt.results.run_folder import now_text, utc_ms, utc_text
@@ -143,7 +143,7 @@ def daily_rows(result: RehearsalResult) -> list[Document]:
 
 def _read_deployment(path: Path, data: Path | None) -> tuple[TunedPool, Deployment]:
     document = read_json(path, "a deployment.json")
-    if document.get("kind") != KIND or document.get("schema_version") != 1:
+    if document.get("kind") != KIND or document.get("schema_version") != SCHEMA_VERSION:
         raise ParamsError(f"{path}: not a deployment.json of this version; give the file as export wrote it")
     try:
         source, tokens = document["source"], tuple(str(token) for token in document["tokens"])

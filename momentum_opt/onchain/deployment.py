@@ -14,6 +14,7 @@ from momentum_opt.onchain.motion import resting
 from momentum_opt.onchain.rule import Row, RuleParameters, RuleState
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ class _Reader:
         values = self.value("tokens")
         if not isinstance(values, list) or len(values) not in (0, n):
             raise ParamsError(f"{self.where}.tokens: not a list of {n} addresses; give the file as export wrote it")
-        return tuple(str(value) for value in values) or None
+        if not all(isinstance(value, str) and _ADDRESS.fullmatch(value) for value in values):
+            raise ParamsError(f"{self.where}.tokens: not all addresses of 40 hexadecimal digits; mend or export again")
+        return tuple(values) or None
 
     def _integer(self, value: Any, key: str) -> int:
         if not isinstance(value, str) or not _INTEGER.fullmatch(value):

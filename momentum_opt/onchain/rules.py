@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from momentum_opt.errors import ConfigError
@@ -93,6 +94,17 @@ def _token_count(deployment: Deployment) -> RuleCheck:
     n = len(deployment.tokens)
     return RuleCheck(
         "2 to 8 tokens", 2 <= n <= MOST_TOKENS, f"{n} tokens", "a pool holds no others", "tune a pool of 2 to 8 tokens"
+    )
+
+
+def _address_order(deployment: Deployment) -> RuleCheck:
+    numbers = [int(address, 16) for address in deployment.addresses or ()]
+    return RuleCheck(
+        "addresses ascending",
+        all(one < other for one, other in pairwise(numbers)),
+        ", ".join(address[:8] + "…" for address in deployment.addresses or ()) or "none given",
+        "the vault takes tokens in this order only",
+        "give the file as export wrote it",
     )
 
 
@@ -241,6 +253,6 @@ def _shown(row: Row) -> str:
 
 
 _RULES: Final[tuple[Callable[[Deployment], RuleCheck], ...]] = (
-    _token_count, _lamb_length, _lamb_range, _kappa_length, _kappa_range, _epsilon, _guard_rail, _interval,
+    _token_count, _address_order, _lamb_length, _lamb_range, _kappa_length, _kappa_range, _epsilon, _guard_rail, _interval,
     _trade_size, _weights_sum, _weights_above_rail, _stored_weights, _state_size,
 )  # fmt: skip

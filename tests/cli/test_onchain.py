@@ -233,6 +233,7 @@ def test_a_verdict_that_fails(deployment: Path, capsys: pytest.CaptureFixture[st
     assert list(document["shares"]) == ["arithmetic", "nine_decimals", "rails", "delay", "missed"]
 
 
+@pytest.mark.slow
 def test_a_deployment_rehearsed_elsewhere(deployment: Path, capsys: pytest.CaptureFixture[str]):
     options = ("--start", "2023-04-01", "--end", "2023-05-27", "--json")
     assert code("rehearse", "--deployment", deployment, *options) == 0

@@ -90,6 +90,7 @@ def test_the_section_there_and_back():
         ({"ruleParameters": [["1", "1"]]}, r"ruleParameters: not a list of 1 or 3"),
         ({"initialWeights": ["1"]}, r"initialWeights: not a list of 3"),
         ({"tokens": ["0x"]}, r"tokens: not a list of 3 addresses"),
+        ({"tokens": ["0x", "0x", "0x"]}, r"tokens: not all addresses of 40"),
         ({"fee": "1"}, r"contract: unknown key fee"),
     ],
 )

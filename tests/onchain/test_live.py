@@ -31,7 +31,12 @@ def followed(given: Given, history: ChunkHistory) -> Position:
     return advance(first, history.after(int(history.times_ms[0])), given.params, given.fingerprint)
 
 
-@pytest.mark.parametrize("name", POOLS)
+RARE = ("m < P", "approx_optimal", "hours")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in RARE else []) for name in POOLS]
+)
 def test_against_the_oracle(name: str):
     pool, n, days = POOLS[name]
     given = given_pool(pool, n, days)

@@ -19,7 +19,7 @@ from momentum_opt.onchain.fixed_point import ONE, from_float
 from momentum_opt.onchain.history import chunk_history
 from momentum_opt.onchain.keeper import Keeper, schedule
 from momentum_opt.onchain.path import contract_path
-from momentum_opt.onchain.rehearsal import Rehearsal, rehearse
+from momentum_opt.onchain.rehearsal import rehearse
 from momentum_opt.onchain.resolution import factor_error
 from momentum_opt.onchain.simulated import pool_value, simulated_weights
 from tests.onchain.pools import START_MS, Given, given_pool
@@ -39,7 +39,9 @@ def deployed(given: Given) -> Deployment:
     "pool",
     [
         pytest.param(Pool(chunk_period=360), id="zero cost"),
-        pytest.param(Pool(chunk_period=4320, bar_minutes=60, arb_frequency=120), id="three days"),
+        pytest.param(
+            Pool(chunk_period=4320, bar_minutes=60, arb_frequency=120), id="three days", marks=pytest.mark.slow
+        ),
         pytest.param(replace(HOURS, fees=0.003, gas_cost=1.0), id="with costs", marks=pytest.mark.slow),
     ],
 )
@@ -112,6 +114,7 @@ def test_the_shares_add_up_to_the_gap():
     assert result.shares["arithmetic"].largest_weight < 1e-6
     assert result.shares["missed"].largest_weight > 1e-3
     assert result.missed
+    assert result.frozen == ()
     assert result.updates == 29 - len(result.missed)
 
 
@@ -141,7 +144,6 @@ def test_days_at_a_rail_are_counted_and_attributed():
     assert set(result.frozen) >= {motion.begin for motion in early}
     assert len(result.frozen) <= len(early) + 1
     assert result.shares["rails"].largest_weight > 1e-3
-    assert rehearsed(given_pool(HOURS, 3, 30)).frozen == ()
 
 
 @pytest.mark.parametrize("lamb", [0.05, 0.9, 0.99, 0.9999, 0.99999, 0.999999])
@@ -165,11 +167,7 @@ def test_resolution_warnings():
     assert result.resolution.smallest_step == pytest.approx(8.64e-5)
     assert result.resolution.lost["A"] > 0.1
     assert any("of what A was to move is lost" in warning for warning in warnings)
-    assert not any("of B is so near" in w for w in rehearsed(given).resolution.warnings())
-
-
-def rehearsed(given: Given) -> Rehearsal:
-    return rehearse(given.params, given.fingerprint, deployed(given), given.market, Keeper())
+    assert not any("λ of A" in warning for warning in warnings)
 
 
 @cache
@@ -181,24 +179,27 @@ def real_pool() -> tuple[Market, Fingerprint]:
 
 
 @needs_shared
-def test_on_real_prices_the_two_agree():
+@pytest.mark.parametrize(
+    ("k", "logit_lamb"),
+    [
+        (1.0, (0.0, 2.0, 3.0)),
+        pytest.param(20.0, (2.0, 2.0, 2.0), marks=pytest.mark.slow),
+        pytest.param(400.0, (-3.0, 1.0, 4.5), marks=pytest.mark.slow),
+    ],
+)
+def test_on_real_prices_the_two_agree(k: float, logit_lamb: tuple[float, ...]):
     """BTC, ETH and USDC, 400 days: within 2e-3 in every weight for k per day of 1 and more (issue 6)."""
     market, fingerprint = real_pool()
-    history = chunk_history(market, 1440, market.start_ms)
-    for k, memory_logits in ((1.0, (0.0, 2.0, 3.0)), (20.0, (2.0, 2.0, 2.0)), (400.0, (-3.0, 1.0, 4.5))):
-        params = {
-            "k": np.full(3, k),
-            "logit_lamb": np.array(memory_logits),
-            "initial_weights_logits": np.ones(3),
-        }
-        deployment = build_deployment(params, fingerprint, history)
-        result = rehearse(params, fingerprint, deployment, market, Keeper())
-        assert result.updates == 399
-        assert result.gap.largest_weight < 2e-3, k
-        assert result.gap.largest_value < 2e-3, k
-        assert result.shares["arithmetic"].largest_weight < 1e-6, k
+    params = {"k": np.full(3, k), "logit_lamb": np.array(logit_lamb), "initial_weights_logits": np.ones(3)}
+    deployment = build_deployment(params, fingerprint, chunk_history(market, 1440, market.start_ms))
+    result = rehearse(params, fingerprint, deployment, market, Keeper())
+    assert result.updates == 399
+    assert result.gap.largest_weight < 2e-3
+    assert result.gap.largest_value < 2e-3
+    assert result.shares["arithmetic"].largest_weight < 1e-6
 
 
+@pytest.mark.slow
 @needs_shared
 def test_on_real_prices_a_small_k_loses_its_steps_to_nine_decimals():
     market, fingerprint = real_pool()

@@ -88,6 +88,8 @@ def test_a_good_pool_keeps_every_rule():
         ({"moving_averages": (ONE, 17 * 10**19 * ONE)}, "|moving average|, |a| < 1.7e20"),
         ({"intermediates": (-17 * 10**19 * ONE, 0)}, "|moving average|, |a| < 1.7e20"),
         ({"update_interval": 0}, "updateInterval > 0"),
+        ({"addresses": ("0x" + "b" * 40, "0x" + "A" * 40)}, "addresses ascending"),
+        ({"addresses": ("0x" + "b" * 40, "0x" + "B" * 40)}, "addresses ascending"),
     ],
 )
 def test_one_broken_rule(change: dict[str, Any], rule: str):
