@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from momentum_opt.api.backtesting import backtest
+    from momentum_opt.api.exporting import export
+    from momentum_opt.api.next_weights import next_weights
     from momentum_opt.api.prices import market_of
+    from momentum_opt.api.rehearsing import rehearse
     from momentum_opt.api.scoring import score
     from momentum_opt.api.tuning import tune
     from momentum_opt.fingerprint import Fingerprint, load_fingerprint
@@ -31,11 +34,14 @@ _HOMES = {
     "OptunaRange": "momentum_opt.vocabulary.schema",
     "ParamSpec": "momentum_opt.vocabulary.schema",
     "backtest": "momentum_opt.api.backtesting",
+    "export": "momentum_opt.api.exporting",
     "get_optuna_range": "momentum_opt.vocabulary.schema",
     "get_param_value": "momentum_opt.vocabulary.schema",
     "load_fingerprint": "momentum_opt.fingerprint",
     "load_market": "momentum_opt.market",
     "market_of": "momentum_opt.api.prices",
+    "next_weights": "momentum_opt.api.next_weights",
+    "rehearse": "momentum_opt.api.rehearsing",
     "sample_in_range": "momentum_opt.vocabulary.schema",
     "score": "momentum_opt.api.scoring",
     "tune": "momentum_opt.api.tuning",
@@ -49,11 +55,14 @@ __all__ = [
     "OptunaRange",
     "ParamSpec",
     "backtest",
+    "export",
     "get_optuna_range",
     "get_param_value",
     "load_fingerprint",
     "load_market",
     "market_of",
+    "next_weights",
+    "rehearse",
     "sample_in_range",
     "score",
     "tune",

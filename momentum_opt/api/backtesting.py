@@ -66,7 +66,7 @@ def backtest(
     """
     device.configure()
     document = read_params_file(params_file)
-    fingerprint = _fingerprint_of(document, params_file, config, overrides)
+    fingerprint = fingerprint_of(document, params_file, config, overrides)
     recorded = recorded_result(document, params_file) if config is None else None
     as_recorded = recorded if not overrides else None
     root = data or (as_recorded.root if as_recorded else None)
@@ -111,9 +111,12 @@ def note_test_look(params_file: Path, command: str, summary: Document) -> None:
         append_test_look(folder.test_looks, command, summary["params"])
 
 
-def _fingerprint_of(
-    document: Document, params_file: Path, config: Path | None, overrides: Sequence[str]
-) -> Fingerprint:
+def fingerprint_of(document: Document, params_file: Path, config: Path | None, overrides: Sequence[str]) -> Fingerprint:
+    """The configuration that a params file is run with: `config`, else the fingerprint in the file.
+
+    Raises:
+        ParamsError: there is neither.
+    """
     if config is not None:
         return load_fingerprint(config, overrides)
     if "fingerprint" not in document:

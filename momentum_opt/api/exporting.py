@@ -1,89 +1,163 @@
-"""Any trial of a run in, a best.json of it out: replayed, checked, and its look at the test noted (SPEC §15)."""
+"""A tuned pool and its tokens' addresses in, the values to deploy it with out (SPEC §14)."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from momentum_opt import device
-from momentum_opt.api.backtesting import check_same_prices
-from momentum_opt.api.prices import market_of
-from momentum_opt.api.verifying import verified_document
-from momentum_opt.errors import DataError, ParamsError, RunFolderError
-from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.results.best import RecordedResult, StudyFacts, recorded_result
-from momentum_opt.results.files import read_json, write_json
-from momentum_opt.results.run_folder import append_test_look
-from momentum_opt.results.trial_list import Row, TrialList, find_trial
-from momentum_opt.study.candidates import ParamSet
-from momentum_opt.study.space import start_params
-from momentum_opt.study.trials import SAMPLER, SCREEN, TrialRecord
+from momentum_opt.api.tuned_pool import TunedPool, tuned_pool
+from momentum_opt.errors import DataError, UsageError
+from momentum_opt.fingerprint import recordable
+from momentum_opt.market.wording import utc
+from momentum_opt.onchain.addresses import read_addresses
+from momentum_opt.onchain.defaults import MAX_TRADE_SIZE_RATIO
+from momentum_opt.onchain.deploying import build_deployment
+from momentum_opt.onchain.deployment import Deployment
+from momentum_opt.onchain.fixed_point import to_float
+from momentum_opt.onchain.history import chunk_history
+from momentum_opt.onchain.live import start_ms
+from momentum_opt.onchain.rules import RuleCheck, check_deployable, deployment_rules, simulation_rules
+from momentum_opt.results.best import versions
+from momentum_opt.results.files import write_json
+from momentum_opt.results.parameters import internal_form, readable_form
+from momentum_opt.results.run_folder import now_text, utc_text
 
 Document = dict[str, Any]
 
+KIND = "deployment"
 
-def export_trial(trials: TrialList, number: int, out: Path, *, command: str, data: Path | None = None) -> Document:
-    """Write a full best.json of one trial, from which it can be replayed, exported and rehearsed as the winner can.
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What a pool is deployed with.
+
+    Attributes:
+        document: the content of deployment.json.
+        deployment: the values in it.
+    """
+
+    document: Document
+    deployment: Deployment
+
+
+def export(
+    params_file: Path,
+    addresses: Path,
+    *,
+    at: datetime | None = None,
+    config: Path | None = None,
+    data: Path | None = None,
+    max_trade_size_ratio: float = MAX_TRADE_SIZE_RATIO,
+) -> ExportResult:
+    """The deployment values of a tuned pool, with every rule checked.
 
     Args:
-        trials: of the run, as `read_trials` gives them.
-        number: of the trial.
-        out: file to write; must not be there.
-        command: noted in the run's list of looks at the test.
-        data: folder of price files; None looks where the run found them.
+        params_file: best.json, or a document with `params`.
+        addresses: YAML file, one line `TOKEN: 0x…` per token.
+        at: time of the first update; the state holds prices up to one chunk before it. None: as late as the prices
+            allow.
+        config: configuration, where the params file has none.
+        data: folder of price files; None looks where best.json or the configuration says.
+        max_trade_size_ratio: largest trade as a share of the reserves; a setting that no simulation knows.
 
     Raises:
-        UsageError: there is no such trial.
-        ParamsError: the trial failed, so there is nothing to replay.
-        DataError: `out` is there or cannot be written, or the prices are not those of the run.
-        ReplayMismatchError: the replay does not give the trial's objective.
+        ConfigError: the addresses are wrong, or the pool cannot be deployed; all reasons at once.
+        ParamsError: the params file cannot be used.
+        DataError: the prices cannot be used, or do not reach to one chunk before `at`.
     """
-    row = find_trial(trials, number)
-    if row["state"] != "COMPLETE":
-        raise ParamsError(f"trial {number}: failed ({row['fail_reason']}); export one that is COMPLETE")
-    if out.exists():
-        raise DataError(f"{out}: exists already; give another --out")
     device.configure()
-    fingerprint = trials.fingerprint
-    recorded, name = _recorded(trials, row)
-    market = market_of(fingerprint, root=data or recorded.root, burn_in_days=recorded.burn_in_days)
-    check_same_prices(recorded, market, f"the run in {trials.folder.path}", "")
-    params = _params(row, fingerprint)
-    document, _ = verified_document(fingerprint, market, params, _record(row, trials), _facts(trials, name))
-    if "test" in document["metrics"]:
-        append_test_look(trials.folder.test_looks, command, document["params"])  # first: the look is made
+    pool = tuned_pool(params_file, config=config, data=data)
+    by_token = read_addresses(addresses, pool.fingerprint.tokens)
+    newest = pool.newest()
+    last_ms = _last_price_ms(pool, newest.time_ms, at)
+    market = pool.history_to(replace(newest, time_ms=last_ms))
+    history = chunk_history(market, pool.fingerprint.pool.chunk_period, last_ms)
+    deployment = build_deployment(pool.params, pool.fingerprint, history, by_token, max_trade_size_ratio)
+    checks = [*simulation_rules(pool.fingerprint), *deployment_rules(deployment)]
+    check_deployable(checks)
+    return ExportResult(_document(pool, deployment, checks, len(history.times_ms)), deployment)
+
+
+def write_export(result: ExportResult, out: Path, *, force: bool = False) -> bool:
+    """Write deployment.json; True where it took the place of another file.
+
+    Raises:
+        UsageError: there is a file already and `force` is not given, or it cannot be written.
+    """
+    there = out.exists()
+    if there and not force:
+        raise UsageError(f"{out}: exists already; give another --out, or replace it with --force")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(out, document)
+        write_json(out, result.document)
     except OSError as error:
-        raise DataError(f"{out}: cannot be written ({error.strerror}); give another --out") from error
-    return read_json(out, "the exported trial")
+        raise UsageError(f"{out}: cannot be written ({error.strerror}); give another --out") from None
+    return there
 
 
-def _recorded(trials: TrialList, row: Row) -> tuple[RecordedResult, str]:
-    """What the run recorded of its prices, with the trial's objective; and the name of its study."""
-    path = trials.folder.fingerprint
-    identity = read_json(path, "a run folder's fingerprint.json")
-    objective = {"value": [row[name] for name in trials.objectives]}
-    recorded = recorded_result({**identity, "objective": objective}, path)
-    if recorded is None:
-        raise RunFolderError(f"{path}: says nothing of the prices; tune again in another --run-dir")
-    return recorded, trials.fingerprint.search.study_name or identity.get("study") or trials.folder.path.resolve().name
+def _last_price_ms(pool: TunedPool, newest_ms: int, at: datetime | None) -> int:
+    """Time of the last chunk price in the state: one chunk before the first update."""
+    first_ms = start_ms(pool.fingerprint)
+    if at is None:
+        return first_ms + (newest_ms - first_ms) // pool.chunk_ms * pool.chunk_ms
+    last_ms = round(at.timestamp() * 1000) - pool.chunk_ms
+    if last_ms < first_ms:
+        raise UsageError(
+            f"--at: {utc(last_ms + pool.chunk_ms)} is before the simulation's first update, "
+            f"{utc(first_ms + pool.chunk_ms)}; give that or a later time"
+        )
+    if last_ms > newest_ms:
+        raise DataError(
+            f"--at: an update at {utc(last_ms + pool.chunk_ms)} needs prices up to {utc(last_ms)}, but those in "
+            f"{pool.root} end {utc(newest_ms)}; give an earlier time or newer prices with --data"
+        )
+    return last_ms
 
 
-def _params(row: Row, fingerprint: Fingerprint) -> ParamSet:
+def _document(pool: TunedPool, deployment: Deployment, checks: Sequence[RuleCheck], chunks: int) -> Document:
+    fingerprint = pool.fingerprint
     return {
-        name: np.array([row[f"{name}_{token}"] for token in fingerprint.tokens], np.float64)
-        for name in start_params(fingerprint)
+        "kind": KIND,
+        "contract": deployment.to_section(),
+        "tokens": list(deployment.tokens),
+        "first_update": utc_text(deployment.first_update * 1000),
+        "state": {
+            "last_price": utc_text(deployment.first_update * 1000 - pool.chunk_ms),
+            "chunk_prices": chunks,
+        },
+        "readable": _readable(pool, deployment),
+        "rules": [{"rule": check.rule, "found": check.found, "reason": check.reason} for check in checks],
+        "source": {
+            "params_file": str(pool.source),
+            "params": internal_form(pool.params, fingerprint.tokens),
+            "fingerprint": recordable(fingerprint.to_dict()),
+            "digest": fingerprint.digest,
+            "data": {"root": str(pool.root.resolve()), "burn_in_days": pool.burn_in_days},
+        },
+        "versions": versions(),
+        "created": now_text(),
     }
 
 
-def _record(row: Row, trials: TrialList) -> TrialRecord:
-    objectives = tuple(float(row[name]) for name in trials.objectives)
-    return TrialRecord(int(row["number"]), {}, objectives, {}, {}, None, str(row.get("source") or SAMPLER))
+def _readable(pool: TunedPool, deployment: Deployment) -> Document:
+    """The same in units that people read, keyed by token."""
+    forms = readable_form(pool.params, pool.fingerprint)
+    tokens = deployment.tokens
+    contract = {
+        "address": deployment.addresses or ("",) * len(tokens),
+        "lambda": _each(deployment.lamb, len(tokens)),
+        "kappa": _each(deployment.kappa, len(tokens)),
+    }
+    return {
+        **{name: dict(zip(tokens, values, strict=True)) for name, values in contract.items()},
+        **{name: {token: forms[name][token] for token in tokens} for name in ("k_per_day", "memory_days")},
+        "initial_weights": {
+            token: to_float(weight) for token, weight in zip(tokens, deployment.initial_weights, strict=True)
+        },
+    }
 
 
-def _facts(trials: TrialList, name: str) -> StudyFacts:
-    rows = trials.rows
-    sampled = rows[rows["source"] != SCREEN] if "source" in rows else rows
-    return StudyFacts(name, len(sampled), int((sampled["state"] == "FAIL").sum()))
+def _each(row: Sequence[int], n: int) -> list[float]:
+    values = [to_float(value) for value in row]
+    return values * n if len(values) == 1 else values

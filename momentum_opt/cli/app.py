@@ -11,8 +11,11 @@ import typer
 from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.data import data_app
+from momentum_opt.cli.export import export
+from momentum_opt.cli.rehearse import rehearse
 from momentum_opt.cli.trials import trials_app
 from momentum_opt.cli.tune import tune
+from momentum_opt.cli.weights import weights
 from momentum_opt.errors import MomentumOptError, UsageError
 
 FAILED = 1
@@ -29,6 +32,9 @@ app = typer.Typer(
 )
 app.command()(tune)
 app.command()(backtest)
+app.command()(export)
+app.command()(rehearse)
+app.command()(weights)
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
 app.add_typer(trials_app, name="trials")

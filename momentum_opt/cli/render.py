@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE
@@ -156,3 +156,11 @@ def _text(table: Table, width: int = WIDTH) -> str:
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None, force_terminal=False).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines() if line.strip())
+
+
+def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of text: the first column to the left, the others to the right."""
+    table = _table(*columns)
+    for row in rows:
+        table.add_row(*row)
+    return _text(table)

@@ -133,7 +133,7 @@ def export(
 
     trials = read_trials(run)
     find_trial(trials, number)  # before JAX is imported
-    from momentum_opt.api.exporting import export_trial
+    from momentum_opt.api.trial_exporting import export_trial
     from momentum_opt.cli.render import metric_table, objective_line, parameter_table
     from momentum_opt.results.files import to_json
 

@@ -4,6 +4,7 @@ from momentum_opt.market.external import External, ExternalFile
 from momentum_opt.market.load import hash_rows, load_market
 from momentum_opt.market.load_external import hash_external, with_external
 from momentum_opt.market.model import Market, TokenFile
+from momentum_opt.market.newest import NewestBar, newest_bar
 from momentum_opt.market.sample import write_sample
 from momentum_opt.market.synthetic import Recipe
 
@@ -11,11 +12,13 @@ __all__ = [
     "External",
     "ExternalFile",
     "Market",
+    "NewestBar",
     "Recipe",
     "TokenFile",
     "hash_external",
     "hash_rows",
     "load_market",
+    "newest_bar",
     "with_external",
     "write_sample",
 ]

@@ -6,7 +6,7 @@ files are reported together. Only gaps are filled, with the last close before th
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
@@ -17,6 +17,7 @@ from momentum_opt.errors import DataError, MissingFileError, UsageError
 from momentum_opt.market.model import Market, TokenFile
 from momentum_opt.market.price_file import open_price_file, read_rows
 from momentum_opt.market.series import Series, Window, check_overlap, digest_rows, load_series
+from momentum_opt.market.wording import utc
 from momentum_opt.units import MS_PER_DAY, MS_PER_MINUTE
 
 _Item = TypeVar("_Item")
@@ -81,8 +82,8 @@ def load_market(
     Args:
         root: folder of `<TOKEN>_USD.parquet` files.
         tokens: in any order, without repeats.
-        start: first day of the window, UTC.
-        end: day after the last one.
+        start: first day of the window, UTC; or a moment with its time zone, on a bar.
+        end: day after the last one; or the moment one bar after the last one.
         burn_in_days: days of prices wanted before `start`.
         max_gap_minutes: longest gap that may be filled.
 
@@ -92,7 +93,7 @@ def load_market(
         DataError: files that cannot be used, one line per problem, all tokens at once.
     """
     found = _examine(root, tokens, start, end, burn_in_days, max_gap_minutes, lambda series, _: series)
-    problems = found.problems + _bar_problems([_bar_of(one) for one in found.results])
+    problems = found.problems + _bar_problems([_bar_of(one) for one in found.results], found.window)
     if problems:
         raise _together(problems)
     return _assemble(found.results, found.window, found.burn_in_days)
@@ -111,7 +112,7 @@ def survey_market(
         return series.describe(window), _bar_of(series)
 
     found = _examine(root, tokens, start, end, burn_in_days, max_gap_minutes, described)
-    problems = found.problems + _bar_problems([bar for _, bar in found.results])
+    problems = found.problems + _bar_problems([bar for _, bar in found.results], found.window)
     return Survey(
         files=tuple(file for file, _ in found.results),
         bar_minutes=tuple(bar.minutes for _, bar in found.results),
@@ -148,11 +149,11 @@ def _examine(
     problems: list[DataError] = []
     files = _collect(lambda token: open_price_file(root, token), sorted(tokens), problems)
 
-    start_ms = midnight_ms(start)
+    start_ms = utc_ms(start)
     files = _collect(lambda file: check_overlap(file, start_ms), files, problems)
     history = min(((start_ms - file.first_ms) // MS_PER_DAY for file in files), default=0)
     burn_in = min(burn_in_days, history)
-    window = Window(start_ms, start_ms - burn_in * MS_PER_DAY, midnight_ms(end), max_gap_minutes)
+    window = Window(start_ms, start_ms - burn_in * MS_PER_DAY, utc_ms(end), max_gap_minutes)
     results = _collect(lambda file: keep(load_series(file, window), window), files, problems)
     return _Examined(window, burn_in, results, problems)
 
@@ -160,7 +161,7 @@ def _examine(
 def _check_arguments(tokens: Sequence[str], start: date, end: date, burn_in_days: int, max_gap_minutes: int) -> None:
     if not tokens or len(set(tokens)) != len(tokens):
         raise UsageError(f"`tokens` must be at least one name and no name twice, but got {list(tokens)}")
-    if not start < end:
+    if not utc_ms(start) < utc_ms(end):
         raise UsageError(f"`start < end` must hold, but got start={start}, end={end}")
     if burn_in_days < 0 or max_gap_minutes < 0:
         raise UsageError(
@@ -191,15 +192,19 @@ def _together(problems: list[DataError]) -> DataError:
     return (MissingFileError if all_missing else DataError)([line for problem in problems for line in problem.problems])
 
 
-def midnight_ms(of_day: date) -> int:
-    """UTC midnight of a day, in ms."""
-    return (of_day - date(1970, 1, 1)).days * MS_PER_DAY
+def utc_ms(moment: date) -> int:
+    """UTC ms of a moment as it is, of a day at its midnight."""
+    if isinstance(moment, datetime):
+        return round(moment.timestamp() * 1000)
+    return (moment - date(1970, 1, 1)).days * MS_PER_DAY
 
 
-def _bar_problems(bars: Sequence[_Bar]) -> list[DataError]:
+def _bar_problems(bars: Sequence[_Bar], window: Window) -> list[DataError]:
     shortest = min((one.minutes for one in bars), default=0)
     if all(one.minutes == shortest for one in bars):
-        return []
+        bar_ms = max(1, shortest * MS_PER_MINUTE)
+        off = [ms for ms in (window.start_ms, window.end_ms) if ms % bar_ms]
+        return [DataError(f"{utc(ms)}: not on a bar of {shortest} minutes; move it to one") for ms in off]
     found = ", ".join(
         f"{one.path} {one.minutes}{f' (as in {one.closest})' if one.minutes == shortest else ''}" for one in bars
     )

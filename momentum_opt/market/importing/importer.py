@@ -14,7 +14,7 @@ from momentum_opt.market.importing.request import ImportReport, ImportRequest, S
 from momentum_opt.market.importing.sources import by_time, read_file, read_source, source_files
 from momentum_opt.market.importing.target import Target, open_target, write_target
 from momentum_opt.market.importing.text import text_files
-from momentum_opt.market.load import midnight_ms
+from momentum_opt.market.load import utc_ms
 from momentum_opt.market.price_file import SUFFIX
 from momentum_opt.market.wording import utc
 from momentum_opt.units import MS_PER_MINUTE
@@ -58,7 +58,7 @@ def import_prices(request: ImportRequest, on_source: OnSource = lambda *_: None)
 
 def _limits(request: ImportRequest) -> tuple[int | None, int | None]:
     start, end = request.start, request.end
-    return (None if start is None else midnight_ms(start)), (None if end is None else midnight_ms(end))
+    return (None if start is None else utc_ms(start)), (None if end is None else utc_ms(end))
 
 
 def _constant(request: ImportRequest) -> Series:

@@ -1,0 +1,159 @@
+"""A tuned pool and the newest prices in, the weights of the coming interval and the state to carry on from out."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt import device
+from momentum_opt.api.tuned_pool import TunedPool, tuned_pool
+from momentum_opt.errors import DataError, UsageError
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.market import Market, NewestBar
+from momentum_opt.market.wording import utc
+from momentum_opt.onchain.history import chunk_history
+from momentum_opt.onchain.live import Position, advance, end_weights, first_position, start_ms, with_weights
+from momentum_opt.results.files import write_json
+from momentum_opt.results.parameters import by_token
+from momentum_opt.results.run_folder import utc_text
+from momentum_opt.results.weights_state import read_state, state_document
+from momentum_opt.units import MS_PER_MINUTE
+
+Document = dict[str, Any]
+
+SUM_TOLERANCE = 1e-6
+"""How far weights given by hand may be from a sum of one: nine decimals per token and some."""
+
+
+def next_weights(
+    params_file: Path,
+    *,
+    state: Path | None = None,
+    at: datetime | None = None,
+    current_weights: Mapping[str, float] | None = None,
+    config: Path | None = None,
+    data: Path | None = None,
+) -> Document:
+    """Where the newest update sends the weights of a live pool, by the one-step form (SPEC §6, §7).
+
+    Without a state the pool is followed from the simulation's start. With one, only the prices since the state's time
+    are read. The state is written when all has gone well; the same call again changes nothing.
+
+    Args:
+        params_file: best.json, or a document with `params`.
+        state: state file; made where there is none.
+        at: read no price after this moment; None reads all.
+        current_weights: the weights the pool really has at the update, per token; None takes the simulated ones.
+        config: configuration, where the params file has none.
+        data: folder of price files; None looks where best.json or the configuration says.
+
+    Raises:
+        ParamsError: the params file cannot be used, or the state belongs to another pool.
+        DataError: the prices cannot be used, end before the state's time, or do not reach back to it.
+        UsageError: the current weights are not this pool's, or the state cannot be written.
+    """
+    device.configure()
+    pool = tuned_pool(params_file, config=config, data=data)
+    weights = None if current_weights is None else _checked(current_weights, pool.fingerprint)
+    before = None if state is None else read_state(state, pool.params, pool.fingerprint)
+    update = _newest_update(pool, at)
+    position = _from_start(pool, update) if before is None else _from_state(pool, before, update, state)
+    if weights is not None:
+        position = with_weights(position, weights, pool.fingerprint)
+    kept = state_document(position, update.time_ms, pool.params, pool.fingerprint)
+    if state is not None:
+        _keep(state, kept)
+    return _document(pool, position, update, kept)
+
+
+def _newest_update(pool: TunedPool, at: datetime | None) -> NewestBar:
+    """The bar of the last update that the prices, or `at`, allow."""
+    newest = pool.newest()
+    first, last = start_ms(pool.fingerprint), newest.time_ms
+    if at is not None:
+        last = min(last, round(at.timestamp() * 1000))
+    if last < first:
+        raise DataError(
+            f"{pool.root}: prices up to {utc(last)} do not reach the pool's start on {pool.fingerprint.window.start}; "
+            "give newer ones with --data"
+        )
+    return NewestBar(first + (last - first) // pool.chunk_ms * pool.chunk_ms, newest.bar_minutes)
+
+
+def _from_start(pool: TunedPool, update: NewestBar) -> Position:
+    market = pool.history_to(update)
+    history = chunk_history(market, pool.fingerprint.pool.chunk_period, update.time_ms)
+    first = first_position(history.prices[0], pool.params, pool.fingerprint)
+    return advance(first, history.after(int(history.times_ms[0])), pool.params, pool.fingerprint)
+
+
+def _from_state(pool: TunedPool, before: tuple[Position, int], update: NewestBar, path: Path | None) -> Position:
+    position, time_ms = before
+    if time_ms > update.time_ms or (update.time_ms - time_ms) % pool.chunk_ms:
+        raise DataError(
+            f"{path}: holds the update at {utc(time_ms)}, but the prices in {pool.root} allow one at "
+            f"{utc(update.time_ms)}; give newer prices with --data, or another --state"
+        )
+    if time_ms == update.time_ms:
+        return position
+    market = _prices_since(pool, time_ms, update, path)
+    history = chunk_history(market, pool.fingerprint.pool.chunk_period, update.time_ms)
+    return advance(position, history.after(time_ms), pool.params, pool.fingerprint)
+
+
+def _prices_since(pool: TunedPool, time_ms: int, update: NewestBar, path: Path | None) -> Market:
+    try:
+        return pool.prices(datetime.fromtimestamp(time_ms / 1000, UTC), update.end_ms, 0)
+    except DataError as error:
+        lines = [f"{path}: goes on from {utc(time_ms)}, and not all prices since then can be used:", *error.problems]
+        raise DataError(" ".join(lines)) from None
+
+
+def _checked(given: Mapping[str, float], fingerprint: Fingerprint) -> NDArray[np.float64]:
+    tokens = fingerprint.tokens
+    if set(given) != set(tokens):
+        raise UsageError(
+            f"--current-weights: names {', '.join(sorted(given))}, but the pool holds {', '.join(tokens)}; "
+            "give a weight for each of them"
+        )
+    weights = np.array([given[token] for token in tokens])
+    if not (weights > 0).all() or abs(weights.sum() - 1.0) > SUM_TOLERANCE:
+        raise UsageError(
+            f"--current-weights: weights must be above 0 and sum to 1, but they are {weights.tolist()}, sum "
+            f"{weights.sum():.9g}"
+        )
+    return weights
+
+
+def _keep(state: Path, document: Document) -> None:
+    try:
+        write_json(state, document)
+    except OSError as error:
+        raise UsageError(f"{state}: cannot be written ({error.strerror}); give another --state") from None
+
+
+def _document(pool: TunedPool, position: Position, update: NewestBar, kept: Document) -> Document:
+    fingerprint, tokens = pool.fingerprint, pool.fingerprint.tokens
+    step = np.asarray(position.move.step)
+    tables = {
+        "start": np.asarray(position.move.start),
+        "target": np.asarray(position.move.target),
+        "end": end_weights(position.move, fingerprint),
+        "multiplier_per_minute": step,
+        "multiplier_per_second": step / 60.0,
+    }
+    moving_until = update.time_ms + fingerprint.pool.weight_interpolation_period * MS_PER_MINUTE
+    return {
+        "time": utc_text(update.time_ms),
+        "moving_until": utc_text(moving_until),
+        "next_update": utc_text(update.time_ms + pool.chunk_ms),
+        "interpolation": fingerprint.pool.weight_interpolation_method,
+        "weights": {name: by_token(values, tokens) for name, values in tables.items()},
+        "estimator": kept["estimator"],
+        "change": kept["change"],
+        "digest": kept["digest"],
+        "data": str(pool.root),
+    }

@@ -1,0 +1,69 @@
+"""`momentum-opt export`: the values to deploy a tuned pool with."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from momentum_opt.cli.config import AsJson
+from momentum_opt.onchain.defaults import MAX_TRADE_SIZE_RATIO
+
+if TYPE_CHECKING:
+    from momentum_opt.api.exporting import ExportResult
+
+Params = Annotated[Path, typer.Option("--params", metavar="FILE", help="A best.json, or a file with params alone.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="CONFIG", help="Configuration for params alone.", show_default=False),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of price files.", show_default=False)
+]
+
+
+def export(
+    params: Params,
+    addresses: Annotated[
+        Path, typer.Option("--addresses", metavar="FILE", help="YAML, one line TOKEN: 0x… for each token.")
+    ],
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="DATE", help="Time of the first update; as late as the prices allow."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")] = Path("deployment.json"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    max_trade_size_ratio: Annotated[
+        float, typer.Option("--max-trade-size-ratio", metavar="SHARE", help="Largest trade, a share of the reserves.")
+    ] = MAX_TRADE_SIZE_RATIO,
+    config: Config = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the values to deploy a pool with, every rule of the contract checked."""
+    from momentum_opt.api import exporting
+    from momentum_opt.api.tuned_pool import moment
+
+    result = exporting.export(
+        params,
+        addresses,
+        at=None if at is None else moment(at, "--at"),
+        config=config,
+        data=data,
+        max_trade_size_ratio=max_trade_size_ratio,
+    )
+    replaced = exporting.write_export(result, out, force=force)
+    _print(result, out, replaced=replaced, as_json=as_json)
+
+
+def _print(result: "ExportResult", out: Path, *, replaced: bool, as_json: bool) -> None:
+    from momentum_opt.cli.render_onchain import deployment_lines
+    from momentum_opt.results.files import to_json
+
+    if replaced:
+        typer.echo(f"replaced: {out}", err=True)
+    if as_json:
+        typer.echo(to_json({**result.document, "written": str(out)}), nl=False)
+        return
+    for line in deployment_lines(result.document):
+        typer.echo(line)
+    typer.echo(f"written: {out}")

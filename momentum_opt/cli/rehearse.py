@@ -1,0 +1,104 @@
+"""`momentum-opt rehearse`: the contract model beside the simulation."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from momentum_opt.cli.config import AsJson, Settings
+from momentum_opt.cli.export import Config, Data
+from momentum_opt.errors import UsageError
+from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
+
+if TYPE_CHECKING:
+    from momentum_opt.api.rehearsing import RehearsalResult
+
+FAILED = 1
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def rehearse(
+    params: Annotated[
+        Path | None,
+        typer.Option("--params", metavar="FILE", help="A best.json, or a file with params alone.", show_default=False),
+    ] = None,
+    deployment: Annotated[
+        Path | None,
+        typer.Option("--deployment", metavar="FILE", help="A deployment.json in its place.", show_default=False),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--start", metavar="DATE", help="First day; that of the recorded window.")
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--end", metavar="DATE", help="Day after the last; with --start the newest prices end it."),
+    ] = None,
+    delay: Annotated[
+        str, typer.Option("--delay", metavar="TIME", help="Every update comes late by this: 300s, 5m or 1h.")
+    ] = "0s",
+    miss: Annotated[float, typer.Option("--miss", metavar="SHARE", help="Share of updates that do not come.")] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the missed updates.")] = 0,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", metavar="WEIGHT", help="Largest difference of a weight that is accepted.")
+    ] = WEIGHT_TOLERANCE,
+    config: Config = None,
+    settings: Settings = None,
+    data: Data = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Write rehearsal.json, daily.parquet, rehearsal.png."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the contract's arithmetic beside the simulation; exit code 1 where a weight is off by more than accepted."""
+    from momentum_opt.api import rehearsing
+    from momentum_opt.onchain.keeper import Keeper
+
+    result = rehearsing.rehearse(
+        params,
+        deployment_file=deployment,
+        config=config,
+        overrides=settings or (),
+        data=data,
+        start=_day(start, "--start"),
+        end=_day(end, "--end"),
+        keeper=Keeper(_seconds(delay), miss, seed),
+        tolerance=tolerance,
+    )
+    written = [] if out is None else rehearsing.write_rehearsal(result, out)
+    _print(result, written, as_json=as_json)
+    if not result.holds:
+        raise typer.Exit(FAILED)
+
+
+def _print(result: "RehearsalResult", written: list[Path], *, as_json: bool) -> None:
+    from momentum_opt.api.rehearsing import daily_rows
+    from momentum_opt.cli.render_onchain import rehearsal_lines
+    from momentum_opt.results.files import to_json
+
+    rows = daily_rows(result)
+    if as_json:
+        document = {**result.document, "daily": rows, "written": [str(path) for path in written]}
+        typer.echo(to_json(document), nl=False)
+        return
+    for line in rehearsal_lines(result.document, rows):
+        typer.echo(line)
+    for path in written:
+        typer.echo(f"written: {path}")
+
+
+def _day(text: str | None, option: str) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option}: {text!r} is no date; write it as 2024-06-25") from None
+
+
+def _seconds(text: str) -> int:
+    """A duration: whole seconds, or a whole number with s, m or h."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
+    if not number.isdecimal():
+        raise UsageError(f"--delay: {text!r} is no duration; write for example 300s, 5m or 1h")
+    return int(number) * _SECONDS[unit]
