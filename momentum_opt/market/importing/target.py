@@ -77,7 +77,8 @@ def write_target(target: Target, series: Series) -> bool:
         with temporary.open("wb") as file:
             table = _table(target, series)
             others = [name for name in table.column_names if name not in _ENCODING["column_encoding"]]
-            pq.write_table(table, file, row_group_size=_ROW_GROUP, use_dictionary=others, **_ENCODING)
+            options: dict[str, Any] = {**_ENCODING, "use_dictionary": others, "row_group_size": _ROW_GROUP}
+            pq.write_table(table, file, **options)
             file.flush()
             os.fsync(file.fileno())
         if target.stamp != (_stamp(path) if path.exists() else None):
