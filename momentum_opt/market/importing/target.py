@@ -110,6 +110,8 @@ def _table(target: Target, series: Series) -> Any:
         del columns["volume"]
     if target.existing is not None:
         before = pq.read_table(target.path)
+        if "volume" in before.column_names and not pa.types.is_floating(before.schema.field("volume").type):
+            columns.pop("volume", None)  # it was not read as numbers, so it stays as it is
         row = np.searchsorted(target.existing.unix, series.unix)
         known = np.append(target.existing.unix, -1)[row] == series.unix
         rows = pa.array(np.where(known, row, 0), mask=~known)
