@@ -100,10 +100,10 @@ def export_bars() -> Bars:
     return bars(50, bar_minutes=60, first_ms=FIRST_MS + 20 * 24 * HOUR_MS)
 
 
-def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Every file with its content and its time of change."""
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file with its content."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 # How to damage a file; each takes its path.

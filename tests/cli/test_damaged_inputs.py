@@ -313,10 +313,10 @@ EXTERNAL = [
 
 
 @pytest.mark.skipif(find_spec("momentum_opt.market.load_external") is None, reason="files of costs are not read yet")
-@pytest.mark.parametrize(("key", "sound", "row"), EXTERNAL, ids=[f"{key} {row.name}" for key, _, row in EXTERNAL])
-def test_files_of_costs(site: Site, key: str, sound: str, row: Row, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(("key", "content", "row"), EXTERNAL, ids=[f"{key} {row.name}" for key, _, row in EXTERNAL])
+def test_files_of_costs(site: Site, key: str, content: str, row: Row, capsys: pytest.CaptureFixture[str]):
     path = site.folder / f"{key}.csv"
-    path.write_text(sound)
+    path.write_text(content)
     row.damage(path)
     run_dir = site.folder / "new"
     setting = f"costs.{key}={path.name}"

@@ -40,7 +40,8 @@ def import_prices(request: ImportRequest, on_source: OnSource = lambda *_: None)
     there = None if target.existing is None else own_bar(target.existing)
     if request.constant is not None:
         sources: list[SourceReport] = []
-        fresh, own, overlap = _constant(request), request.bar_minutes or there or 1, Overlap()
+        own, overlap = request.bar_minutes or there or 1, Overlap()
+        fresh = _constant(request, own)
     else:
         sources, fresh, own, overlap = _gather(request, there, on_source)
     bar = request.bar_minutes or own
@@ -61,11 +62,11 @@ def _limits(request: ImportRequest) -> tuple[int | None, int | None]:
     return (None if start is None else utc_ms(start)), (None if end is None else utc_ms(end))
 
 
-def _constant(request: ImportRequest) -> Series:
+def _constant(request: ImportRequest, bar_minutes: int) -> Series:
     first, end = _limits(request)
     assert first is not None
     assert end is not None
-    unix = np.arange(first, end, (request.bar_minutes or 1) * MS_PER_MINUTE, dtype=np.int64)
+    unix = np.arange(first, end, bar_minutes * MS_PER_MINUTE, dtype=np.int64)
     close = np.full(len(unix), request.constant, np.float64)
     return Series(f"--constant {request.constant:g}", unix, close, np.full(len(unix), np.nan))
 

@@ -77,7 +77,8 @@ def write_target(target: Target, series: Series) -> bool:
         with temporary.open("wb") as file:
             table = _table(target, series)
             others = [name for name in table.column_names if name not in _ENCODING["column_encoding"]]
-            pq.write_table(table, file, row_group_size=_ROW_GROUP, use_dictionary=others, **_ENCODING)
+            options: dict[str, Any] = {**_ENCODING, "use_dictionary": others, "row_group_size": _ROW_GROUP}
+            pq.write_table(table, file, **options)
             file.flush()
             os.fsync(file.fileno())
         if target.stamp != (_stamp(path) if path.exists() else None):
@@ -109,6 +110,8 @@ def _table(target: Target, series: Series) -> Any:
         del columns["volume"]
     if target.existing is not None:
         before = pq.read_table(target.path)
+        if "volume" in before.column_names and not pa.types.is_floating(before.schema.field("volume").type):
+            columns.pop("volume", None)  # it was not read as numbers, so it stays as it is
         row = np.searchsorted(target.existing.unix, series.unix)
         known = np.append(target.existing.unix, -1)[row] == series.unix
         rows = pa.array(np.where(known, row, 0), mask=~known)

@@ -57,7 +57,7 @@ class TextFile:
         if self.member is not None:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
                 yield stream
-        elif self.path.suffix == ".gz":
+        elif self.path.suffix.lower() == ".gz":
             with gzip.open(self.path) as unpacked:
                 yield cast("IO[bytes]", unpacked)
         else:
@@ -79,7 +79,7 @@ def text_files(path: Path, member: str | None) -> list[TextFile]:
     Raises:
         DataError: not a zip, no table in it, or several and no `member`.
     """
-    if path.suffix != ".zip":
+    if path.suffix.lower() != ".zip":
         return [TextFile(path)]
     try:
         with zipfile.ZipFile(path) as archive:

@@ -148,6 +148,17 @@ def test_other_columns_of_the_file_stay(tmp_path: Path):
     np.testing.assert_allclose(found["volume"][60:], data.volume[60:])
 
 
+def test_volumes_of_another_type_stay_as_they_are(tmp_path: Path):
+    data = bars(100)
+    (tmp_path / "out").mkdir()
+    table = pa.table({"unix": data.unix[:60], "close": data.close[:60], "volume": np.arange(60)})
+    pq.write_table(table, tmp_path / "out" / "X_USD.parquet")
+    imported(tmp_path, text(tmp_path, kraken(data)))
+    found = pq.read_table(tmp_path / "out" / "X_USD.parquet")
+    assert found.column("volume").to_pylist() == [*range(60), *[None] * 40]
+    assert found.column("close").to_pylist() == data.close.tolist()
+
+
 def test_a_pandas_index_becomes_a_column(tmp_path: Path):
     data = bars(100)
     (tmp_path / "out").mkdir()
@@ -246,6 +257,7 @@ def test_a_constant_only_by_name_and_for_given_days(tmp_path: Path):
     assert (longer.new, longer.bars) == (1440, 4320)
     hours, *_ = imported(tmp_path / "hours", constant=0.5, bar_minutes=60, **days)
     assert hours.bars == 48
+    assert imported(tmp_path / "hours", constant=0.5, start=days["end"], end=date(2024, 1, 4))[0].bars == 72
     with pytest.raises(DataError, match=r"the close is 1\.0 in"):
         imported(tmp_path, constant=0.99, **days)
 
