@@ -67,7 +67,7 @@ def winner_path(fingerprint: Fingerprint, market: Market, replayed: Replay) -> W
 
     validated = "validation" in replayed.metrics
     return WinnerPath(
-        returns=returns(replayed.value),
+        returns=returns(replayed.value_of_first_tokens),
         baseline=returns(replayed.baselines[BASELINE]),
         metric=metric,
         validation=_finite(replayed.metrics["validation"][metric]) if validated else None,
