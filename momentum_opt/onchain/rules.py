@@ -253,6 +253,6 @@ def _shown(row: Row) -> str:
 
 
 _RULES: Final[tuple[Callable[[Deployment], RuleCheck], ...]] = (
-    _token_count, _address_order, _lamb_length, _lamb_range, _kappa_length, _kappa_range, _epsilon, _guard_rail, _interval,
-    _trade_size, _weights_sum, _weights_above_rail, _stored_weights, _state_size,
+    _token_count, _address_order, _lamb_length, _lamb_range, _kappa_length, _kappa_range, _epsilon, _guard_rail,
+    _interval, _trade_size, _weights_sum, _weights_above_rail, _stored_weights, _state_size,
 )  # fmt: skip
