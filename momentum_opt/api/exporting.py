@@ -1,5 +1,6 @@
 """A tuned pool and its tokens' addresses in, the values to deploy it with out (SPEC §14)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -63,10 +64,13 @@ def export(
         max_trade_size_ratio: largest trade as a share of the reserves; a setting that no simulation knows.
 
     Raises:
+        UsageError: `at` or the ratio is out of range.
         ConfigError: the addresses are wrong, or the pool cannot be deployed; all reasons at once.
         ParamsError: the params file cannot be used.
         DataError: the prices cannot be used, or do not reach to one chunk before `at`.
     """
+    if not math.isfinite(max_trade_size_ratio):
+        raise UsageError(f"--max-trade-size-ratio: {max_trade_size_ratio} is no share; give for example 0.1")
     device.configure()
     pool = tuned_pool(params_file, config=config, data=data)
     by_token = read_addresses(addresses, pool.fingerprint.tokens)

@@ -152,6 +152,8 @@ def _read_deployment(path: Path, data: Path | None) -> tuple[TunedPool, Deployme
         root, burn_in = data or Path(recorded["root"]), int(recorded["burn_in_days"])
         given, section = source["params"], document["contract"]
         first_update = utc_ms(document["first_update"]) // 1000
+    except UsageError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise ParamsError(f"{path}: cannot be read ({reason}); give the file as export wrote it") from None

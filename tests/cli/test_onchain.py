@@ -172,6 +172,7 @@ def test_all_reasons_why_a_pool_cannot_be_deployed(addresses: Path, tmp_path: Pa
         (("--at", "2023-03-01"), r"--at: 2023-03-01 00:00 UTC is before the simulation's first update, 2023-03-02"),
         (("--at", "2030-01-01"), r"--at: an update at 2030-01-01 00:00 UTC needs prices up to 2029-12-31 .* end 2024"),
         (("--at", "soon"), r"--at: 'soon' is no date"),
+        (("--max-trade-size-ratio", "nan"), r"--max-trade-size-ratio: nan is no share"),
         (("--data", "nowhere"), r"nowhere: no such folder"),
         (("--out", "nowhere/deployment.json"), r"nowhere/deployment\.json: cannot be written"),
     ],
