@@ -18,7 +18,7 @@ from momentum_opt.results.run_folder import (
     recorded_study,
     run_identity,
 )
-from momentum_opt.study.storage import DurableStudy, JournalStore, open_store
+from momentum_opt.study.storage import DurableStudy, JournalStore, Store, open_store, storage_file
 from momentum_opt.study.trials import TrialRecord
 
 Document = dict[str, Any]
@@ -79,6 +79,9 @@ def _open_elsewhere(
     fingerprint: Fingerprint, market: Market, run_dir: Path, config_text: str, name: str, *, resume: bool
 ) -> Run:
     """The same where the study is not in the run folder: nothing is written before the study is known to be ours."""
+    file = storage_file(fingerprint.search.storage)
+    if resume and file is not None and not file.exists():
+        raise RunFolderError(f"{file}: nothing to resume: no such file; leave --resume out to begin")
     store = open_store(fingerprint.search.storage, run_dir)
     there = store.find_study(name)
     if there is not None:
@@ -89,7 +92,7 @@ def _open_elsewhere(
     return Run(fingerprint, market, folder, _study(store, name, fingerprint, market))
 
 
-def _study(store: Any, name: str, fingerprint: Fingerprint, market: Market) -> DurableStudy:
+def _study(store: Store, name: str, fingerprint: Fingerprint, market: Market) -> DurableStudy:
     n_objectives = 3 if fingerprint.objective.multi_objective else 1
     study = store.open_study(name, n_objectives, run_identity(fingerprint, market))
     _check_study(study, fingerprint, market)

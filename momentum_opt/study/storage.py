@@ -271,6 +271,13 @@ def open_store(storage: str, folder: Path) -> Store:
     return DatabaseStore(storage, folder)
 
 
+def storage_file(storage: str) -> Path | None:
+    """The file that `search.storage` names; None of a server."""
+    if storage.startswith(JOURNAL_SCHEME):
+        return Path(storage.removeprefix(JOURNAL_SCHEME))
+    return relational.database_file(relational.database_url(storage))
+
+
 def _lock_prefix(file: Path, name: str) -> Path:
     return file.with_name(f".{file.name}.{_digest(name).hex()}.worker")
 
