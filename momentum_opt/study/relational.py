@@ -8,7 +8,7 @@ they are not of the revision this was written for, Optuna adds the trials itself
 import json
 import math
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib import import_module
@@ -179,7 +179,7 @@ def advisory_lock(engine: Engine, what: str) -> Generator[None]:
         try:
             yield
         finally:
-            session.execute(sa.select(sa.func.pg_advisory_unlock(_key(what))))
+            _unlock(session, what)
 
 
 @contextmanager
@@ -191,7 +191,12 @@ def first_free_number(engine: Engine, what: str) -> Generator[int]:
         try:
             yield number
         finally:
-            session.execute(sa.select(sa.func.pg_advisory_unlock(_key(f"{what} {number}"))))
+            _unlock(session, f"{what} {number}")
+
+
+def _unlock(session: Connection, what: str) -> None:
+    with suppress(SQLAlchemyError):  # a connection that is gone holds no lock
+        session.execute(sa.select(sa.func.pg_advisory_unlock(_key(what))))
 
 
 def _key(what: str) -> int:

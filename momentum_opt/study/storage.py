@@ -120,8 +120,18 @@ class DurableStudy:
         return self.study.user_attrs.get(IDENTITY)
 
     def finished(self) -> list[FrozenTrial]:
-        """The finished trials, by number; only new ones are read from the store."""
-        return self.study.get_trials(deepcopy=False, states=FINISHED)
+        """The finished trials, by number; only new ones are read from the store.
+
+        Raises:
+            StudyError: they cannot be read.
+        """
+        try:
+            return self.study.get_trials(deepcopy=False, states=FINISHED)
+        except (StorageInternalError, SQLAlchemyError) as error:
+            raise StudyError(
+                f"storage {self._store.where}: the trials cannot be read ({relational.reason_of(error)}); "
+                "mend the storage, and run the command again"
+            ) from error
 
     def records(self) -> list[TrialRecord]:
         """The finished trials as plain records, by number."""
