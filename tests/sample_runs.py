@@ -36,7 +36,7 @@ def command(*arguments: str | Path) -> list[str]:
 def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the program in a process of its own."""
     return subprocess.run(
-        command(*arguments), capture_output=True, text=True, env=environment(), cwd=cwd, check=False, timeout=120
+        command(*arguments), capture_output=True, text=True, env=environment(), cwd=cwd, check=False, timeout=300
     )
 
 

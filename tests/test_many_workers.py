@@ -1,10 +1,12 @@
 """Eight real processes on one study (SPEC §12): nothing lost, nothing twice, whoever dies."""
 
+import os
+import re
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -13,7 +15,7 @@ import pytest
 from optuna.trial import FrozenTrial
 
 from momentum_opt.results.files import read_json
-from momentum_opt.study.storage import Store, open_store
+from momentum_opt.study.storage import JournalStore, Store, open_store
 from tests.postgres import needs_postgres, server
 from tests.sample_runs import SMOKE, environment, tuned
 
@@ -120,17 +122,88 @@ def test_on_postgresql_from_two_machines(tmp_path: Path):
         plain._storage._backend.engine.dispose()  # optuna has no way to close it
 
 
-@pytest.fixture
-def crew(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "momentum_opt", "tune", SMOKE, "--run-dir", tmp_path / "run", "--workers", "2"]
-    with subprocess.Popen(
-        [*map(str, command), "--trials", "100000", "--set", "search.sampler=random"],
+def start_crew(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`tune --workers 2` in a process of its own."""
+    return subprocess.Popen(
+        command("tune", SMOKE, "--run-dir", folder, "--workers", "2", "--set", "search.sampler=random", *arguments),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-    ) as process:  # fmt: skip
-        yield process
+    )  # fmt: skip
+
+
+def members(process: subprocess.Popen[str]) -> list[int]:
+    """The worker processes."""
+    return [int(word) for word in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def wait_for(line: str, process: subprocess.Popen[str]) -> None:
+    assert process.stderr is not None
+    assert any(line in one for one in process.stderr)
+
+
+def test_a_crew_of_two(tmp_path: Path):
+    done = run("tune", SMOKE, "--run-dir", tmp_path / "run", "--workers", "2", "--trials", "160", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    best = read_json(tmp_path / "run" / "best.json", "best.json")
+    trials = JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished()
+    assert 160 <= best["study"]["n_trials"] == len(trials) <= 160 + 2 * BATCH
+    assert {trial.user_attrs["worker"] for trial in trials} <= {0, 1}
+    assert done.stdout.startswith(f"best of {len(trials)} trials: trial {best['trial']} (finished)")
+    assert len((tmp_path / "run" / "test_looks.jsonl").read_text().splitlines()) == 1
+    assert "2 worker processes" in done.stderr
+    assert re.search(rf"^{len(trials)}/160 trials, best {best['objective']['value']:.6g}, ", done.stderr, re.M)
+
+
+def test_the_death_of_one_of_a_crew_does_not_disturb_the_other(tmp_path: Path):
+    with start_crew(tmp_path / "run", "--trials", "2000") as process:
+        wait_for(" trials, best ", process)
+        os.kill(members(process)[0], signal.SIGKILL)
+        output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert re.search(r"^worker \d was killed by signal 9; the others go on$", errors, re.M)
+    trials = JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished()
+    assert 2000 <= len(trials) <= 2000 + BATCH
+    assert output.startswith(f"best of {len(trials)} trials")
+
+
+def test_a_signal_to_a_crew(tmp_path: Path):
+    with start_crew(tmp_path / "run", "--trials", "1000000") as process:
+        wait_for(" trials, best ", process)
+        crew, asked = members(process), time.monotonic()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=300)
+        assert time.monotonic() - asked < 10
+    assert process.returncode == 130, errors
+    assert "(interrupted)" in output
+    assert not any(map(is_alive, crew))
+    best = read_json(tmp_path / "run" / "best.json", "best.json")
+    trials = JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished()
+    assert best["study"]["n_trials"] == len(trials)
+
+
+def test_a_crew_ends_with_its_head(tmp_path: Path):
+    with start_crew(tmp_path / "run", "--trials", "1000000") as process:
+        wait_for(" trials, best ", process)
+        crew = members(process)
         process.kill()
+    deadline = time.monotonic() + 60
+    while any(map(is_alive, crew)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
-def children(process: subprocess.Popen[str]) -> list[int]:
-    text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [int(word) for word in text.split()]
+def test_a_crew_that_is_dead_is_an_error(tmp_path: Path):
+    with start_crew(tmp_path / "run", "--trials", "1000000") as process:
+        wait_for(" trials, best ", process)
+        for pid in members(process):
+            os.kill(pid, signal.SIGKILL)
+        output, errors = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert output == ""
+    assert re.search(
+        r"^error: all 2 workers ended before the study was finished, with \d+ of 1000000 trials", errors, re.M
+    )

@@ -22,7 +22,7 @@ from momentum_opt.results.run_folder import (
     run_identity,
 )
 from momentum_opt.study.known import require_known
-from momentum_opt.study.storage import DurableStudy, JournalStore, open_store
+from momentum_opt.study.storage import DurableStudy, JournalStore, Store, open_store, storage_file
 from momentum_opt.study.trials import SCREEN, TrialRecord
 
 Document = dict[str, Any]
@@ -103,6 +103,9 @@ def _open_elsewhere(
     resume: bool,
 ) -> Run:
     """The same where the study is not in the run folder: nothing is written before the study is known to be ours."""
+    file = storage_file(fingerprint.search.storage)
+    if resume and file is not None and not file.exists():
+        raise RunFolderError(f"{file}: nothing to resume: no such file; leave --resume out to begin")
     store = open_store(fingerprint.search.storage, run_dir)
     there = store.find_study(name)
     known = _known_of(there) if known is None else known
@@ -121,7 +124,7 @@ def _known_of(study: DurableStudy | None) -> WarmStarts:
     return () if recorded is None else recorded.get(WARM_START, ())
 
 
-def _study(store: Any, name: str, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> DurableStudy:
+def _study(store: Store, name: str, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> DurableStudy:
     n_objectives = 3 if fingerprint.objective.multi_objective else 1
     study = store.open_study(name, n_objectives, run_identity(fingerprint, market, known))
     _check_study(study, fingerprint, market, known)

@@ -58,10 +58,11 @@ def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[Tr
 
 
 def _write(run: Run, records: Sequence[TrialRecord], stopped: str, command: str) -> tuple[Document, Findings | None]:
+    if not records:
+        raise StudyError(f"the study was stopped ({stopped}) before its first batch; run the command again")
     space = space_of(run)
-    if records:
-        write_table(run.folder.trials, trials_table(records, space, run.fingerprint))
-    winner = _winner(records, stopped, run.fingerprint)
+    write_table(run.folder.trials, trials_table(records, space, run.fingerprint))
+    winner = _winner(records, run.fingerprint)
     best, replayed = settled_best(run, winner, records), None
     if best is None:
         best, replayed = _settled_anew(run, space, records, winner, command)
@@ -82,12 +83,10 @@ def _settled_anew(
     return read_json(run.folder.best, "best.json"), replayed
 
 
-def _winner(records: Sequence[TrialRecord], stopped: str, fingerprint: Fingerprint) -> TrialRecord:
+def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRecord:
     winner = best_record(records)
     if winner is not None:
         return winner
-    if not records:
-        raise StudyError(f"the study was stopped ({stopped}) before its first batch; run the command again")
     reasons = [record.fail_reason or "unknown" for record in records]
     common = max(set(reasons), key=reasons.count)
     raise StudyError(

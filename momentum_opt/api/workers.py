@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -146,7 +147,8 @@ def _note_end(worker: Worker, watch: Watch, *, others: bool) -> None:
 def _ask_to_stop(workers: Sequence[Worker]) -> None:
     for worker in workers:
         assert worker.process.stdin is not None
-        worker.process.stdin.close()
+        with suppress(BrokenPipeError):
+            worker.process.stdin.close()
 
 
 def _start(
@@ -171,8 +173,9 @@ def _start(
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
-    process.stdin.write(json.dumps(job) + "\n")
-    process.stdin.flush()
+    with suppress(BrokenPipeError):  # it has died already, which is noted when its output ends
+        process.stdin.write(json.dumps(job) + "\n")
+        process.stdin.flush()
     worker = Worker(place + 1, process)
     threads = (
         threading.Thread(target=_read_messages, args=(worker, process.stderr, events), daemon=True),

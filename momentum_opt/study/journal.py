@@ -53,7 +53,7 @@ class JournalFile(BaseJournalBackend):
         except OSError as error:
             raise RunFolderError(f"{path}: cannot be written ({error.strerror}); give another place") from error
         with self._locked() as handle:
-            self._mended: list[Entry] = self._mend(handle)
+            self._mended: tuple[list[Entry], int] | None = self._mend(handle)
 
     def append_logs(self, logs: list[Entry]) -> None:
         """Append entries: to the file, or inside `together` to what will be written at its end.
@@ -120,14 +120,13 @@ class JournalFile(BaseJournalBackend):
 
     def _unread(self, handle: int) -> list[Entry]:
         """The entries that have not been handed out: of the file, then of the batch that is being put together."""
-        if self._offset == 0 and self._mended:
-            entries, self._mended = self._mended, []
-            self._offset = os.fstat(handle).st_size
-        else:
-            content = _bytes_from(handle, self._offset)
-            whole = content[: content.rfind(b"\n") + 1]
-            entries = [self._entry(line, self._number + place) for place, line in enumerate(_lines(whole))]
-            self._offset += len(whole)
+        entries: list[Entry] = []
+        if self._mended is not None:
+            (entries, self._offset), self._mended = self._mended, None
+        content = _bytes_from(handle, self._offset)
+        whole = content[: content.rfind(b"\n") + 1]
+        entries += [self._entry(line, self._number + place) for place, line in enumerate(_lines(whole))]
+        self._offset += len(whole)
         if self._together is not None:
             entries += [json.loads(line) for line in self._together[self._shown :]]
             self._shown = len(self._together)
@@ -175,8 +174,12 @@ class JournalFile(BaseJournalBackend):
         )
         return end
 
-    def _mend(self, handle: int) -> list[Entry]:
-        """Read the whole journal and cut a torn tail off; damage in the middle is not ours to cut."""
+    def _mend(self, handle: int) -> tuple[list[Entry], int]:
+        """Read the whole journal and cut a torn tail off; damage in the middle is not ours to cut.
+
+        Returns:
+            The entries, kept so that they need not be read again, and where they end.
+        """
         entries: list[Entry] = []
         good, rest = 0, b""
         with self.path.open("rb") as file:
@@ -188,7 +191,7 @@ class JournalFile(BaseJournalBackend):
                 entries.append(entry)
                 good += len(line)
         if not rest:
-            return entries
+            return entries, good
         if any(_entry_of(line) is not None for line in _lines(rest[rest.find(b"\n") + 1 :])):
             raise RunFolderError(
                 f"{self.path}:{len(entries) + 1}: damaged in the middle, the trials after it would be lost; "
@@ -203,7 +206,7 @@ class JournalFile(BaseJournalBackend):
             TornJournalWarning,
             stacklevel=2,
         )
-        return entries
+        return entries, good
 
 
 def journal_storage(file: JournalFile) -> JournalStorage:

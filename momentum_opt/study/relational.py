@@ -8,7 +8,7 @@ they are not of the revision this was written for, Optuna adds the trials itself
 import json
 import math
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib import import_module
@@ -28,15 +28,8 @@ from momentum_opt.errors import StorageError
 REVISION: Final = "v3.2.0.a"
 """Of the tables that `append_rows` knows: Optuna 3.2 to 5.0."""
 
-TABLES: Final = (
-    "studies",
-    "trials",
-    "trial_params",
-    "trial_values",
-    "trial_user_attributes",
-    "trial_system_attributes",
-    "trial_intermediate_values",
-)
+DETAILS: Final = ("trial_values", "trial_params", "trial_user_attributes", "trial_system_attributes")
+TABLES: Final = ("studies", "trials", *DETAILS)
 POSTGRESQL: Final = "postgresql"
 BUSY_SECONDS: Final = 60
 """How long a writer of an SQLite file waits for the others."""
@@ -116,9 +109,9 @@ def append_rows(
             return False
         _insert(connection, trials, [_trial_row(trial, study_id, there + i) for i, trial in enumerate(batch)])
         new = sa.select(trials.c.trial_id).where(of_study, trials.c.number >= there).order_by(trials.c.number)
-        for trial_id, trial in zip(connection.scalars(new).all(), batch, strict=True):
-            for name, rows in _detail_rows(trial, trial_id).items():
-                _insert(connection, tables.tables[name], rows)
+        details = [_detail_rows(*one) for one in zip(batch, connection.scalars(new).all(), strict=True)]
+        for name in DETAILS:
+            _insert(connection, tables.tables[name], [row for rows in details for row in rows[name]])
     return True
 
 
@@ -186,7 +179,7 @@ def advisory_lock(engine: Engine, what: str) -> Generator[None]:
         try:
             yield
         finally:
-            session.execute(sa.select(sa.func.pg_advisory_unlock(_key(what))))
+            _unlock(session, what)
 
 
 @contextmanager
@@ -198,7 +191,12 @@ def first_free_number(engine: Engine, what: str) -> Generator[int]:
         try:
             yield number
         finally:
-            session.execute(sa.select(sa.func.pg_advisory_unlock(_key(f"{what} {number}"))))
+            _unlock(session, f"{what} {number}")
+
+
+def _unlock(session: Connection, what: str) -> None:
+    with suppress(SQLAlchemyError):  # a connection that is gone holds no lock
+        session.execute(sa.select(sa.func.pg_advisory_unlock(_key(what))))
 
 
 def _key(what: str) -> int:

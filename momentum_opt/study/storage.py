@@ -123,8 +123,18 @@ class DurableStudy:
         return self.study.user_attrs.get(IDENTITY)
 
     def finished(self) -> list[FrozenTrial]:
-        """The finished trials, by number; only new ones are read from the store."""
-        return self.study.get_trials(deepcopy=False, states=FINISHED)
+        """The finished trials, by number; only new ones are read from the store.
+
+        Raises:
+            StudyError: they cannot be read.
+        """
+        try:
+            return self.study.get_trials(deepcopy=False, states=FINISHED)
+        except (StorageInternalError, SQLAlchemyError) as error:
+            raise StudyError(
+                f"storage {self._store.where}: the trials cannot be read ({relational.reason_of(error)}); "
+                "mend the storage, and run the command again"
+            ) from error
 
     def records(self) -> list[TrialRecord]:
         """The finished trials as plain records, by number."""
@@ -285,6 +295,13 @@ def open_store(storage: str, folder: Path) -> Store:
             raise StorageError(f"storage {storage}: names no file; write {JOURNAL_SCHEME}/path/to/file")
         return JournalStore(Path(path))
     return DatabaseStore(storage, folder)
+
+
+def storage_file(storage: str) -> Path | None:
+    """The file that `search.storage` names; None of a server."""
+    if storage.startswith(JOURNAL_SCHEME):
+        return Path(storage.removeprefix(JOURNAL_SCHEME))
+    return relational.database_file(relational.database_url(storage))
 
 
 def _lock_prefix(file: Path, name: str) -> Path:

@@ -13,8 +13,10 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from momentum_opt.api import opening, settling
+from momentum_opt.api.opening import LostTrialsWarning
 from momentum_opt.cli.app import main
 from momentum_opt.cli.stopping import stop_request
+from momentum_opt.study.journal import TornJournalWarning
 from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, environment, run, smoke, tuned
 
 Done = tuple[subprocess.CompletedProcess[str], Path]
@@ -308,6 +310,91 @@ def test_relative_paths_and_the_default_folder(done: Done, tmp_path: Path):
     digest = smoke().digest[:8]
     rows = pd.read_parquet(tmp_path / "elsewhere" / "runs" / f"mine-{digest}" / "trials.parquet")
     assert_frame_equal(rows, pd.read_parquet(done[1] / "trials.parquet")[:8], check_exact=True)
+
+
+def test_resume_goes_on_with_a_run(done: Done, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """By its configuration, or by its folder alone, wherever that has been moved to."""
+    folder = copy_of(done[1], tmp_path).rename(tmp_path / "renamed")
+    assert code("tune", SMOKE, "--run-dir", folder, "--resume") == 0
+    assert code("tune", folder, "--resume", "--trials", "24") == 0
+    rows = pd.read_parquet(folder / "trials.parquet")
+    assert len(rows) == 24
+    assert_frame_equal(rows[:16], pd.read_parquet(done[1] / "trials.parquet"), check_exact=True)
+    assert strict((folder / "best.json").read_text())["study"]["name"] == done[1].name
+    assert "best of 24 trials" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([SMOKE, "--resume"], r"runs/smoke-\w+: nothing to resume: no run of smoke\.yaml; leave --resume out"),
+        ([SMOKE, "--resume", "--run-dir", "nowhere"], "nowhere: nothing to resume: no run folder; leave --resume out"),
+        ([SMOKE, "--resume", "--storage", "sqlite:///new.db"], r"new\.db: nothing to resume: no such file; leave"),
+        ([SMOKE, "--resume", "--storage", "new.journal"], r"new\.journal: nothing to resume: no such file; leave"),
+        ([SMOKE, "--resume", "--storage", "sqlite:///old.db"], r"old\.db: nothing to resume: no study smoke; leave"),
+        (["empty", "--resume"], "empty: nothing to resume: no run folder"),
+        (["empty"], "empty: a folder, not a configuration; give --resume"),
+    ],
+)
+def test_nothing_to_resume(
+    tmp_path: Path, arguments: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "old.db").touch()
+    assert code("tune", *arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.fullmatch(rf"error: .*{said}.*\n", captured.err)
+    assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".old.db")} == {"empty", "old.db"}
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_resume_tells_what_has_changed_in_the_configuration(
+    done: Done, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The folder of the changed one has another name, so the newest run of the file is the one that is meant."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    copy_of(done[1], tmp_path / "runs")
+    assert code("tune", SMOKE, "--resume", "--set", "search.seed=3") == 2
+    assert re.search(r"runs/smoke-\w+: holds a run .*search\.seed 0 → 3; undo", capsys.readouterr().err)
+
+
+def test_a_path_is_a_journal_and_two_folders_share_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    shared = ("--storage", tmp_path / "shared.journal")
+    assert code("tune", SMOKE, "--run-dir", tmp_path / "one", "--trials", "8", *shared) == 0
+    assert code("tune", SMOKE, "--run-dir", tmp_path / "two", *shared) == 0
+    rows = pd.read_parquet(tmp_path / "two" / "trials.parquet")
+    assert len(rows) == 16
+    assert_frame_equal(rows[:8], pd.read_parquet(tmp_path / "one" / "trials.parquet"), check_exact=True)
+    assert not (tmp_path / "two" / "study.journal").exists()
+    assert strict((tmp_path / "two" / "best.json").read_text())["study"]["name"] == "smoke"
+    capsys.readouterr()
+    assert code("tune", SMOKE, "--run-dir", tmp_path / "three", *shared, "--set", "search.seed=1") == 2
+    assert re.search(r"study smoke: .*search\.seed 0 → 1; .*another search\.study_name", capsys.readouterr().err)
+    assert not (tmp_path / "three").exists()
+
+
+def test_trials_that_are_lost_are_told_of(done: Done, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = copy_of(done[1], tmp_path)
+    (folder / "study.journal").unlink()
+    with pytest.warns(LostTrialsWarning, match=r"best\.json: tells of 16 trials, but the study holds 0; the others"):
+        assert code("tune", SMOKE, "--run-dir", folder) == 0
+    same_trials(folder / "trials.parquet", done[1] / "trials.parquet")
+    del capsys
+
+
+def test_a_damaged_journal_is_one_line(done: Done, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = copy_of(done[1], tmp_path)
+    lines = (folder / "study.journal").read_bytes().splitlines(keepends=True)
+    (folder / "study.journal").write_bytes(b"".join([*lines[:5], b"\0\0\n", *lines[6:]]))
+    assert code("tune", SMOKE, "--run-dir", folder) == 2
+    assert re.fullmatch(r"error: \S+study\.journal:6: damaged in the middle, .*\n", capsys.readouterr().err)
+    (folder / "study.journal").write_bytes(b"".join(lines) + b"\xff\xfe garbage")
+    with pytest.warns(TornJournalWarning, match="16 trials are kept"):
+        assert code("tune", SMOKE, "--run-dir", folder) == 0
+    assert "best of 16 trials" in capsys.readouterr().out
 
 
 def test_a_signal_never_enters_a_write_to_stderr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):

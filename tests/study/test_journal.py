@@ -177,6 +177,16 @@ def test_two_see_each_other(journal: Path):
     assert values(journal) == [0, 1, 2, 3, 4, 5, 6, 7, 8]
 
 
+def test_what_comes_between_opening_and_reading_is_seen(journal: Path):
+    file = JournalFile(journal)
+    append(study_in(journal), 4.0)
+    entries = list(file.read_logs(0))
+    assert [entry["value"] for entry in entries if entry["op_code"] == 4] == [0, 1, 2, 3, 4]
+    append(study_in(journal), 5.0)
+    assert [entry["value"] for entry in file.read_logs(len(entries))] == [5]
+    assert len(list(file.read_logs(0))) == len(entries) + 1  # from the beginning again
+
+
 def test_half_a_line_of_a_worker_that_died_does_not_spoil_the_next_one(journal: Path):
     study = study_in(journal)
     with journal.open("ab") as file:

@@ -180,6 +180,23 @@ def test_batches_of_many_at_once_do_not_mix(open_it: Open, request: pytest.Fixtu
     assert [one.value for one in found] == [0.0, 1.0, 2.0, 3.0, 4.0] * 24
 
 
+@needs_postgres
+@pytest.mark.slow
+def test_a_server_that_goes_away(tmp_path: Path):
+    with server() as url:
+        store = open_store(url, tmp_path)
+        study = store.open_study("one", 1, {})
+        claim = study.worker()
+        claim.__enter__()
+        study.append(trials(2))
+    with pytest.raises(StudyError, match=r"last batch cannot be saved \(.*; the trials before it are safe"):
+        study.append(trials(2))
+    with pytest.raises(StudyError, match=r"the trials cannot be read \(.*; mend the storage"):
+        study.finished()
+    claim.__exit__(None, None, None)
+    store.close()
+
+
 def test_tables_of_another_revision_are_left_to_optuna(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(relational, "REVISION", "v99")
     store = open_store(f"sqlite:///{tmp_path}/study.db", tmp_path)
