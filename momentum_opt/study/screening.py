@@ -185,7 +185,7 @@ def kept_trials(screened: Screened, space: SearchSpace, fingerprint: Fingerprint
             distributions=distributions,
             user_attrs={
                 SOURCE: SCREEN,
-                SCREEN_NUMBER: int(place),
+                SCREEN_NUMBER: place,
                 KEPT: len(screened.kept),
                 TRAIN: _metrics_at(screened.scores.train, place),
                 VALIDATION: _metrics_at(screened.scores.validation, place),
@@ -193,7 +193,7 @@ def kept_trials(screened: Screened, space: SearchSpace, fingerprint: Fingerprint
             },
             system_attrs=generation if rank < fingerprint.search.batch_size else {},
         )
-        for rank, place in enumerate(screened.kept)
+        for rank, place in enumerate(screened.kept.tolist())
     ]
 
 

@@ -2,8 +2,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import FloatDistribution
 
@@ -107,6 +108,7 @@ def test_the_first_trial_is_the_initial_values():
     assert memory_days(first["logit_lamb_AAA"]) == pytest.approx(10.0, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(low=st.floats(-6, 5), width=st.floats(0.1, 5))
 def test_the_first_trial_lies_in_the_ranges(low: float, width: float):
     space = search_space(fingerprint({"log_k": {"low": low, "high": low + width}}))
@@ -120,3 +122,57 @@ def test_a_range_around_nothing_is_refused():
     with pytest.raises(ConfigError, match="no known parameters to search around; give some with --from") as caught:
         search_space(fingerprint(both))
     assert len(caught.value.problems) == 2
+
+
+AROUND = {"log_k": {"around": {"half_width": 1.5}}}
+
+
+def known(**values: list[float]) -> dict[str, np.ndarray]:
+    default = {"log_k": [3.0, 4.0], "logit_lamb": [1.0, 2.0], "initial_weights_logits": [0.0, 0.0]}
+    return {name: np.array(numbers) for name, numbers in {**default, **values}.items()}
+
+
+def test_known_parameters_come_first_and_the_initial_values_after_them():
+    space = search_space(fingerprint(), [known(), known(log_k=[5.0, 6.0])])
+    assert [[trial[key] for key in KEYS] for trial in space.first_trials[:2]] == [[3, 4, 1, 2], [5, 6, 1, 2]]
+    assert space.first_trials[2] == search_space(fingerprint()).first_trial
+    assert len(space.first_trials) == 3
+    assert space.distributions == search_space(fingerprint()).distributions
+
+
+def test_ranges_around_known_parameters_are_cut_off_at_the_schemas():
+    space = search_space(fingerprint(AROUND), [known(log_k=[3.0, 11.5])])
+    assert space.distributions["log_k_AAA"] == FloatDistribution(1.5, 4.5)
+    assert space.distributions["log_k_BBB"] == FloatDistribution(10.0, 12.0)
+    assert space.distributions["logit_lamb_AAA"] == search_space(fingerprint()).distributions["logit_lamb_AAA"]
+    several = search_space(fingerprint(AROUND), [known(), known(log_k=[5.0, 4.0])])
+    assert several.distributions["log_k_AAA"] == FloatDistribution(1.5, 6.5)
+
+
+def test_known_values_outside_are_moved_and_named():
+    space = search_space(fingerprint(AROUND), [known(log_k=[20.0, 4.0], logit_lamb=[9.0, 2.0])])
+    first = space.first_trials[0]
+    assert first["log_k_AAA"] == 12.0
+    assert first["logit_lamb_AAA"] == pytest.approx(4.6028, abs=1e-4)
+    assert space.distributions["log_k_AAA"] == FloatDistribution(10.5, 12.0)
+    assert "known parameters 1: log_k_AAA moved from 20 to 12, the end of its range" in space.notes
+    assert any("logit_lamb_AAA moved from 9 to 4.6028" in note for note in space.notes)
+
+
+def test_one_number_for_all_tokens_begins_at_their_mean():
+    space = search_space(fingerprint({"log_k": {"scalar": True, "around": {"half_width": 1.0}}}), [known()])
+    assert space.first_trials[0]["log_k"] == 3.5
+    assert space.distributions["log_k"] == FloatDistribution(2.5, 4.5)
+    assert any("begins at their mean" in note for note in space.notes)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.lists(st.floats(-4, 4), min_size=4, max_size=4), min_size=1, max_size=5))
+def test_many_trials_at_once_are_the_trials_one_by_one(rows: list[list[float]]):
+    for overrides in ({}, {"log_k": {"scalar": True}}):
+        space = search_space(fingerprint(overrides))
+        numbers = np.array(rows)[:, : len(space.ranges)]
+        columns = space.columns(numbers)
+        for place, row in enumerate(numbers.tolist()):
+            for name, values in space.params(dict(zip(space.ranges, row, strict=True))).items():
+                assert columns[name][:, place].tolist() == values.tolist()
