@@ -87,12 +87,8 @@ def tuning_fingerprint(fingerprint: Fingerprint, fold: Fold, study_name: str | N
     Raises:
         ConfigError: the fold's days are too few for validation or for the windows of the objective.
     """
-    own = (
-        ["evidence.enabled=false"]
-        if study_name is None
-        else ["evidence.enabled=false", f"search.study_name={study_name}"]
-    )
-    return _with_window(fingerprint, fold, "null", own)
+    name = [] if study_name is None else [f"search.study_name={study_name}"]
+    return _with_window(fingerprint, fold, "null", ["evidence.enabled=false", *name])
 
 
 def evaluation_fingerprint(fingerprint: Fingerprint, fold: Fold) -> Fingerprint:
