@@ -50,11 +50,8 @@ def folds_of(fingerprint: Fingerprint) -> tuple[Fold, ...]:
         ConfigError: the configuration names no folds.
     """
     if fingerprint.walk_forward is None:
-        raise ConfigError(
-            [
-                "walk_forward: missing; give walk_forward.train_days and walk_forward.test_days, in the file or with --set"
-            ]
-        )
+        fix = "give walk_forward.train_days and walk_forward.test_days, in the file or with --set"
+        raise ConfigError([f"walk_forward: missing; {fix}"])
     return tuple(_folds(fingerprint))
 
 
