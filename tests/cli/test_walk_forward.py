@@ -35,6 +35,7 @@ def test_folds_are_blind_joined_and_taken_up_again(tmp_path: Path, capsys):
         assert fold["last_price_of_tuning"] < f"{fold['test_start']}T00:00:00Z"
         best = json.loads((folder / f"fold-0{fold['fold']}" / "best.json").read_text())
         assert "test" not in best["metrics"]
+        assert not (folder / f"fold-0{fold['fold']}" / "test_looks.jsonl").exists()
         assert fold["in_sample"]["daily_log_sharpe"] == pytest.approx(best["objective"]["value"], rel=1e-9)
     days = pd.read_parquet(folder / "walk_forward.parquet")
     assert len(days) == 40
