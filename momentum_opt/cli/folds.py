@@ -8,9 +8,7 @@ CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
 def fold_table(summary: Document) -> str:
     """One row per fold: its days, in-sample and out-of-sample metric, efficiency, returns, k and memory by token."""
     metric = summary["metric"]
-    table = table_of(
-        "fold", "tuned from", "judged from", "until", "in sample", "out of s.", "efficiency", "return", "const."
-    )
+    table = table_of("fold", "tuned from", "judged from", "until", "in", "out", "efficiency", "return", "const.")
     for fold in summary["folds"]:
         table.add_row(
             str(fold["fold"]),
