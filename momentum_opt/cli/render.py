@@ -60,7 +60,7 @@ def verdict_lines(findings: "Findings | None") -> list[str]:
         return []
     marks = {True: "met", False: "not met", None: "not computed"}
     found = findings.verdict
-    rules = [f"  {marks[rule.met]:<12}  {rule.words}" for rule in found.rules]
+    rules = [f"  {marks[rule.met]:<7}  {rule.words}" for rule in found.rules]
     return [f"luck or skill: {found.words}", *rules]
 
 
