@@ -44,7 +44,7 @@ def find_evidence(
     recorded = recorded_evidence(folder.evidence, fingerprint, records, winner)
     if recorded is not None:
         return recorded
-    folder.evidence.unlink(missing_ok=True)  # it tells of another winner
+    folder.evidence.unlink(missing_ok=True)  # it tells of another winner, or of other settings
     if not fingerprint.evidence.enabled or stopped == "interrupted":
         return None
     replayed = replayed or replay(fingerprint, run.market, space.params(winner.numbers))

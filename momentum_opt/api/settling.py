@@ -113,6 +113,7 @@ def _replayed(
 ) -> tuple[Document, Replay]:
     """Replay the winner, check that it gives its tuned value, note the look at its test, write its days; best.json."""
     best, replayed = verified_document(run.fingerprint, run.market, params, winner, facts)
-    append_test_look(run.folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
+    if "test" in replayed.metrics:  # first: a kill in between must not hide the look
+        append_test_look(run.folder.test_looks, command, best["params"])
     write_table(run.folder.daily, replay_table(replayed, run.market, daily_bars(run.market)))
     return best, replayed

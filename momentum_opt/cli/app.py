@@ -15,6 +15,7 @@ from momentum_opt.cli.export import export
 from momentum_opt.cli.rehearse import rehearse
 from momentum_opt.cli.trials import trials_app
 from momentum_opt.cli.tune import tune
+from momentum_opt.cli.walk_forward import walk_forward
 from momentum_opt.cli.weights import weights
 from momentum_opt.errors import MomentumOptError, UsageError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command()(tune)
 app.command()(backtest)
+app.command()(walk_forward)
 app.command()(export)
 app.command()(rehearse)
 app.command()(weights)

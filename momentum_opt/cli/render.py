@@ -25,28 +25,28 @@ Document = Mapping[str, Any]
 def parameter_table(document: Document) -> str:
     """Token by token: k per day, memory in days, decay λ, initial weight."""
     readable = document["readable"]
-    table = _table("token", "k per day", "memory (days)", "decay λ", "initial weight")
+    table = table_of("token", "k per day", "memory (days)", "decay λ", "initial weight")
     for token in readable["lamb"]:
         k, memory = readable["k_per_day"][token], readable["memory_days"][token]
         lamb, weight = readable["lamb"][token], readable["initial_weights"][token]
         table.add_row(token, f"{k:.4g}", f"{memory:.4g}", f"{lamb:.6f}", f"{weight:.4f}")
-    return _text(table)
+    return text_of(table)
 
 
 def metric_table(document: Document) -> str:
     """The objective's metric and a few others on train, validation and test, with the baselines below."""
     metrics, baselines = document["metrics"], document["baselines"]
     names = list(dict.fromkeys((document["objective"]["metric"], *SHOWN_METRICS)))
-    table = _table("", *metrics)
+    table = table_of("", *metrics)
     for name in names:
-        table.add_row(name, *(_number(metrics[period][name]) for period in metrics))
+        table.add_row(name, *(number(metrics[period][name]) for period in metrics))
     table.add_section()
     first = next(iter(baselines.values()))
     for name in ("returns", "daily_log_sharpe"):
         for baseline in first:
-            cells = (_number(baselines[period][baseline][name]) for period in baselines)
+            cells = (number(baselines[period][baseline][name]) for period in baselines)
             table.add_row(f"{BASELINE_LABELS[baseline]}: {name}", *cells)
-    return _text(table)
+    return text_of(table)
 
 
 def test_lines(document: Document, looks: "Looks") -> list[str]:
@@ -60,7 +60,7 @@ def verdict_lines(findings: "Findings | None") -> list[str]:
         return []
     marks = {True: "met", False: "not met", None: "not computed"}
     found = findings.verdict
-    rules = [f"  {marks[rule.met]:<12}  {rule.words}" for rule in found.rules]
+    rules = [f"  {marks[rule.met]:<7}  {rule.words}" for rule in found.rules]
     return [f"luck or skill: {found.words}", *rules]
 
 
@@ -96,10 +96,10 @@ def objective_line(document: Document) -> str:
     aim = document["objective"]
     if isinstance(aim["value"], Sequence):
         values = ", ".join(
-            f"{name} {_number(value)}" for name, value in zip(aim["aggregate"], aim["value"], strict=True)
+            f"{name} {number(value)}" for name, value in zip(aim["aggregate"], aim["value"], strict=True)
         )
         return f"objective: {aim['metric']}: {values}"
-    return f"objective: {aim['metric']} ({aim['aggregate']}) = {_number(aim['value'])}"
+    return f"objective: {aim['metric']} ({aim['aggregate']}) = {number(aim['value'])}"
 
 
 def rows_table(rows: Sequence[Document], columns: Sequence[str], tokens: Sequence[str]) -> str:
@@ -111,7 +111,7 @@ def rows_table(rows: Sequence[Document], columns: Sequence[str], tokens: Sequenc
         table.add_column(title, justify="left" if words else "right", no_wrap=True)
     for row in rows:
         table.add_row(*(" / ".join(_cell(row[name]) for name in names) for _, names in cells))
-    return _text(table, width=10_000)
+    return text_of(table, width=10_000)
 
 
 def row_table(row: Document, tokens: Sequence[str]) -> str:
@@ -119,7 +119,7 @@ def row_table(row: Document, tokens: Sequence[str]) -> str:
     table = Table(box=SIMPLE, pad_edge=False, show_header=False)
     for title, names in _cells(list(row), tokens):
         table.add_row(title, " / ".join(_cell(row[name]) for name in names))
-    return _text(table, width=10_000)
+    return text_of(table, width=10_000)
 
 
 def _cells(columns: Sequence[str], tokens: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -138,13 +138,15 @@ def _cell(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A number of a table; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.4g}"
 
 
-def _table(first: str, *others: str) -> Table:
+def table_of(first: str, *others: str) -> Table:
+    """An empty table: words in the first column, numbers to the right in the others."""
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column(first)
     for name in others:
@@ -152,7 +154,8 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _text(table: Table, width: int = WIDTH) -> str:
+def text_of(table: Table, width: int = WIDTH) -> str:
+    """The table as plain text."""
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None, force_terminal=False).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines() if line.strip())
@@ -160,7 +163,7 @@ def _text(table: Table, width: int = WIDTH) -> str:
 
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of text: the first column to the left, the others to the right."""
-    table = _table(*columns)
+    table = table_of(*columns)
     for row in rows:
         table.add_row(*row)
-    return _text(table)
+    return text_of(table)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Generator
@@ -31,6 +32,14 @@ class Stop:
     def ask(self) -> None:
         """Note that the user wants to stop."""
         self._since = self._since or time.monotonic()
+
+
+def leave_if(computing: bool) -> None:
+    """End the process at once where a batch is still being computed that nobody waits for."""
+    if computing:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
 
 
 @contextmanager

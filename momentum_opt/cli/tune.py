@@ -1,7 +1,6 @@
 """`momentum-opt tune`: search, replay the winner, write the run folder."""
 
 import math
-import os
 import sys
 from contextlib import suppress
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
-from momentum_opt.cli.stopping import INTERRUPTED, stop_request
+from momentum_opt.cli.stopping import INTERRUPTED, leave_if, stop_request
 from momentum_opt.errors import StudyError
 
 if TYPE_CHECKING:
@@ -80,17 +79,9 @@ def tune(
     plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
     result, interrupted = _run(plan, workers, resume=resume)
     _print(result, as_json=as_json)
-    _leave_if(result.outcome.dropped)
+    leave_if(result.outcome.dropped)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
-
-
-def _leave_if(computing: bool) -> None:
-    """End the process at once where a batch is still being computed that nobody waits for."""
-    if computing:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
 
 
 def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool]":
@@ -108,11 +99,11 @@ def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool
 
         def on_batch(progress: "Progress") -> None:
             report(progress)
-            _append(log[0], f"{now_text()} {describe(progress)}")
+            append_log(log[0], f"{now_text()} {describe(progress)}")
 
         def say(line: str) -> None:
             typer.echo(line, err=True)
-            _append(log[0], f"{now_text()} {line}")
+            append_log(log[0], f"{now_text()} {line}")
 
         try:
             result = tuning.tune(
@@ -134,7 +125,7 @@ def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool
             if not stop.was_asked():
                 raise
             typer.echo(f"error: {error}", err=True)
-            _leave_if(stop.is_overdue())
+            leave_if(stop.is_overdue())
             raise typer.Exit(INTERRUPTED) from error
     return result, result.outcome.stopped == "interrupted"
 
@@ -159,7 +150,8 @@ def _opening(
     yield from left_out_notes(prices_record(market)["costs"])
 
 
-def _append(log: Path, line: str) -> None:
+def append_log(log: Path, line: str) -> None:
+    """Add a line to a run's log."""
     with suppress(OSError), log.open("a", encoding="utf-8") as file:  # a full disk is told of by what needs it more
         file.write(line + "\n")
 
