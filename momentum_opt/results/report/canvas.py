@@ -19,7 +19,7 @@ from momentum_opt.results.report.palette import light
 from momentum_opt.results.report.svg import inline
 
 WIDE: Final = 640.0
-NARROW: Final = 350.0
+NARROW: Final = 330.0
 RASTER_DPI: Final = 150
 MANY_POINTS: Final = 2000
 """Points beyond which they are drawn as pixels."""
@@ -57,6 +57,7 @@ _STYLE: Final[dict[str, Any]] = {
     "legend.frameon": False,
     "legend.handlelength": 1.8,
     "legend.borderaxespad": 0.0,
+    "legend.borderpad": 0.0,
     "lines.linewidth": 1.4,
     "path.simplify": True,
     "path.simplify_threshold": 0.3,
@@ -106,7 +107,7 @@ class Canvas:
         columns: int = 1,
         left: float = 52.0,
         right: float = 10.0,
-        top: float = 26.0,
+        top: float = 24.0,
         between: float = 44.0,
         bottom: float = 40.0,
         beside: float = 56.0,
@@ -128,9 +129,15 @@ class Canvas:
             axes.yaxis.set_major_locator(MaxNLocator(5))
         return made
 
-    def legend(self, axes: Axes, columns: int) -> None:
-        """A legend above `axes`; it takes two columns at most where the canvas is narrow."""
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.02), ncols=min(columns, 2) if self.narrow else columns)
+    def legend(self, axes: Axes, columns: int, *, above: float = 6.0, right: bool = False, **options: Any) -> None:
+        """A legend some points above `axes`, from its left or right end."""
+        height = axes.get_position().height * self.figure.get_figheight() * _POINTS_PER_INCH
+        axes.legend(
+            loc="lower right" if right else "lower left",
+            bbox_to_anchor=(1.0 if right else 0.0, 1.0 + above / height),
+            ncols=columns,
+            **options,
+        )
 
 
 @dataclass(frozen=True)

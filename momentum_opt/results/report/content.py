@@ -98,7 +98,9 @@ def run_content(folder: RunFolder) -> Content:
     daily, trials = read_table(folder.daily), read_table(folder.trials)
     findings, why = _findings(folder, best)
     missing = [why] if why else []
-    missing += [f"{path.name} is not in the run folder" for path, table in _tables(folder, daily, trials) if table is None]
+    missing += [
+        f"{path.name} is not in the run folder" for path, table in _tables(folder, daily, trials) if table is None
+    ]
     return Content(
         name=folder.path.resolve().name,
         document=best,

@@ -20,7 +20,7 @@ def luck_plots(findings: Findings | None) -> list[Plot]:
 
 def _logits(found: OverfittingFindings) -> Plot:
     def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(150, top=30.0)
+        (axes,) = canvas.panels(150)
         _bars(axes, found.logits, below=0.0)
         axes.axvline(0.0, color=light("ink"), lw=1.0)
         axes.set_xlabel("logit of the out-of-sample rank")
@@ -45,9 +45,9 @@ def _spread(found: NonAdaptiveFindings) -> Plot:
 
     def draw(canvas: Canvas) -> None:
         panels = (
-            canvas.panels(*[120.0] * count, top=30.0, between=64.0)
+            canvas.panels(*[120.0] * count, between=56.0, bottom=22.0)
             if canvas.narrow
-            else canvas.panels(140.0, columns=count, top=30.0, beside=40.0)
+            else canvas.panels(140.0, columns=count, beside=40.0, bottom=22.0)
         )
         for axes, one in zip(panels, found.distributions, strict=True):
             _bars(axes, one.histogram)
@@ -55,10 +55,12 @@ def _spread(found: NonAdaptiveFindings) -> Plot:
             if one.winner is not None:
                 axes.axvline(one.winner, color=light("hodl"), lw=1.8)
                 axes.plot([], [], color=light("hodl"), lw=1.8, label="winner")
-                axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.02))
+                canvas.legend(axes, 1, right=True)
 
-    kind = "screened candidates" if found.source == "screened" else "parameter sets drawn at random from the search ranges"
-    places = "; ".join(map(_place, found.distributions))
+    kind = (
+        "screened candidates" if found.source == "screened" else "parameter sets drawn at random from the search ranges"
+    )
+    places = f"The winner: {'; '.join(map(_place, found.distributions))}"
     return Plot(
         key="unchosen",
         title="The winner among candidates that no result chose",
@@ -71,8 +73,9 @@ def _spread(found: NonAdaptiveFindings) -> Plot:
 
 def _place(one: Distribution) -> str:
     if one.winner is None or one.percentile is None:
-        return f"{one.name}: the winner has none"
-    return f"{one.name}: {number(one.winner)}, better than {number(one.percentile, 3)} % of them"
+        return f"{one.name} not known"
+    share = "all" if one.percentile == 100.0 else f"{number(one.percentile, 3)} %"
+    return f"{one.name} {number(one.winner)}, better than {share} of them"
 
 
 def _bars(axes: Axes, histogram: Histogram, below: float | None = None) -> None:

@@ -40,7 +40,7 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
 
     def draw(canvas: Canvas) -> None:
         above, below = canvas.panels(
-            220, 96, top=58.0 if canvas.narrow else 44.0, between=40.0, share_x=True
+            220, 96, top=56.0 if canvas.narrow else 40.0, between=34.0, bottom=22.0, share_x=True
         )
         for name, label in BASELINES.items():
             colour = light(BASELINE_ROLES[name])
@@ -54,11 +54,12 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         below.plot(_days(daily), ratio, color=light("pool"), lw=1.4)
         below.axhline(1.0, color=light("constant"), lw=0.9)
         below.set_title("this pool over the constant-weight pool")
-        canvas.legend(above, 4)
+        canvas.legend(above, 2 if canvas.narrow else 4, above=22.0)
         _mark_periods(canvas, content, [above, below], daily)
 
     ends = ", ".join(
-        f"{name} {percent(values[-1] - 1)}" for name, values in zip((*BASELINES.values(), _POOL), _in_order(curves), strict=True)
+        f"{name} {percent(values[-1] - 1)}"
+        for name, values in zip((*BASELINES.values(), _POOL), _in_order(curves), strict=True)
     )
     return Plot(
         key="equity",
@@ -74,17 +75,14 @@ def _drawdown(content: Content, daily: pd.DataFrame) -> Plot:
     falls = {name: values / np.maximum.accumulate(values) - 1.0 for name, values in _curves(daily).items()}
 
     def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(150, top=44.0)
+        (axes,) = canvas.panels(150, top=40.0, bottom=22.0)
         axes.fill_between(_days(daily), falls[_POOL], 0.0, color=light("pool"), alpha=0.2, lw=0)
         for name in ("hodl", "constant_weight"):
             colour = light(BASELINE_ROLES[name])
             axes.plot(_days(daily), falls[name], color=colour, dashes=_DASHES[name], lw=1.0, label=BASELINES[name])
         axes.plot(_days(daily), falls[_POOL], color=light("pool"), lw=1.4, label=_POOL)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        if canvas.narrow:
-            axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.02), ncols=3, columnspacing=0.8, handlelength=1.2)
-        else:
-            canvas.legend(axes, 3)
+        canvas.legend(axes, 3, above=22.0, **({"columnspacing": 0.8, "handlelength": 1.2} if canvas.narrow else {}))
         _mark_periods(canvas, content, [axes], daily)
 
     worst = percent(float(np.nanmin(falls[_POOL])))
@@ -103,20 +101,20 @@ def _weights(content: Content, daily: pd.DataFrame) -> Plot:
     weights = np.stack([finite(daily[f"weight_{token}"]) for token in content.tokens])
 
     def draw(canvas: Canvas) -> None:
-        rows = -(-len(content.tokens) // (3 if canvas.narrow else 8))
-        (axes,) = canvas.panels(160, top=30.0 + 14.0 * rows)
+        columns = 4 if canvas.narrow else 8
+        rows = -(-len(content.tokens) // columns)
+        (axes,) = canvas.panels(160, top=10.0 + 15.0 * rows, bottom=22.0)
         axes.stackplot(
             _days(daily), weights, colors=TOKENS[: len(weights)], labels=content.tokens, lw=0, edgecolor="none"
         )
         axes.set_ylim(0.0, 1.0)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0.0, 1.02), ncols=3 if canvas.narrow else 8, handlelength=1.0,
-            columnspacing=1.2,
-        )
+        canvas.legend(axes, columns, handlelength=1.0, columnspacing=1.2)
         _mark_periods(canvas, content, [axes], daily, label=False)
 
-    means = ", ".join(f"{token} {percent(float(np.nanmean(row)))}" for token, row in zip(content.tokens, weights, strict=True))
+    means = ", ".join(
+        f"{token} {percent(float(np.nanmean(row)))}" for token, row in zip(content.tokens, weights, strict=True)
+    )
     return Plot(
         key="weights",
         title="Weights over time",
@@ -141,8 +139,10 @@ def _days(daily: pd.DataFrame) -> Values:
     return np.asarray(date2num(daily["time"].dt.tz_convert(None).to_numpy()))
 
 
-def _mark_periods(canvas: Canvas, content: Content, panels: list[Axes], daily: pd.DataFrame, *, label: bool = True) -> None:
-    """A line at each border and the periods' names inside the first panel's top edge."""
+def _mark_periods(
+    canvas: Canvas, content: Content, panels: list[Axes], daily: pd.DataFrame, *, label: bool = True
+) -> None:
+    """A line at each border and the periods' names above the first panel."""
     days = _days(daily)
     first, last = float(days[0]), float(days[-1])
     locator = AutoDateLocator(minticks=3, maxticks=4 if canvas.narrow else 8)
@@ -158,9 +158,15 @@ def _mark_periods(canvas: Canvas, content: Content, panels: list[Axes], daily: p
             if left > first:
                 axes.axvline(left, color=light("muted"), lw=0.9, dashes=(3.0, 3.0))
         short = {"validation": "valid."}.get(name, name)
-        fits = next((text for text in (name, short) if 6.6 * len(text) < room * (right - left)), "")
+        fits = next((text for text in (name, short) if 6.0 * len(text) < room * (right - left)), "")
         if label:
             panels[0].text(
-                (left + right) / 2, 0.985, fits, transform=panels[0].get_xaxis_transform(), ha="center", va="top",
-                color=light("muted"), fontsize=10.0,
+                (left + right) / 2,
+                1.015,
+                fits,
+                transform=panels[0].get_xaxis_transform(),
+                ha="center",
+                va="bottom",
+                color=light("muted"),
+                fontsize=10.0,
             )

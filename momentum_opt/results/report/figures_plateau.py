@@ -35,7 +35,9 @@ def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
 
     def draw(canvas: Canvas) -> None:
         (axes,) = canvas.panels(
-            len(names) * (12.0 * len(radii) + 8.0), left=148.0 if canvas.narrow else 170.0, top=44.0 if canvas.narrow else 30.0
+            len(names) * (10.0 * len(radii) + 6.0),
+            left=116.0 if canvas.narrow else 130.0,
+            top=56.0 if canvas.narrow else 24.0,
         )
         for one in clouds:
             place = radii.index(one.radius)
@@ -55,13 +57,15 @@ def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("objective")
         axes.grid(visible=False, axis="y")
-        axes.legend(
-            loc="lower right", bbox_to_anchor=(1.0, 1.01), ncols=2 if canvas.narrow else 5, columnspacing=1.2
-        )
+        canvas.legend(axes, 2 if canvas.narrow else 5, right=True, columnspacing=1.2)
 
-    kept = "" if found.share_kept is None else (
-        f" Of the sets with every parameter moved within {100 * found.radius:g} % of its range, "
-        f"{100 * found.share_kept:.0f} % keep nine tenths of the gain over the constant-weight pool."
+    kept = (
+        ""
+        if found.share_kept is None
+        else (
+            f" Of the sets with every parameter moved within {100 * found.radius:g} % of its range, "
+            f"{100 * found.share_kept:.0f} % keep nine tenths of the gain over the constant-weight pool."
+        )
     )
     return Plot(
         key="plateau",
@@ -82,15 +86,23 @@ def _maps(maps: list[HeatMap]) -> Plot:
         columns = 1 if canvas.narrow else min(_COLUMNS, len(maps))
         rows = -(-len(maps) // columns)
         panels = canvas.panels(
-            *[190.0] * rows, columns=columns, top=64.0, between=72.0, beside=44.0, left=48.0, bottom=44.0, right=14.0
+            *[190.0] * rows, columns=columns, top=58.0, between=66.0, beside=44.0, left=48.0, bottom=38.0, right=16.0
         )
         drawn = None
         for place, (axes, one, table) in enumerate(zip(panels, maps, values, strict=False)):
             drawn = axes.pcolormesh(
-                one.k_per_day, one.memory_days, np.ma.masked_invalid(table), cmap=_MAP, vmin=low, vmax=high,
-                shading="nearest", rasterized=True,
+                one.k_per_day,
+                one.memory_days,
+                np.ma.masked_invalid(table),
+                cmap=_MAP,
+                vmin=low,
+                vmax=high,
+                shading="nearest",
+                rasterized=True,
             )
-            axes.plot([one.winner_k_per_day], [one.winner_memory_days], "X", ms=9, color="#ffffff", mec="#000000", mew=1.0)
+            axes.plot(
+                [one.winner_k_per_day], [one.winner_memory_days], "X", ms=9, color="#ffffff", mec="#000000", mew=1.0
+            )
             axes.set_title("all tokens" if one.token == "all" else one.token)
             _log_axes(axes, one)
             if place % columns == 0:
@@ -101,16 +113,24 @@ def _maps(maps: list[HeatMap]) -> Plot:
         if drawn is not None:
             _, tall = canvas.figure.get_size_inches() * 72.0
             across = min(200.0, canvas.width - 120.0)
-            box = canvas.figure.add_axes(((canvas.width - across - 14.0) / canvas.width, 1 - 22.0 / tall, across / canvas.width, 10.0 / tall))
+            box = canvas.figure.add_axes(
+                ((canvas.width - across - 14.0) / canvas.width, 1 - 22.0 / tall, across / canvas.width, 10.0 / tall)
+            )
             bar = canvas.figure.colorbar(drawn, cax=box, orientation="horizontal", ticks=[low, (low + high) / 2, high])
             bar.ax.set_xticklabels([f"≤ {number(low, 3)}", number((low + high) / 2, 3), number(high, 3)])
             bar.outline.set_visible(False)  # type: ignore[operator]
             canvas.figure.text(
-                (canvas.width - across - 26.0) / canvas.width, 1 - 17.0 / tall, "objective", ha="right", va="center", fontsize=10.0
+                (canvas.width - across - 26.0) / canvas.width,
+                1 - 17.0 / tall,
+                "objective",
+                ha="right",
+                va="center",
+                fontsize=10.0,
             )
 
     where = "; ".join(
-        f"{one.token}: {number(one.winner_k_per_day, 3)} per day, {number(one.winner_memory_days, 3)} days" for one in maps
+        f"{one.token}: {number(one.winner_k_per_day, 3)} per day, {number(one.winner_memory_days, 3)} days"
+        for one in maps
     )
     return Plot(
         key="maps",

@@ -43,7 +43,7 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
     low, high = _limits(values)
 
     def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(180, top=30.0)
+        (axes,) = canvas.panels(180)
         _points(canvas, axes, numbers, values)
         axes.step(numbers, best, where="post", color=light("pool"), lw=1.6, label="best so far")
         axes.set_ylim(low, high)
@@ -79,20 +79,20 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
     limits = _limits(x, pool, constant, 0), _limits(y, pool, constant, 1)
 
     def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(280 if canvas.narrow else 320, top=30.0, left=58.0)
+        (axes,) = canvas.panels(280 if canvas.narrow else 320, left=58.0)
         _points(canvas, axes, x[known], y[known], label="trial")
         axes.axline((0.0, 0.0), slope=1.0, color=light("muted"), lw=0.9, dashes=(3.0, 3.0))
-        for place, marker, role, label in ((constant, "s", "constant", "constant-weight pool"), (pool, "D", "hodl", "winner")):
+        for place, marker, role, label in (
+            (constant, "s", "constant", "constant-weight pool"),
+            (pool, "D", "hodl", "winner"),
+        ):
             if place is not None:
                 axes.plot(*place, marker, color=light(role), ms=7.5, mec=light("paper"), mew=1.0, label=label, ls="")
         axes.set_xlim(*limits[0])
         axes.set_ylim(*limits[1])
         axes.set_xlabel(f"train {metric}")
         axes.set_ylabel(f"validation {metric}")
-        axes.legend(
-            loc="lower left", bbox_to_anchor=(0.0, 1.02), ncols=3, columnspacing=1.0 if canvas.narrow else 2.0,
-            handletextpad=0.2,
-        )
+        canvas.legend(axes, 3, columnspacing=1.0 if canvas.narrow else 2.0, handletextpad=0.2)
 
     rank = _rank_correlation(x[known], y[known])
     outside = int(((x < limits[0][0]) | (y < limits[1][0]) | (y > limits[1][1]))[known].sum())
@@ -122,9 +122,11 @@ def _importances(content: Content, trials: pd.DataFrame) -> Plot | None:
 
     def draw(canvas: Canvas) -> None:
         (axes,) = canvas.panels(
-            18.0 * len(keys) + 12.0, left=148.0 if canvas.narrow else 170.0, top=12.0, right=40.0, bottom=26.0
+            18.0 * len(keys) + 6.0, left=116.0 if canvas.narrow else 130.0, top=4.0, right=40.0, bottom=4.0
         )
-        bars = axes.barh(labels, shares, color=light("pool"), height=0.62)
+        bars = axes.barh(range(len(keys)), shares, color=light("pool"), height=0.62)
+        axes.set_yticks(range(len(keys)), labels)
+        axes.set_ylim(-0.6, len(keys) - 0.4)
         axes.bar_label(bars, [f"{100 * share:.0f} %" for share in shares], padding=4, color=light("ink"), fontsize=10.0)
         axes.set_xlim(0.0, 1.05 * max(shares))
         axes.tick_params(axis="x", labelbottom=False, length=0)
@@ -148,7 +150,15 @@ def _points(canvas: Canvas, axes: object, x: Values, y: Values, label: str = "tr
     del canvas
     many = len(x) > MANY_POINTS
     axes.plot(  # type: ignore[attr-defined]
-        x, y, "o", ms=2.4 if many else 3.2, color=POINT, mew=0, alpha=0.35 if many else 0.75, rasterized=many, label=label
+        x,
+        y,
+        "o",
+        ms=2.4 if many else 3.2,
+        color=POINT,
+        mew=0,
+        alpha=0.35 if many else 0.75,
+        rasterized=many,
+        label=label,
     )
 
 

@@ -19,6 +19,7 @@ from momentum_opt.results.report.figures_search import importance_plots, search_
 from momentum_opt.results.report.palette import PALETTE
 from momentum_opt.results.report.tables import Table
 from momentum_opt.results.report.verdict import verdict_box
+from momentum_opt.results.report.wording import unbroken
 
 MARK: Final = '<meta name="momentum-opt-report" content="'
 """What a page of this module holds, followed by the digest of what it was made from."""
@@ -68,7 +69,7 @@ def build_page(content: Content) -> Page:
 def _sections(content: Content) -> Iterable[Section]:
     findings = content.findings
     yield Section("results", "Results", _kept(tables.metric_table(content), tables.fees_table(content)))
-    yield Section("path", "Value, drawdown, weights", _drawn(path_plots(content)))
+    yield Section("path", "Value over time", _drawn(path_plots(content)))
     yield Section(
         "parameters", "Parameters", _kept(tables.parameter_table(content), *_drawn(importance_plots(content)))
     )
@@ -95,6 +96,7 @@ def _kept(*parts: Drawing | Table | None) -> tuple[Drawing | Table, ...]:
 @cache
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["unbroken"] = unbroken
     environment.tests["drawing"] = lambda part: isinstance(part, Drawing)
     return environment.from_string(_text("page.html.jinja"))
 

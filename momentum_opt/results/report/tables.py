@@ -40,7 +40,9 @@ class Table:
     wraps: bool = False
 
 
-def table(caption: str, header: Iterable[str], rows: Iterable[tuple[str, ...]], note: str = "", *, wraps: bool = False) -> Table:
+def table(
+    caption: str, header: Iterable[str], rows: Iterable[tuple[str, ...]], note: str = "", *, wraps: bool = False
+) -> Table:
     """A table with one group of rows."""
     return Table(caption, tuple(header), (Group("", tuple(rows)),), note, wraps)
 
@@ -51,7 +53,9 @@ def metric_table(content: Content) -> Table:
     periods = list(metrics)
     aim = content.fingerprint.objective.metric
     names = list(dict.fromkeys((aim, *SHOWN_METRICS)))
-    groups = [Group("this pool", tuple(_row(name, [metrics[period].get(name) for period in periods]) for name in names))]
+    groups = [
+        Group("this pool", tuple(_row(name, [metrics[period].get(name) for period in periods]) for name in names))
+    ]
     for baseline, label in BASELINES.items():
         rows = [
             _row(name, [baselines[period][baseline].get(name) for period in periods])
@@ -140,7 +144,7 @@ def data_table(content: Content) -> Table:
         "start. Times are UTC; the digest is SHA-256 of the used rows. A minute without a row holds the last close."
     )
     header = ("token", "file", "rows", "first", "last", "minutes filled", "SHA-256")
-    return table("Price files", header, rows, note)
+    return table("Price files", header, rows, note, wraps=True)
 
 
 def fingerprint_table(content: Content) -> Table:
@@ -149,8 +153,8 @@ def fingerprint_table(content: Content) -> Table:
     for key, value in _flat(content.fingerprint.to_yaml_form()):
         head, _, tail = key.partition(".")
         sections.setdefault(head if tail else "", []).append((tail or head, _text(value)))
-    groups = tuple(Group(head, tuple(rows)) for head, rows in sections.items())
-    return Table("Configuration", ("key", "value"), groups, f"Digest {content.document['digest']}", wraps=True)
+    groups = tuple(Group(head, tuple(rows)) for head, rows in sorted(sections.items(), key=lambda one: one[0] != ""))
+    return Table("Configuration", ("key", "value"), groups, f"Digest {content.document['digest']}.", wraps=True)
 
 
 def study_table(content: Content) -> Table:
@@ -193,8 +197,10 @@ def _statistic(kind: SharpeFindings, name: str) -> str:
         found = kind.overfitting
         if found is None:
             return "–"
-        return number(found.slope, 3) if what == "slope" else percent(
-            found.probability if what == "overfitting" else found.loss_probability
+        return (
+            number(found.slope, 3)
+            if what == "slope"
+            else percent(found.probability if what == "overfitting" else found.loss_probability)
         )
     value = getattr(kind, what)
     return percent(value) if what.endswith(("probabilistic_sharpe", "deflated_sharpe")) else number(value)

@@ -70,11 +70,13 @@ def _line(rule: Rule, metric: str) -> RuleLine:
     mark, kind = _MARKS[rule.met]
     if rule.name == "validation":
         value, asked = metric_value(metric, rule.value), "more than the constant-weight pool"
-        value = f"{value} above it" if rule.value is not None and rule.value > 0 else f"{value.removeprefix('−')} below it"
+        value = (
+            f"{value} above it" if rule.value is not None and rule.value > 0 else f"{value.removeprefix('−')} below it"
+        )
         value = "–" if rule.value is None else value
     else:
         value, asked = _share(rule.value), f"{comparison} {_share(rule.threshold)}"
-    return RuleLine(name, mark, kind, value, asked, _sentence(rule.words))
+    return RuleLine(name, mark, kind, value, asked, _sentence(rule.words.partition(" (asked:")[0]))
 
 
 def _share(value: float | None) -> str:
@@ -88,5 +90,5 @@ def _share(value: float | None) -> str:
 def _sentence(words: str) -> str:
     if not words:
         return ""
-    text = words[0].upper() + words[1:]
+    text = words if "_" in words.split()[0] else words[0].upper() + words[1:]  # names of metrics stay as they are
     return text if text.endswith(".") else f"{text}."

@@ -49,8 +49,14 @@ def metric_value(name: str, value: float | None) -> str:
     """A metric in its unit."""
     unit = METRICS[name].unit if name in METRICS else "none"
     if unit == "none":
-        return ABSENT if value is None or not math.isfinite(value) else f"{value:,.3f}".replace("-", "−")
+        known = value is not None and math.isfinite(value)
+        return f"{value:,.3f}".replace("-", "−") if known and abs(value) < 1e5 else number(value, 3)
     return percent(value)
+
+
+def unbroken(text: str) -> str:
+    """Text whose numbers stay with their percent signs."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def parameter_label(key: str) -> str:
