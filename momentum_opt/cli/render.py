@@ -25,28 +25,28 @@ Document = Mapping[str, Any]
 def parameter_table(document: Document) -> str:
     """Token by token: k per day, memory in days, decay λ, initial weight."""
     readable = document["readable"]
-    table = _table("token", "k per day", "memory (days)", "decay λ", "initial weight")
+    table = table_of("token", "k per day", "memory (days)", "decay λ", "initial weight")
     for token in readable["lamb"]:
         k, memory = readable["k_per_day"][token], readable["memory_days"][token]
         lamb, weight = readable["lamb"][token], readable["initial_weights"][token]
         table.add_row(token, f"{k:.4g}", f"{memory:.4g}", f"{lamb:.6f}", f"{weight:.4f}")
-    return _text(table)
+    return text_of(table)
 
 
 def metric_table(document: Document) -> str:
     """The objective's metric and a few others on train, validation and test, with the baselines below."""
     metrics, baselines = document["metrics"], document["baselines"]
     names = list(dict.fromkeys((document["objective"]["metric"], *SHOWN_METRICS)))
-    table = _table("", *metrics)
+    table = table_of("", *metrics)
     for name in names:
-        table.add_row(name, *(_number(metrics[period][name]) for period in metrics))
+        table.add_row(name, *(number(metrics[period][name]) for period in metrics))
     table.add_section()
     first = next(iter(baselines.values()))
     for name in ("returns", "daily_log_sharpe"):
         for baseline in first:
-            cells = (_number(baselines[period][baseline][name]) for period in baselines)
+            cells = (number(baselines[period][baseline][name]) for period in baselines)
             table.add_row(f"{BASELINE_LABELS[baseline]}: {name}", *cells)
-    return _text(table)
+    return text_of(table)
 
 
 def test_lines(document: Document, looks: "Looks") -> list[str]:
@@ -80,19 +80,19 @@ def objective_line(document: Document) -> str:
     aim = document["objective"]
     if isinstance(aim["value"], Sequence):
         values = ", ".join(
-            f"{name} {_number(value)}" for name, value in zip(aim["aggregate"], aim["value"], strict=True)
+            f"{name} {number(value)}" for name, value in zip(aim["aggregate"], aim["value"], strict=True)
         )
         return f"objective: {aim['metric']}: {values}"
-    return f"objective: {aim['metric']} ({aim['aggregate']}) = {_number(aim['value'])}"
+    return f"objective: {aim['metric']} ({aim['aggregate']}) = {number(aim['value'])}"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.4g}"
 
 
-def _table(first: str, *others: str) -> Table:
+def table_of(first: str, *others: str) -> Table:
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column(first)
     for name in others:
@@ -100,7 +100,7 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _text(table: Table) -> str:
+def text_of(table: Table) -> str:
     stream = io.StringIO()
     Console(file=stream, width=WIDTH, color_system=None, force_terminal=False).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines() if line.strip())

@@ -71,11 +71,11 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "tup
             log.append(folder.log)
             for line in _opening(fingerprint, folder, market, space):
                 typer.echo(line, err=True)
-                _append(folder.log, f"{now_text()} {line}")
+                append_log(folder.log, f"{now_text()} {line}")
 
         def on_batch(progress: "Progress") -> None:
             report(progress)
-            _append(log[0], f"{now_text()} {describe(progress)}")
+            append_log(log[0], f"{now_text()} {describe(progress)}")
 
         try:
             result = tuning.tune(
@@ -111,7 +111,7 @@ def _opening(
     yield from (f"note: {note}" for note in space.notes)
 
 
-def _append(log: Path, line: str) -> None:
+def append_log(log: Path, line: str) -> None:
     with log.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 

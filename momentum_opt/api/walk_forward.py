@@ -1,0 +1,236 @@
+"""A fingerprint in, a walk-forward and its folder out (SPEC §13): each fold tuned alone, then looked at on its test."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from momentum_opt import device
+from momentum_opt.api.prices import market_of
+from momentum_opt.api.tuning import TuneResult, tune
+from momentum_opt.errors import StudyError
+from momentum_opt.evidence.folds import (
+    Fold,
+    check_blind,
+    evaluation_fingerprint,
+    folds_of,
+    tuning_fingerprint,
+)
+from momentum_opt.evidence.walk_forward import (
+    CURVES,
+    FoldDays,
+    curve_findings,
+    efficiency,
+    fold_days,
+    joined,
+    stability,
+)
+from momentum_opt.fingerprint import Fingerprint, recordable
+from momentum_opt.market import Market
+from momentum_opt.results.best import objective_section, versions
+from momentum_opt.results.files import read_json, write_json
+from momentum_opt.results.parameters import parse_params
+from momentum_opt.results.run_folder import append_test_look, now_text, prices_record
+from momentum_opt.results.tables import write_table
+from momentum_opt.results.walk_forward import WalkForwardFolder, days_table, open_walk_forward, read_days
+from momentum_opt.study.loop import Progress
+from momentum_opt.study.replay import replay
+from momentum_opt.study.space import SearchSpace, search_space
+
+Document = dict[str, Any]
+
+FINISHED = "finished"
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class WalkForwardResult:
+    """How a walk-forward ended.
+
+    Attributes:
+        folder: its files.
+        summary: the content of walk_forward.json.
+        stopped: `finished` or `interrupted`.
+    """
+
+    folder: WalkForwardFolder
+    summary: Document
+    stopped: str
+
+
+def walk_forward(
+    fingerprint: Fingerprint,
+    path: Path,
+    *,
+    config_text: str = "",
+    command: str = "walk-forward",
+    on_fold: Callable[[Fold, Sequence[Fold]], None] = lambda *_: None,
+    on_batch: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> WalkForwardResult:
+    """Tune every fold on its own days and evaluate its winner on the days that follow.
+
+    The same call goes on where an earlier one stopped. No fold's tuning is given a price of its test.
+
+    Args:
+        fingerprint: what to search, and the folds.
+        path: folder; made if it is not there.
+        config_text: the configuration as the user wrote it, kept in the folder.
+        command: noted in the list of looks at the tests.
+        on_fold: called before every fold with it and all of them.
+        on_batch: called after every batch of trials.
+        should_stop: asked between batches; True ends the walk-forward, with the finished folds written.
+
+    Raises:
+        ConfigError: the configuration names no folds, or asks for what cannot be done.
+        RunFolderError: the folder holds something else.
+        StudyError: a fold has no result, or the walk-forward was stopped before the first one had.
+    """
+    device.configure()
+    folds = folds_of(fingerprint)
+    plans = {fold: tuning_fingerprint(fingerprint, fold, _study_name(fingerprint, path, fold)) for fold in folds}
+    folder = open_walk_forward(path, config_text, fingerprint)
+    done: list[tuple[Fold, Document, FoldDays]] = []
+    for fold in folds:
+        on_fold(fold, folds)
+        tuned = _tuned(plans[fold], folder, fold, command, on_batch, should_stop)
+        if tuned is None or tuned.outcome.stopped == INTERRUPTED:
+            break
+        done.append((fold, *_evaluated(fingerprint, folder, fold, tuned, command)))
+    if not done:
+        raise StudyError("the walk-forward was stopped before its first fold was tuned; run the command again")
+    stopped = FINISHED if len(done) == len(folds) else INTERRUPTED
+    days = joined([(part, fold.counted_days) for fold, _, part in done])
+    summary = _summary(fingerprint, folds, [document for _, document, _ in done], days, stopped)
+    write_table(folder.days, days_table(days, fingerprint.pool.initial_pool_value))
+    write_json(folder.summary, summary)
+    return WalkForwardResult(folder, read_json(folder.summary, "walk_forward.json"), stopped)
+
+
+def _study_name(fingerprint: Fingerprint, path: Path, fold: Fold) -> str | None:
+    """A name per fold where one storage holds all of them."""
+    search = fingerprint.search
+    if search.storage == "journal" and search.study_name is None:
+        return None
+    return f"{search.study_name or path.name}-{fold.name}"
+
+
+def _tuned(
+    plan: Fingerprint,
+    folder: WalkForwardFolder,
+    fold: Fold,
+    command: str,
+    on_batch: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> TuneResult | None:
+    """The fold's study; None where it was stopped before it had a result."""
+
+    def check(_folder: Any, market: Market, _space: Any) -> None:
+        check_blind(market, fold)
+
+    if should_stop():
+        return None
+    try:
+        return tune(
+            plan, folder.fold(fold.name), command=command, on_start=check, on_batch=on_batch, should_stop=should_stop
+        )
+    except StudyError as error:
+        if should_stop():
+            return None
+        raise StudyError(f"{fold.name} ({fold.train_start} to {fold.test_start}): {error}") from error
+
+
+def _evaluated(
+    fingerprint: Fingerprint, folder: WalkForwardFolder, fold: Fold, tuned: TuneResult, command: str
+) -> tuple[Document, FoldDays]:
+    """The winner on the fold's test: as recorded by an earlier run, or looked at now."""
+    place = folder.fold(fold.name)
+    record, table = place / "out_of_sample.json", place / "out_of_sample.parquet"
+    best = tuned.best
+    told = {"trial": best["trial"], "n_trials": best["study"]["n_trials"]}
+    if record.exists() and table.exists():
+        document = read_json(record, "a fold's out_of_sample.json")
+        if told.items() <= document.items():
+            return document, read_days(table)
+    whole = evaluation_fingerprint(fingerprint, fold)
+    market = market_of(whole, burn_in_days=best["data"]["burn_in_days"])
+    params = parse_params(best["params"], search_space(whole).start, whole, str(place))
+    append_test_look(folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
+    replayed = replay(whole, market, params)
+    test = whole.periods.test
+    assert test is not None
+    days = fold_days(replayed, market, test, fold.number)
+    metric = fingerprint.objective.metric
+    in_sample, out_of_sample = replayed.metrics["train"], replayed.metrics["test"]
+    document = {
+        **told,
+        "fold": fold.number,
+        "train_start": str(fold.train_start),
+        "test_start": str(fold.test_start),
+        "test_end": str(fold.test_end),
+        "last_price_of_tuning": max(file["last"] for file in best["data"]["files"]),
+        "objective": best["objective"]["value"],
+        "in_sample": in_sample,
+        "validation": replayed.metrics.get("validation"),
+        "out_of_sample": out_of_sample,
+        "efficiency": efficiency(in_sample[metric], out_of_sample[metric]),
+        "baselines": replayed.baseline_metrics["test"],
+        "params": best["params"],
+        "readable": best["readable"],
+        "data": prices_record(market),
+    }
+    write_table(table, days_table(days, fingerprint.pool.initial_pool_value))
+    write_json(record, document)
+    return read_json(record, "a fold's out_of_sample.json"), days
+
+
+def _summary(
+    fingerprint: Fingerprint, folds: Sequence[Fold], done: Sequence[Document], days: FoldDays, stopped: str
+) -> Document:
+    asked, metric = fingerprint.walk_forward, fingerprint.objective.metric
+    assert asked is not None
+    settings, seed = fingerprint.evidence, fingerprint.search.seed
+    curves = {name: asdict(curve_findings(days, name, draws=settings.bootstrap_draws, seed=seed)) for name in CURVES}
+    space = search_space(fingerprint)
+    numbers = [_numbers(document["params"], space, fingerprint.tokens) for document in done]
+    return {
+        "walk_forward": asked.model_dump(),
+        "stopped": stopped,
+        "n_folds": len(folds),
+        "metric": metric,
+        "aggregate": objective_section(fingerprint, (0.0, 0.0, 0.0))["aggregate"],
+        "folds": list(done),
+        "mean_in_sample": _mean(done, "in_sample", metric),
+        "mean_out_of_sample": _mean(done, "out_of_sample", metric),
+        "efficiency": _overall(done, metric),
+        "out_of_sample_days": len(days.time_ms),
+        "out_of_sample": curves,
+        "stability": {name: asdict(one) for name, one in stability(numbers, space).items()},
+        "digest": fingerprint.digest,
+        "fingerprint": recordable(fingerprint.to_dict()),
+        "versions": versions(),
+        "created": now_text(),
+    }
+
+
+def _numbers(params: Document, space: SearchSpace, tokens: Sequence[str]) -> dict[str, float]:
+    """A winner's parameters as the numbers that the search samples."""
+    return {
+        key: params[one.name][token]
+        for one in space.sampled
+        for key, token in zip(one.keys, tokens, strict=False)  # a shared number has one key: the first token's value
+    }
+
+
+def _mean(done: Sequence[Document], period: str, metric: str) -> float | None:
+    """Mean of the folds' metric; None where one of them has none."""
+    values = [document[period][metric] for document in done]
+    return None if None in values else sum(values) / len(values)
+
+
+def _overall(done: Sequence[Document], metric: str) -> float | None:
+    """Mean out-of-sample over mean in-sample metric."""
+    means = [_mean(done, period, metric) for period in ("in_sample", "out_of_sample")]
+    if means[0] is None or means[1] is None:
+        return None
+    return efficiency(means[0], means[1])

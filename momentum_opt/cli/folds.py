@@ -1,0 +1,71 @@
+"""A walk-forward as tables for a terminal: the content of walk_forward.json in, text out."""
+
+from momentum_opt.cli.render import BASELINE_LABELS, Document, number, table_of, text_of
+
+CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
+
+
+def fold_table(summary: Document) -> str:
+    """One row per fold: its days, in-sample and out-of-sample metric, efficiency, returns, k and memory by token."""
+    metric = summary["metric"]
+    table = table_of("fold", "tuned on", "judged until", "in sample", "out of sample", "efficiency", "return", "const.")
+    for fold in summary["folds"]:
+        table.add_row(
+            str(fold["fold"]),
+            f"{fold['train_start']} to {fold['test_start']}",
+            fold["test_end"],
+            number(fold["in_sample"][metric]),
+            number(fold["out_of_sample"][metric]),
+            number(fold["efficiency"]),
+            number(fold["out_of_sample"]["returns"]),
+            number(fold["baselines"]["constant_weight"]["returns"]),
+        )
+    return f"{metric}; return and that of the constant-weight pool (const.) are out of sample\n{text_of(table)}"
+
+
+def curve_table(summary: Document) -> str:
+    """The joined out-of-sample days of the tuned pools and the baselines."""
+    table = table_of("joined out of sample", "return", "annual Sharpe", "95 % interval", "worst drawdown", "PSR")
+    for name, curve in summary["out_of_sample"].items():
+        interval = curve["interval"]
+        ends = "–" if interval is None else " to ".join(f"{interval[end] * 365**0.5:.2f}" for end in ("low", "high"))
+        table.add_row(
+            CURVE_LABELS[name],
+            number(curve["total_return"]),
+            number(curve["annual_sharpe"]),
+            ends,
+            number(curve["max_drawdown"]),
+            number(curve["probabilistic_sharpe"]),
+        )
+    return text_of(table)
+
+
+def stability_table(summary: Document) -> str:
+    """k per day and memory of every token, fold by fold, and how far the searched numbers spread."""
+    folds = summary["folds"]
+    table = table_of("parameter", *(f"fold {fold['fold']}" for fold in folds))
+    for name, label in (("k_per_day", "k per day"), ("memory_days", "memory (days)")):
+        for token in folds[0]["readable"][name]:
+            table.add_row(f"{label} {token}", *(f"{fold['readable'][name][token]:.4g}" for fold in folds))
+    table.add_section()
+    spreads = [f"{name} {one['spread']:.2f}" for name, one in summary["stability"].items()]
+    note = "spread over the folds as a share of the search range (0.29: as random): "
+    return f"{text_of(table)}\n{note}{', '.join(spreads)}"
+
+
+def summary_lines(summary: Document) -> list[str]:
+    """Efficiency, the probability that the joined days beat the constant-weight pool, and what is missing."""
+    metric, done = summary["metric"], len(summary["folds"])
+    value = summary["efficiency"]
+    ratio = "undefined, as the in-sample mean is not above zero" if value is None else f"{value:.3f}"
+    means = f"{number(summary['mean_in_sample'])} in sample, {number(summary['mean_out_of_sample'])} out of sample"
+    lines = [f"efficiency {ratio} (mean {metric} {means})"]
+    sure = summary["out_of_sample"]["pool"]["excess_probabilistic_sharpe"]
+    if sure is not None:
+        lines.append(
+            f"{100 * sure:.3g} % sure of a Sharpe ratio above zero over the constant-weight pool, from the joined "
+            f"{summary['out_of_sample_days']} days"
+        )
+    if done < summary["n_folds"]:
+        lines.append(f"{done} of {summary['n_folds']} folds are done; the same command goes on")
+    return lines

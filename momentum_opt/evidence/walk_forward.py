@@ -1,0 +1,153 @@
+"""What a walk-forward shows (SPEC §13): replays of folds in; their days, joined, and how steady the folds are, out."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.evidence.bootstrap import Interval, sharpe_interval
+from momentum_opt.evidence.moments import moments_of
+from momentum_opt.evidence.sharpe import probabilistic_sharpe_ratio
+from momentum_opt.fingerprint.periods import Days
+from momentum_opt.market import Market
+from momentum_opt.study.replay import BASELINES, Replay
+from momentum_opt.study.space import SearchSpace
+from momentum_opt.units import DAYS_PER_YEAR
+
+POOL = "pool"
+CURVES = (POOL, *BASELINES)
+
+Values = NDArray[np.float64]
+
+
+class FoldDays(NamedTuple):
+    """Days of one fold's test, or of several joined."""
+
+    time_ms: NDArray[np.int64]
+    """(day,) start of the day."""
+    fold: NDArray[np.int64]
+    """(day,) the fold it belongs to."""
+    returns: Mapping[str, Values]
+    """Name of `CURVES` → (day,) log returns from the start of the day to the start of the next one."""
+
+
+def fold_days(replayed: Replay, market: Market, days: Days, number: int) -> FoldDays:
+    """Daily log returns of pool and baselines over a fold's test; the last day ends with its last bar.
+
+    Every baseline starts with the test: it holds the pool's first reserves there, equal values, or the initial weights.
+    """
+    first, end = (day * market.bars_per_day for day in days)
+    marks = np.append(np.arange(first, end, market.bars_per_day), end - 1)
+    prices = market.prices[market.start_row :][marks]
+    values = {
+        POOL: replayed.value[marks],
+        "hodl": prices @ replayed.reserves[first],
+        "uniform_hodl": (prices / prices[0]).mean(axis=1),
+        "constant_weight": replayed.baselines["constant_weight"][marks],
+    }
+    return FoldDays(
+        time_ms=market.times_ms[market.start_row :][marks[:-1]],
+        fold=np.full(days[1] - days[0], number),
+        returns={name: np.diff(np.log(value)) for name, value in values.items()},
+    )
+
+
+def joined(parts: Sequence[tuple[FoldDays, int]]) -> FoldDays:
+    """The first days of each fold's test, one after the other.
+
+    Args:
+        parts: each fold and how many of its days count.
+    """
+    return FoldDays(
+        np.concatenate([part.time_ms[:count] for part, count in parts]),
+        np.concatenate([part.fold[:count] for part, count in parts]),
+        {name: np.concatenate([part.returns[name][:count] for part, count in parts]) for name in CURVES},
+    )
+
+
+@dataclass(frozen=True)
+class CurveFindings:
+    """What the joined out-of-sample days of one curve come to.
+
+    Attributes:
+        total_return: value at the end over value at the start − 1.
+        annual_sharpe: √365 · mean/std of its daily log returns; None where they do not vary.
+        max_drawdown: worst (value − running maximum)/running maximum at the ends of days.
+        probabilistic_sharpe: PSR(0) of its daily log returns.
+        excess_probabilistic_sharpe: PSR(0) of those in excess of the constant-weight pool; None for that pool itself.
+        interval: bootstrap interval of the daily Sharpe ratio.
+    """
+
+    total_return: float
+    annual_sharpe: float | None
+    max_drawdown: float
+    probabilistic_sharpe: float | None
+    excess_probabilistic_sharpe: float | None
+    interval: Interval | None
+
+
+def curve_findings(days: FoldDays, name: str, *, draws: int, seed: int) -> CurveFindings:
+    """Statistics of one curve over joined days."""
+    returns = days.returns[name]
+    sharpe = float(moments_of(returns).sharpe)
+    value = np.exp(np.concatenate([[0.0], np.cumsum(returns)]))
+    top = np.maximum.accumulate(value)
+    return CurveFindings(
+        total_return=float(value[-1] - 1.0),
+        annual_sharpe=_known(sharpe * math.sqrt(DAYS_PER_YEAR)),
+        max_drawdown=float(((value - top) / top).min()),
+        probabilistic_sharpe=_probabilistic(returns),
+        excess_probabilistic_sharpe=(
+            None if name == "constant_weight" else _probabilistic(returns - days.returns["constant_weight"])
+        ),
+        interval=sharpe_interval(returns, draws=draws, seed=seed),
+    )
+
+
+def efficiency(in_sample: float, out_of_sample: float) -> float | None:
+    """Out-of-sample metric over in-sample metric; None where the latter is not above zero, or either is not finite."""
+    if not (math.isfinite(in_sample) and math.isfinite(out_of_sample)) or in_sample <= 0.0:
+        return None
+    return out_of_sample / in_sample
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How one number moves from fold to fold.
+
+    Attributes:
+        values: the winner's, fold by fold.
+        mean: of them.
+        std: population standard deviation.
+        spread: std as a fraction of the search range; 0.29 is what even draws from the range would have.
+    """
+
+    values: tuple[float, ...]
+    mean: float
+    std: float
+    spread: float
+
+
+def stability(winners: Sequence[Mapping[str, float]], space: SearchSpace) -> dict[str, Stability]:
+    """Each number of the search space over the folds' winners."""
+    found: dict[str, Stability] = {}
+    for one in space.sampled:
+        for key in one.keys:
+            values = np.array([numbers[key] for numbers in winners])
+            places = np.log(values) if one.range.log_scale else values
+            low, high = (math.log(x) if one.range.log_scale else x for x in (one.range.low, one.range.high))
+            spread = float(places.std() / (high - low))
+            found[key] = Stability(tuple(map(float, values)), float(values.mean()), float(values.std()), spread)
+    return found
+
+
+def _probabilistic(returns: Values) -> float | None:
+    own = moments_of(returns)
+    return _known(float(probabilistic_sharpe_ratio(own.sharpe, own.skewness, own.kurtosis, own.n)))
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
