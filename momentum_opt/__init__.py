@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from momentum_opt.api.backtesting import backtest
     from momentum_opt.api.prices import market_of
+    from momentum_opt.api.reporting import report
     from momentum_opt.api.scoring import score
     from momentum_opt.api.tuning import tune
     from momentum_opt.fingerprint import Fingerprint, load_fingerprint
@@ -36,6 +37,7 @@ _HOMES = {
     "load_fingerprint": "momentum_opt.fingerprint",
     "load_market": "momentum_opt.market",
     "market_of": "momentum_opt.api.prices",
+    "report": "momentum_opt.api.reporting",
     "sample_in_range": "momentum_opt.vocabulary.schema",
     "score": "momentum_opt.api.scoring",
     "tune": "momentum_opt.api.tuning",
@@ -54,6 +56,7 @@ __all__ = [
     "load_fingerprint",
     "load_market",
     "market_of",
+    "report",
     "sample_in_range",
     "score",
     "tune",

@@ -11,6 +11,7 @@ import typer
 from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.data import data_app
+from momentum_opt.cli.report import report
 from momentum_opt.cli.tune import tune
 from momentum_opt.cli.walk_forward import walk_forward
 from momentum_opt.errors import MomentumOptError, UsageError
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(tune)
 app.command()(backtest)
+app.command()(report)
 app.command()(walk_forward)
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
-from momentum_opt.errors import StudyError
+from momentum_opt.errors import MomentumOptError, StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -38,6 +38,8 @@ Storage = Annotated[
     typer.Option("--storage", metavar="URL", help="Where trials are kept: an Optuna URL.", show_default=False),
 ]
 
+WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")]
+
 
 def tune(
     config: Config,
@@ -45,6 +47,7 @@ def tune(
     settings: Settings = None,
     run_dir: RunDir = None,
     storage: Storage = None,
+    with_report: WithReport = True,
     as_json: AsJson = False,
 ) -> None:
     """Search for the best parameters; the same command again goes on where it stopped."""
@@ -54,7 +57,8 @@ def tune(
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
     fingerprint = load_fingerprint(config, overrides)
     result, interrupted = _run(fingerprint, config, run_dir)
-    _print(result, as_json=as_json)
+    page = _report(result.folder.path) if with_report else None
+    _print(result, page, as_json=as_json)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -138,7 +142,18 @@ def stop_request() -> "Generator[Callable[[], bool]]":
             signal.signal(number, handler)
 
 
-def _print(result: "TuneResult", *, as_json: bool) -> None:
+def _report(run: Path) -> Path | None:
+    """The run's page; where it cannot be made, the results still stand."""
+    from momentum_opt.api.reporting import report_of_run
+
+    try:
+        return report_of_run(run)
+    except MomentumOptError as error:
+        typer.echo(f"warning: no report: {error}", err=True)
+        return None
+
+
+def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     from momentum_opt.cli.render import metric_table, objective_line, parameter_table, test_lines, verdict_lines
     from momentum_opt.results.evidence import evidence_document
     from momentum_opt.results.files import to_json
@@ -152,6 +167,7 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
             "best": best,
             "evidence": None if result.findings is None else evidence_document(result.findings),
             "test_looks": asdict(read_test_looks(folder.test_looks)),
+            "report": None if page is None else str(page),
         }
         typer.echo(to_json(document), nl=False)
         return
@@ -163,3 +179,5 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
     for line in [*test_lines(best, read_test_looks(folder.test_looks)), *verdict_lines(result.findings)]:
         typer.echo(line)
     typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")
+    if page is not None:
+        typer.echo(f"report: {page}")

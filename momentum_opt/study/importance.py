@@ -16,7 +16,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 FEWEST_TRIALS: Final = 50
 """Complete trials below which the best tenth is too few to tell."""
 
-MOST_TRIALS: Final = 3000
+MOST_TRIALS: Final = 1000
 """Trials that are looked at, evenly spaced over the study; more say no more and take longer."""
 
 Values = NDArray[np.float64]

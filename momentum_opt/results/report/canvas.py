@@ -21,11 +21,11 @@ from momentum_opt.results.report.svg import inline
 WIDE: Final = 640.0
 NARROW: Final = 330.0
 RASTER_DPI: Final = 150
-MANY_POINTS: Final = 2000
+MANY_POINTS: Final = 1500
 """Points beyond which they are drawn as pixels."""
 
 _POINTS_PER_INCH: Final = 72.0
-_STYLE: Final[dict[str, Any]] = {
+_STYLE: Final[Any] = {
     "font.size": 10.5,
     "axes.titlesize": 10.5,
     "axes.labelsize": 10.5,

@@ -82,7 +82,7 @@ def _drawdown(content: Content, daily: pd.DataFrame) -> Plot:
             axes.plot(_days(daily), falls[name], color=colour, dashes=_DASHES[name], lw=1.0, label=BASELINES[name])
         axes.plot(_days(daily), falls[_POOL], color=light("pool"), lw=1.4, label=_POOL)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        canvas.legend(axes, 3, above=22.0, **({"columnspacing": 0.8, "handlelength": 1.2} if canvas.narrow else {}))
+        canvas.legend(axes, 3, above=22.0, columnspacing=0.8 if canvas.narrow else 2.0)
         _mark_periods(canvas, content, [axes], daily)
 
     worst = percent(float(np.nanmin(falls[_POOL])))

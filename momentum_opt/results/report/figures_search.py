@@ -185,4 +185,4 @@ def _rank_correlation(x: Values, y: Values) -> float:
     ranks = [pd.Series(values).rank().to_numpy() for values in (x, y)]
     if any(np.ptp(one) == 0 for one in ranks):
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])

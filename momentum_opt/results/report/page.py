@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -97,8 +97,12 @@ def _kept(*parts: Drawing | Table | None) -> tuple[Drawing | Table, ...]:
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["unbroken"] = unbroken
-    environment.tests["drawing"] = lambda part: isinstance(part, Drawing)
+    environment.tests["drawing"] = _is_drawing
     return environment.from_string(_text("page.html.jinja"))
+
+
+def _is_drawing(value: Any) -> bool:
+    return isinstance(value, Drawing)
 
 
 def _text(name: str) -> str:

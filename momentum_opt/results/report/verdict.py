@@ -13,7 +13,7 @@ DISCLAIMER: Final = "This describes past prices and how these parameters were fo
 _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "deflated_sharpe": ("More than luck", "at least"),
     "overfitting": ("Not overfitted", "at most"),
-    "validation": ("Holds on validation", "more than"),
+    "validation": ("Holds on validation", "above"),
     "plateau": ("Not on a needle's point", "at least"),
 }
 """Rule → its name on the page, and how the value is compared with the threshold."""
@@ -69,14 +69,17 @@ def _line(rule: Rule, metric: str) -> RuleLine:
     name, comparison = _NAMES.get(rule.name, (rule.name.replace("_", " "), "asked"))
     mark, kind = _MARKS[rule.met]
     if rule.name == "validation":
-        value, asked = metric_value(metric, rule.value), "more than the constant-weight pool"
-        value = (
-            f"{value} above it" if rule.value is not None and rule.value > 0 else f"{value.removeprefix('−')} below it"
-        )
-        value = "–" if rule.value is None else value
+        value, asked = _apart(metric, rule.value), "above the constant-weight pool"
     else:
         value, asked = _share(rule.value), f"{comparison} {_share(rule.threshold)}"
     return RuleLine(name, mark, kind, value, asked, _sentence(rule.words.partition(" (asked:")[0]))
+
+
+def _apart(metric: str, value: float | None) -> str:
+    """How far a metric lies above or below another one."""
+    if value is None:
+        return "–"
+    return f"{metric_value(metric, abs(value))} {'above' if value > 0 else 'below'}"
 
 
 def _share(value: float | None) -> str:

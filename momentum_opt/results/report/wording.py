@@ -49,8 +49,8 @@ def metric_value(name: str, value: float | None) -> str:
     """A metric in its unit."""
     unit = METRICS[name].unit if name in METRICS else "none"
     if unit == "none":
-        known = value is not None and math.isfinite(value)
-        return f"{value:,.3f}".replace("-", "−") if known and abs(value) < 1e5 else number(value, 3)
+        plain = value is not None and abs(value) < 1e5
+        return f"{value:,.3f}".replace("-", "−") if plain else number(value, 3)
     return percent(value)
 
 
