@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from momentum_opt.errors import DataError
 from momentum_opt.results.report.content import Content, digest_of, inputs_of, run_content
-from momentum_opt.results.report.write import is_current, write_report
+from momentum_opt.results.report.run_page import run_page
+from momentum_opt.results.report.walk_page import WalkFiles, walk_page
+from momentum_opt.results.report.write import is_current, write_page
 from momentum_opt.results.run_folder import RunFolder
 
 if TYPE_CHECKING:  # it imports JAX, which a report does without
@@ -16,34 +18,33 @@ FIGURES = "figures"
 
 
 def report(run: Path, out: Path | None = None) -> Path:
-    """Make a run's report anew: `report.html` and `figures/*.png` in its folder.
+    """Make a page anew: `report.html` and `figures/*.png` in the folder of a run or of a walk-forward.
 
     Args:
-        run: run folder.
-        out: write the page to this file, and nothing into the run folder.
+        run: its folder.
+        out: write the page to this file, and nothing into the folder.
 
     Returns:
         The page.
 
     Raises:
-        RunFolderError: `run` is no run folder or has no result yet.
+        RunFolderError: `run` is no such folder or has no result yet.
         DataError: `out` exists already, or cannot be written.
     """
-    folder = RunFolder(run)
     if out is not None and out.exists():
         raise DataError(f"{out}: exists already; give another --out")
-    content = run_content(folder)
+    walk = WalkFiles(run)
+    built = walk_page(walk) if walk.summary.is_file() else run_page(run_content(RunFolder(run)))
     page = out or run / PAGE
-    write_report(content, page, None if out else run / FIGURES)
+    write_page(built, page, None if out else run / FIGURES)
     return page
 
 
-def report_of_run(run: Path) -> Path:
-    """The page of a run, made where it is not there or tells of other files than those in the folder now."""
-    page = run / PAGE
-    if is_current(page, digest_of(inputs_of(RunFolder(run)))):
-        return page
-    return report(run)
+def current_report(run: Path) -> Path:
+    """The page of a run or walk-forward, made anew only where it tells of other files than those in the folder now."""
+    walk, page = WalkFiles(run), run / PAGE
+    inputs = walk.inputs() if walk.summary.is_file() else inputs_of(RunFolder(run))
+    return page if is_current(page, digest_of(inputs)) else report(run)
 
 
 def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -> Path:
@@ -66,5 +67,5 @@ def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -
         inputs=digest_of([out / "summary.json", out / "daily.parquet"]),
         daily=replay_table(result.replay, result.market, daily_bars(result.market)),
     )
-    write_report(content, out / PAGE, out / FIGURES)
+    write_page(run_page(content), out / PAGE, out / FIGURES)
     return out / PAGE

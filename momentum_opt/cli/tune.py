@@ -144,10 +144,10 @@ def stop_request() -> "Generator[Callable[[], bool]]":
 
 def _report(run: Path) -> Path | None:
     """The run's page; where it cannot be made, the results still stand."""
-    from momentum_opt.api.reporting import report_of_run
+    from momentum_opt.api.reporting import current_report
 
     try:
-        return report_of_run(run)
+        return current_report(run)
     except MomentumOptError as error:
         typer.echo(f"warning: no report: {error}", err=True)
         return None

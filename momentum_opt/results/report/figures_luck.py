@@ -33,8 +33,8 @@ def _logits(found: OverfittingFindings) -> Plot:
         key="overfitting",
         title="Does the best of one half stay good in the other?",
         alt=f"Histogram of {found.n_halves:,} logits; {share} are at or below zero.",
-        caption=f"Train is cut into blocks of days and halved in {found.n_halves:,} ways. In {share} of them the best of "
-        f"{found.n_candidates:,} candidates in one half is at or below the median in the other: the probability of "
+        caption=f"Train is cut into blocks of days and halved in {found.n_halves:,} ways. In {share} of them the best "
+        f"of {found.n_candidates:,} candidates in one half is at or below the median in the other: the probability of "
         "overfitting (PBO), of returns in excess of the constant-weight pool.",
         draw=draw,
     )

@@ -1,6 +1,6 @@
 """Figures of a replay: value against the baselines, drawdown, weights; days along the x axis, period borders marked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,13 @@ from momentum_opt.results.report.palette import TOKENS, light
 from momentum_opt.results.report.wording import BASELINE_ROLES, BASELINES, percent, plain_ticks
 
 _POOL: Final = "this pool"
-_DASHES: Final[Mapping[str, tuple[float, ...]]] = {
+CURVES: Final[Mapping[str, tuple[str, str]]] = {
+    **{name: (label, BASELINE_ROLES[name]) for name, label in BASELINES.items()},
+    "pool": (_POOL, "pool"),
+}
+"""Curve → its label and its colour's role; the pool is drawn last, over the others."""
+
+DASHES: Final[Mapping[str, tuple[float, ...]]] = {
     "hodl": (5.0, 2.0),
     "uniform_hodl": (1.5, 1.5),
     "constant_weight": (6.0, 1.5, 1.5, 1.5),
@@ -44,14 +50,14 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         )
         for name, label in BASELINES.items():
             colour = light(BASELINE_ROLES[name])
-            above.plot(_days(daily), curves[name], color=colour, dashes=_DASHES[name], lw=1.1, label=label)
-        above.plot(_days(daily), curves[_POOL], color=light("pool"), lw=1.8, label=_POOL)
+            above.plot(days_of(daily), curves[name], color=colour, dashes=DASHES[name], lw=1.1, label=label)
+        above.plot(days_of(daily), curves[_POOL], color=light("pool"), lw=1.8, label=_POOL)
         above.tick_params(labelbottom=False)
         if np.nanmax(curves[_POOL]) > _WIDE_SPREAD * np.nanmin(curves[_POOL]) > 0:
             above.set_yscale("log")
             above.yaxis.set_major_formatter(FuncFormatter(plain_ticks))
             above.yaxis.set_minor_formatter(NullFormatter())
-        below.plot(_days(daily), ratio, color=light("pool"), lw=1.4)
+        below.plot(days_of(daily), ratio, color=light("pool"), lw=1.4)
         below.axhline(1.0, color=light("constant"), lw=0.9)
         below.set_title("this pool over the constant-weight pool")
         canvas.legend(above, 2 if canvas.narrow else 4, above=22.0)
@@ -66,7 +72,7 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         title="Value of the pool and of the baselines",
         alt=f"Lines of value relative to the start. Change from first to last day: {ends}.",
         caption="Value relative to the start, day by day, in one continuous simulation; every baseline holds the same "
-        f"money from the first day. Below: the pool's value over that of the constant-weight pool. {content.looks_words()}",
+        f"money from the first day. Below: the pool's value over the constant-weight pool's. {content.looks_words()}",
         draw=draw,
     )
 
@@ -76,11 +82,11 @@ def _drawdown(content: Content, daily: pd.DataFrame) -> Plot:
 
     def draw(canvas: Canvas) -> None:
         (axes,) = canvas.panels(150, top=40.0, bottom=22.0)
-        axes.fill_between(_days(daily), falls[_POOL], 0.0, color=light("pool"), alpha=0.2, lw=0)
+        axes.fill_between(days_of(daily), falls[_POOL], 0.0, color=light("pool"), alpha=0.2, lw=0)
         for name in ("hodl", "constant_weight"):
             colour = light(BASELINE_ROLES[name])
-            axes.plot(_days(daily), falls[name], color=colour, dashes=_DASHES[name], lw=1.0, label=BASELINES[name])
-        axes.plot(_days(daily), falls[_POOL], color=light("pool"), lw=1.4, label=_POOL)
+            axes.plot(days_of(daily), falls[name], color=colour, dashes=DASHES[name], lw=1.0, label=BASELINES[name])
+        axes.plot(days_of(daily), falls[_POOL], color=light("pool"), lw=1.4, label=_POOL)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         canvas.legend(axes, 3, above=22.0, columnspacing=0.8 if canvas.narrow else 2.0)
         _mark_periods(canvas, content, [axes], daily)
@@ -105,7 +111,7 @@ def _weights(content: Content, daily: pd.DataFrame) -> Plot:
         rows = -(-len(content.tokens) // columns)
         (axes,) = canvas.panels(160, top=10.0 + 15.0 * rows, bottom=22.0)
         axes.stackplot(
-            _days(daily), weights, colors=TOKENS[: len(weights)], labels=content.tokens, lw=0, edgecolor="none"
+            days_of(daily), weights, colors=TOKENS[: len(weights)], labels=content.tokens, lw=0, edgecolor="none"
         )
         axes.set_ylim(0.0, 1.0)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -135,7 +141,8 @@ def _in_order(curves: Mapping[str, Values]) -> list[Values]:
     return [curves[name] for name in (*BASELINES, _POOL)]
 
 
-def _days(daily: pd.DataFrame) -> Values:
+def days_of(daily: pd.DataFrame) -> Values:
+    """Times as matplotlib counts them."""
     return np.asarray(date2num(daily["time"].dt.tz_convert(None).to_numpy()))
 
 
@@ -143,14 +150,9 @@ def _mark_periods(
     canvas: Canvas, content: Content, panels: list[Axes], daily: pd.DataFrame, *, label: bool = True
 ) -> None:
     """A line at each border and the periods' names above the first panel."""
-    days = _days(daily)
+    days = days_of(daily)
     first, last = float(days[0]), float(days[-1])
-    locator = AutoDateLocator(minticks=3, maxticks=4 if canvas.narrow else 8)
-    for axes in panels:
-        axes.set_xlim(first, last)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
-        axes.grid(visible=False, axis="x")
+    date_axis(canvas, panels, days)
     room = (panels[0].get_position().width * canvas.width) / (last - first)  # points per day
     for name, begin, end in content.borders():
         left, right = (float(date2num(when.tz_convert(None).to_datetime64())) for when in (begin, end))
@@ -170,3 +172,13 @@ def _mark_periods(
                 color=light("muted"),
                 fontsize=10.0,
             )
+
+
+def date_axis(canvas: Canvas, panels: Sequence[Axes], days: Values) -> None:
+    """Dates along x, as many as there is room for."""
+    locator = AutoDateLocator(minticks=3, maxticks=4 if canvas.narrow else 8)
+    for axes in panels:
+        axes.set_xlim(float(days[0]), float(days[-1]))
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+        axes.grid(visible=False, axis="x")

@@ -71,8 +71,8 @@ def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
         key="plateau",
         title="What happens when the parameters are a little off",
         alt=f"Spread of the objective around the winner's {number(found.winner)}, one row per parameter.{kept}",
-        caption="The objective of parameter sets near the winner, one parameter moved at a time and all at once, within "
-        f"a share of each search range: median, middle half (thick), and 5 % to 95 % (thin).{kept}",
+        caption="The objective of parameter sets near the winner, one parameter moved at a time and all at once, "
+        f"within a share of each search range: median, middle half (thick), and 5 % to 95 % (thin).{kept}",
         draw=draw,
     )
 

@@ -100,8 +100,8 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
     return Plot(
         key="scatter",
         title="Train against validation",
-        alt=f"Points of {metric} on validation over {metric} on train for {int(known.sum()):,} trials; rank correlation "
-        f"{number(rank, 2)}.",
+        alt=f"Points of {metric} on validation over {metric} on train for {int(known.sum()):,} trials; rank "
+        f"correlation {number(rank, 2)}.",
         caption=f"Every trial's {metric} on the days it was chosen on, and on the days that follow (rank correlation "
         f"{number(rank, 2)}). On the dashed line both are equal.{cut}",
         draw=draw,

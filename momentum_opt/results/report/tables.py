@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from momentum_opt.evidence.findings import Findings, SharpeFindings
-from momentum_opt.results.report.content import Content
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.report.content import Content, Document
 from momentum_opt.results.report.wording import BASELINES, metric_value, number, percent
 from momentum_opt.vocabulary.metrics import METRICS
 
@@ -103,7 +104,8 @@ def fees_table(content: Content) -> Table | None:
         return None
     names = {"liquidity_providers": "liquidity providers", "protocol": "protocol"}
     rows = ((label, *(_money(earned[period].get(name)) for period in earned)) for name, label in names.items())
-    note = f"In the numeraire, of a pool of {content.fingerprint.pool.initial_pool_value:,.0f} at the start. {content.looks_words()}"
+    start = content.fingerprint.pool.initial_pool_value
+    note = f"In the numeraire, of a pool of {start:,.0f} at the start. {content.looks_words()}"
     return table("Fees earned", ("", *earned), rows, note)
 
 
@@ -113,8 +115,8 @@ def sharpe_table(findings: Findings) -> Table:
     rows = [(name, *(_statistic(kind, name) for kind in kinds)) for name in _STATISTICS]
     counts = findings.candidates
     note = (
-        f"Over {findings.excess.n_observations:,} daily log returns of train. {counts.trials:,} trials ({counts.failed:,} "
-        f"failed), {counts.screened:,} screened; {counts.distinct:,} distinct candidates. The verdict reads the first "
+        f"Over {findings.excess.n_observations:,} daily log returns of train. {counts.trials:,} trials "
+        f"({counts.failed:,} failed), {counts.screened:,} screened; {counts.distinct:,} distinct candidates. The verdict reads the first "
         "column: in a rising market everything looks skilled by its own returns."
     )
     reasons = [f"{name}: {why}" for kind in kinds for name, why in kind.reasons.items()]
@@ -124,9 +126,8 @@ def sharpe_table(findings: Findings) -> Table:
     return table("Sharpe ratio of the winner, luck taken out", header, rows, note)
 
 
-def data_table(content: Content) -> Table:
+def data_table(data: Document) -> Table:
     """Price files: rows, times, filled minutes and digests."""
-    data = content.document["data"]
     rows = (
         (
             file["token"],
@@ -140,26 +141,25 @@ def data_table(content: Content) -> Table:
         for file in data["files"]
     )
     note = (
-        f"Folder {data['root']}; bars of {data['bar_minutes']} minutes; {data['burn_in_days']} days of history before the "
-        "start. Times are UTC; the digest is SHA-256 of the used rows. A minute without a row holds the last close."
+        f"Folder {data['root']}; bars of {data['bar_minutes']} minutes; {data['burn_in_days']} days of history before "
+        "the start. Times are UTC; the digest is SHA-256 of the used rows. A minute without a row holds the last close."
     )
     header = ("token", "file", "rows", "first", "last", "minutes filled", "SHA-256")
     return table("Price files", header, rows, note, wraps=True)
 
 
-def fingerprint_table(content: Content) -> Table:
+def fingerprint_table(fingerprint: Fingerprint, digest: str) -> Table:
     """Every setting of the configuration, by section."""
     sections: dict[str, list[tuple[str, str]]] = {}
-    for key, value in _flat(content.fingerprint.to_yaml_form()):
+    for key, value in _flat(fingerprint.to_yaml_form()):
         head, _, tail = key.partition(".")
         sections.setdefault(head if tail else "", []).append((tail or head, _text(value)))
     groups = tuple(Group(head, tuple(rows)) for head, rows in sorted(sections.items(), key=lambda one: one[0] != ""))
-    return Table("Configuration", ("key", "value"), groups, f"Digest {content.document['digest']}.", wraps=True)
+    return Table("Configuration", ("key", "value"), groups, f"Digest {digest}.", wraps=True)
 
 
-def study_table(content: Content) -> Table:
+def study_table(document: Document) -> Table:
     """How the winner was found, and with which versions."""
-    document = content.document
     study = document.get("study")
     rows: list[tuple[str, str]] = []
     if study:

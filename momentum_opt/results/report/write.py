@@ -1,27 +1,25 @@
-"""Files of a report: content in; the page and, beside it, a folder of PNG figures out."""
+"""Files of a report: a page in; its HTML file and a folder of PNG figures out."""
 
 from pathlib import Path
 
 from momentum_opt.errors import DataError
 from momentum_opt.results.files import write_whole
-from momentum_opt.results.report.content import Content
-from momentum_opt.results.report.page import MARK, build_page
+from momentum_opt.results.report.page import MARK, Page
 
 _HEAD_BYTES = 4096
 
 
-def write_report(content: Content, page: Path, figures: Path | None) -> None:
-    """Write the page, each file under a temporary name first.
+def write_page(built: Page, page: Path, figures: Path | None) -> None:
+    """Write the page and its figures, each file under a temporary name first.
 
     Args:
-        content: what it tells of.
+        built: the page.
         page: the HTML file; replaced where it is there.
         figures: folder for the PNGs; None writes none.
 
     Raises:
         DataError: a file cannot be written.
     """
-    built = build_page(content)
     try:
         if figures is not None:
             figures.mkdir(parents=True, exist_ok=True)
