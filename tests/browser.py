@@ -30,7 +30,7 @@ def chromium(profile: Path) -> Generator[webdriver.Chrome]:
     options = Options()
     assert CHROMIUM is not None
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+    for flag in (*FLAGS, f"--user-data-dir={profile}", "about:blank"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))  # a path: downloads nothing
@@ -50,7 +50,7 @@ def show(driver: webdriver.Chrome, page: Path, width: int, *, dark: bool = False
 
 
 def requests(driver: webdriver.Chrome) -> list[str]:
-    """Addresses asked for since the last call."""
+    """Addresses that were asked for since the last call."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
     return [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
 

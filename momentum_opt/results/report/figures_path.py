@@ -27,6 +27,10 @@ DASHES: Final[Mapping[str, tuple[float, ...]]] = {
     "uniform_hodl": (1.5, 1.5),
     "constant_weight": (6.0, 1.5, 1.5, 1.5),
 }
+DATES: Final = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S"]
+DATES_AT_ZERO: Final = ["", "%Y", "%b", "%d %b", "%H:%M", "%H:%M"]
+"""Texts of the ticks by the step between them, and of those on a whole one of the next larger step."""
+
 _WIDE_SPREAD: Final = 8.0
 """Largest over smallest value from which the axis is logarithmic."""
 
@@ -180,5 +184,7 @@ def date_axis(canvas: Canvas, panels: Sequence[Axes], days: Values) -> None:
     for axes in panels:
         axes.set_xlim(float(days[0]), float(days[-1]))
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+        axes.xaxis.set_major_formatter(
+            ConciseDateFormatter(locator, formats=DATES, zero_formats=DATES_AT_ZERO, show_offset=False)
+        )
         axes.grid(visible=False, axis="x")

@@ -116,8 +116,8 @@ def sharpe_table(findings: Findings) -> Table:
     counts = findings.candidates
     note = (
         f"Over {findings.excess.n_observations:,} daily log returns of train. {counts.trials:,} trials "
-        f"({counts.failed:,} failed), {counts.screened:,} screened; {counts.distinct:,} distinct candidates. The verdict reads the first "
-        "column: in a rising market everything looks skilled by its own returns."
+        f"({counts.failed:,} failed), {counts.screened:,} screened; {counts.distinct:,} distinct candidates. "
+        "The verdict reads the first column: in a rising market everything looks skilled by its own returns."
     )
     reasons = [f"{name}: {why}" for kind in kinds for name, why in kind.reasons.items()]
     if reasons:

@@ -153,20 +153,20 @@ def _fold_plot(summary: Document) -> Plot:
     )
 
     def draw_on(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(150, top=40.0 if canvas.narrow else 24.0)
+        (axes,) = canvas.panels(150)
         place = np.array([fold["fold"] for fold in folds], dtype=float)
-        axes.bar(
-            place - 0.2, inside, 0.36, color=light("hairline"), label="in sample", edgecolor=light("muted"), lw=0.6
+        bars = (
+            (inside, "hairline", "in sample"),
+            (outside, "pool", "out of sample"),
+            (constant, "constant", "constant"),
         )
-        axes.bar(place + 0.2, outside, 0.36, color=light("pool"), label="out of sample")
-        axes.plot(
-            place + 0.2, constant, "_", ms=14, mew=2.0, color=light("constant"), ls="", label="constant-weight pool"
-        )
+        for step, (values, role, label) in enumerate(bars):
+            axes.bar(place + 0.27 * (step - 1), values, 0.25, color=light(role), ec=light("muted"), lw=0.5, label=label)
         axes.axhline(0.0, color=light("muted"), lw=0.8)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         axes.set_xlabel("fold")
         axes.grid(visible=False, axis="x")
-        canvas.legend(axes, 2 if canvas.narrow else 3)
+        canvas.legend(axes, 3, columnspacing=1.0)
 
     words = "; ".join(
         f"fold {fold['fold']}: {number(float(one), 3)} in, {number(float(other), 3)} out"
@@ -176,7 +176,8 @@ def _fold_plot(summary: Document) -> Plot:
         key="folds",
         title=f"{metric}, in sample and out",
         alt=f"Bars per fold. {words}.",
-        caption=f"{metric} of each fold's winner on the days it was chosen on, and on the days that follow.",
+        caption=f"{metric} of each fold's winner on the days it was chosen on and on the days that follow, "
+        "with the constant-weight pool's on the latter.",
         draw=draw_on,
     )
 
