@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from momentum_opt.api.next_weights import next_weights
     from momentum_opt.api.prices import market_of
     from momentum_opt.api.rehearsing import rehearse
+    from momentum_opt.api.reporting import report
     from momentum_opt.api.scoring import score
     from momentum_opt.api.tuning import tune
     from momentum_opt.api.walk_forward import walk_forward
@@ -43,6 +44,7 @@ _HOMES = {
     "market_of": "momentum_opt.api.prices",
     "next_weights": "momentum_opt.api.next_weights",
     "rehearse": "momentum_opt.api.rehearsing",
+    "report": "momentum_opt.api.reporting",
     "sample_in_range": "momentum_opt.vocabulary.schema",
     "score": "momentum_opt.api.scoring",
     "tune": "momentum_opt.api.tuning",
@@ -65,6 +67,7 @@ __all__ = [
     "market_of",
     "next_weights",
     "rehearse",
+    "report",
     "sample_in_range",
     "score",
     "tune",

@@ -29,8 +29,10 @@ def environment() -> dict[str, str]:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    """The command line of a real process."""
-    return [sys.executable, "-m", "momentum_opt", *map(str, arguments)]
+    """The command line of a real process; a tune makes its page only where the arguments say `--report`."""
+    words = [*map(str, arguments)]
+    bare = words[:1] == ["tune"] and not {"--report", "--no-report", "--help"} & set(words)
+    return [sys.executable, "-m", "momentum_opt", *words, *(["--no-report"] if bare else [])]
 
 
 def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:

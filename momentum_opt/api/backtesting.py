@@ -91,7 +91,7 @@ def write_backtest(result: BacktestResult, out: Path, *, minute: bool) -> list[P
     if minute:
         tables["minute.parquet"] = np.arange(len(result.replay.value))
     paths = [out / "summary.json", *(out / name for name in tables)]
-    there = [str(path) for path in paths if path.exists()]
+    there = [str(path) for path in (*paths, out / "report.html") if path.exists()]
     if there:
         raise DataError(f"{', '.join(there)}: exists already; give another --out")
     try:

@@ -13,6 +13,7 @@ from momentum_opt.cli.config import config_app
 from momentum_opt.cli.data import data_app
 from momentum_opt.cli.export import export
 from momentum_opt.cli.rehearse import rehearse
+from momentum_opt.cli.report import report
 from momentum_opt.cli.trials import trials_app
 from momentum_opt.cli.tune import tune
 from momentum_opt.cli.walk_forward import walk_forward
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(tune)
 app.command()(backtest)
+app.command()(report)
 app.command()(walk_forward)
 app.command()(export)
 app.command()(rehearse)

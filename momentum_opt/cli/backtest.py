@@ -25,7 +25,9 @@ def backtest(
     settings: Settings = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="DIR", help="Write summary.json and daily.parquet here.", show_default=False),
+        typer.Option(
+            "--out", metavar="DIR", help="Write summary.json, daily.parquet and report.html here.", show_default=False
+        ),
     ] = None,
     minute: Annotated[bool, typer.Option("--minute", help="With --out, write minute.parquet as well.")] = False,
     allow_changed_data: Annotated[
@@ -35,6 +37,7 @@ def backtest(
 ) -> None:
     """Replay parameters: all metrics of train, validation and test, with the baselines beside them."""
     from momentum_opt.api import backtesting
+    from momentum_opt.api.reporting import report_of_backtest
     from momentum_opt.errors import UsageError
 
     if minute and out is None:
@@ -44,6 +47,8 @@ def backtest(
     )
     written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
     backtesting.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
+    if out is not None:
+        written.append(report_of_backtest(result, out, params))
     _print(result, written, params.parent, as_json=as_json)
 
 

@@ -11,7 +11,7 @@ import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
 from momentum_opt.cli.stopping import INTERRUPTED, leave_if, stop_request
-from momentum_opt.errors import StudyError
+from momentum_opt.errors import MomentumOptError, StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +59,8 @@ From = Annotated[
     ),
 ]
 
+WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")]
+
 
 def tune(
     config: Config,
@@ -69,6 +71,7 @@ def tune(
     workers: Workers = 1,
     resume: Resume = False,
     known: From = None,
+    with_report: WithReport = True,
     as_json: AsJson = False,
 ) -> None:
     """Search for the best parameters; the same command again goes on where it stopped."""
@@ -78,7 +81,8 @@ def tune(
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
     plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
     result, interrupted = _run(plan, workers, resume=resume)
-    _print(result, as_json=as_json)
+    page = _report(result.folder.path) if with_report and not interrupted else None
+    _print(result, page, as_json=as_json)
     leave_if(result.outcome.dropped)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -156,7 +160,18 @@ def append_log(log: Path, line: str) -> None:
         file.write(line + "\n")
 
 
-def _print(result: "TuneResult", *, as_json: bool) -> None:
+def _report(run: Path) -> Path | None:
+    """The run's page; where it cannot be made, the results still stand."""
+    from momentum_opt.api.reporting import current_report
+
+    try:
+        return current_report(run)
+    except MomentumOptError as error:
+        typer.echo(f"warning: no report: {error}", err=True)
+        return None
+
+
+def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     from momentum_opt.cli.render import metric_table, objective_line, parameter_table, test_lines, verdict_lines
     from momentum_opt.cli.trials import pareto_text
     from momentum_opt.results.evidence import evidence_document
@@ -173,6 +188,7 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
             "best": best,
             "evidence": None if result.findings is None else evidence_document(result.findings),
             "test_looks": asdict(read_test_looks(folder.test_looks)),
+            "report": None if page is None else str(page),
         }
         typer.echo(to_json(document if front is None else {**document, "pareto": as_rows(front.rows)}), nl=False)
         return
@@ -189,6 +205,8 @@ def _print(result: "TuneResult", *, as_json: bool) -> None:
     for line in [*test_lines(best, read_test_looks(folder.test_looks)), *verdict_lines(result.findings)]:
         typer.echo(line)
     typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")
+    if page is not None:
+        typer.echo(f"report: {page}")
 
 
 def _front(result: "TuneResult") -> "TrialList | None":

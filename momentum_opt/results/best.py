@@ -44,6 +44,7 @@ def best_document(
         "objective": objective_section(fingerprint, trial.objectives),
         "metrics": replay.metrics,
         "baselines": replay.baseline_metrics,
+        "fees_earned": replay.fees_earned,
         "fingerprint": recordable(fingerprint.to_dict()),
         "digest": fingerprint.digest,
         "data": prices_record(market),

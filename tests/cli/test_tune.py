@@ -34,7 +34,7 @@ def strict(text: str) -> Any:
 
 def code(*arguments: str | Path) -> int:
     with pytest.raises(SystemExit) as caught:
-        main([str(argument) for argument in arguments])
+        main(command(*arguments)[3:])
     assert isinstance(caught.value.code, int)
     return caught.value.code
 

@@ -1,0 +1,71 @@
+"""Reports: a run folder, or a backtest just made, in; an HTML page and PNG figures out (SPEC §11, §13, §16)."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from momentum_opt.errors import DataError
+from momentum_opt.results.report.content import Content, digest_of, inputs_of, run_content
+from momentum_opt.results.report.run_page import run_page
+from momentum_opt.results.report.walk_page import WalkFiles, walk_page
+from momentum_opt.results.report.write import is_current, write_page
+from momentum_opt.results.run_folder import RunFolder
+
+if TYPE_CHECKING:  # it imports JAX, which a report does without
+    from momentum_opt.api.backtesting import BacktestResult
+
+PAGE = "report.html"
+FIGURES = "figures"
+
+
+def report(run: Path, out: Path | None = None) -> Path:
+    """Make a page anew: `report.html` and `figures/*.png` in the folder of a run or of a walk-forward.
+
+    Args:
+        run: its folder.
+        out: write the page to this file, and nothing into the folder.
+
+    Returns:
+        The page.
+
+    Raises:
+        RunFolderError: `run` is no such folder or has no result yet.
+        DataError: `out` exists already, or cannot be written.
+    """
+    if out is not None and out.exists():
+        raise DataError(f"{out}: exists already; give another --out")
+    walk = WalkFiles(run)
+    built = walk_page(walk) if walk.summary.is_file() else run_page(run_content(RunFolder(run)))
+    page = out or run / PAGE
+    write_page(built, page, None if out else run / FIGURES)
+    return page
+
+
+def current_report(run: Path) -> Path:
+    """The page of a run or walk-forward, made anew only where it tells of other files than those in the folder now."""
+    walk, page = WalkFiles(run), run / PAGE
+    inputs = walk.inputs() if walk.summary.is_file() else inputs_of(RunFolder(run))
+    return page if is_current(page, digest_of(inputs)) else report(run)
+
+
+def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -> Path:
+    """The page of a backtest, beside its summary.
+
+    Args:
+        result: the backtest.
+        out: its folder.
+        params_file: what was replayed; the looks at the test that are counted lie beside it.
+    """
+    from momentum_opt.fingerprint import Fingerprint, recordable
+    from momentum_opt.results.tables import daily_bars, replay_table
+    from momentum_opt.results.test_looks import read_test_looks
+
+    content = Content(
+        name=str(params_file),
+        document=result.summary,
+        fingerprint=Fingerprint.from_dict(recordable(result.fingerprint.to_dict())),
+        looks=read_test_looks(RunFolder(params_file.parent).test_looks),
+        inputs=digest_of([out / "summary.json", out / "daily.parquet"]),
+        daily=replay_table(result.replay, result.market, daily_bars(result.market)),
+    )
+    write_page(run_page(content), out / PAGE, out / FIGURES)
+    return out / PAGE

@@ -1,0 +1,176 @@
+"""What a report tells of: a run folder's files in, read once and checked, plain values and tables out."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from momentum_opt.errors import MissingFileError, RunFolderError
+from momentum_opt.evidence.findings import Findings
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.evidence import read_evidence
+from momentum_opt.results.files import read_json
+from momentum_opt.results.run_folder import RunFolder
+from momentum_opt.results.test_looks import Looks, read_test_looks
+
+LAYOUT: Final = 1
+"""Goes up whenever the same files would give another page."""
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything a page shows.
+
+    Attributes:
+        name: of the run, or of the parameter set.
+        document: best.json, or summary.json of a backtest.
+        fingerprint: what was simulated.
+        looks: at the test.
+        inputs: digest of all files that went in; a page with the same one is up to date.
+        daily: the replay day by day; None where there is none.
+        trials: finished trials without their block sums; None for a backtest.
+        findings: evidence.json; None where there is none.
+        missing: why a part is not there, one line each.
+    """
+
+    name: str
+    document: Document
+    fingerprint: Fingerprint
+    looks: Looks
+    inputs: str
+    daily: pd.DataFrame | None = None
+    trials: pd.DataFrame | None = None
+    findings: Findings | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Names, in the order of the pool."""
+        return self.fingerprint.tokens
+
+    @property
+    def objective_column(self) -> str:
+        """Column of the trials that ranks them: the objective, or the mean of several."""
+        return "objective_mean" if self.fingerprint.objective.multi_objective else "objective"
+
+    @property
+    def has_test(self) -> bool:
+        """Whether a test number is shown."""
+        return "test" in self.document["metrics"]
+
+    def looks_words(self) -> str:
+        """How often the test has been looked at, where a test number is shown."""
+        return f"{self.looks.words().capitalize()}." if self.has_test else ""
+
+    def borders(self) -> list[tuple[str, pd.Timestamp, pd.Timestamp]]:
+        """Name, first day and end of every period that has days."""
+        periods, start = self.fingerprint.periods, pd.Timestamp(_start(self.fingerprint), tz="UTC")
+        named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
+        return [
+            (name, start + pd.Timedelta(days=days[0]), start + pd.Timedelta(days=days[1]))
+            for name, days in named.items()
+            if days is not None and days[1] > days[0]
+        ]
+
+
+def run_content(folder: RunFolder) -> Content:
+    """Read a run folder.
+
+    Raises:
+        RunFolderError: it is no run folder, has no result yet, or a file in it cannot be read.
+    """
+    if not folder.fingerprint.is_file():
+        raise RunFolderError(f"{folder.path}: not a run folder (no fingerprint.json); give the folder that tune wrote")
+    if not folder.best.is_file():
+        raise RunFolderError(f"{folder.path}: has no best.json yet; let tune finish first")
+    best = read_json(folder.best, "best.json")
+    fingerprint = _fingerprint(best, folder.best)
+    daily, trials = read_table(folder.daily), read_table(folder.trials)
+    findings, why = _findings(folder, best)
+    missing = [why] if why else []
+    missing += [
+        f"{path.name} is not in the run folder" for path, table in _tables(folder, daily, trials) if table is None
+    ]
+    return Content(
+        name=folder.path.resolve().name,
+        document=best,
+        fingerprint=fingerprint,
+        looks=read_test_looks(folder.test_looks),
+        inputs=digest_of(inputs_of(folder)),
+        daily=daily,
+        trials=trials,
+        findings=findings,
+        missing=tuple(missing),
+    )
+
+
+def inputs_of(folder: RunFolder) -> tuple[Path, ...]:
+    """The files that a run's report is made from."""
+    return (folder.best, folder.trials, folder.daily, folder.evidence, folder.test_looks)
+
+
+def digest_of(paths: Iterable[Path]) -> str:
+    """Digest of files' contents, with the page's layout; one that is not there counts as empty."""
+    digest = hashlib.sha256(f"{LAYOUT}".encode())
+    for path in paths:
+        content = path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.name} {len(content)} ".encode() + content)
+    return digest.hexdigest()
+
+
+def read_table(path: Path) -> pd.DataFrame | None:
+    """A parquet file without the sums per block; None where there is none.
+
+    Raises:
+        RunFolderError: it cannot be read.
+    """
+    if not path.is_file():
+        return None
+    try:
+        names = [name for name in pq.read_schema(path).names if not name.startswith("block_")]
+        return pd.read_parquet(path, columns=names)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RunFolderError(f"{path}: cannot be read ({error}); tune again: it is made anew") from None
+
+
+def finite(values: Any) -> NDArray[np.float64]:
+    """Values as floats, NaN where one is missing or infinite."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def _findings(folder: RunFolder, best: Document) -> tuple[Findings | None, str]:
+    """The findings about this winner, and else why there are none."""
+    if not folder.evidence.is_file():
+        return None, "evidence.json is not in the run folder: the study was stopped, or evidence was left out"
+    try:
+        found = read_evidence(folder.evidence)
+    except (RunFolderError, MissingFileError) as error:
+        return None, str(error)
+    if found.trial != best["trial"] or found.candidates.trials != best["study"]["n_trials"]:
+        return None, "evidence.json tells of another winner or other trials; tune again: it is made anew"
+    return found, ""
+
+
+def _fingerprint(best: Document, path: Path) -> Fingerprint:
+    if not {"fingerprint", "metrics", "readable", "objective", "data", "params"} <= set(best):
+        raise RunFolderError(f"{path}: is not as it was written; tune again: it is made anew")
+    return Fingerprint.from_dict(best["fingerprint"], name=f"{path}: fingerprint")
+
+
+def _tables(folder: RunFolder, daily: Any, trials: Any) -> tuple[tuple[Path, Any], ...]:
+    return (folder.daily, daily), (folder.trials, trials)
+
+
+def _start(fingerprint: Fingerprint) -> date:
+    return fingerprint.window.start

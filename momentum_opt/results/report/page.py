@@ -1,0 +1,101 @@
+"""The page: a cover and sections in, one self-contained HTML document and its figures as PNG out."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from typing import Any, Final
+
+from jinja2 import Environment, StrictUndefined, Template
+
+from momentum_opt.results.report.canvas import Drawing
+from momentum_opt.results.report.palette import PALETTE
+from momentum_opt.results.report.tables import Table
+from momentum_opt.results.report.verdict import VerdictBox
+from momentum_opt.results.report.wording import unbroken
+
+MARK: Final = '<meta name="momentum-opt-report" content="'
+"""What a page of this module holds, followed by the digest of what it was made from."""
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What stands at the head and the foot of a page.
+
+    Attributes:
+        title: the tokens.
+        kind: what the page tells of.
+        facts: name, window and the like, in one line.
+        inputs: digest of what it was made from.
+        box: the verdict; None where nothing was chosen.
+        looks: how often the test has been looked at; empty where no test number is shown.
+        missing: what was left out and why, one line each.
+    """
+
+    title: str
+    kind: str
+    facts: tuple[str, ...]
+    inputs: str
+    box: VerdictBox | None = None
+    looks: str = ""
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: its anchor, heading, figures and tables in order."""
+
+    key: str
+    heading: str
+    parts: tuple[Drawing | Table, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A report.
+
+    Attributes:
+        html: the document.
+        pngs: name without suffix → PNG of a figure.
+    """
+
+    html: str
+    pngs: dict[str, bytes]
+
+
+def page_of(cover: Cover, sections: tuple[Section, ...]) -> Page:
+    """Fill the template; sections without a part are left out."""
+    shown = [section for section in sections if section.parts]
+    html = _template().render(
+        cover=cover,
+        sections=shown,
+        style=_text("page.css"),
+        palette=PALETTE,
+        mark=f'{MARK}{cover.inputs}">',
+        version=_version(),
+    )
+    drawings = [part for section in shown for part in section.parts if isinstance(part, Drawing)]
+    return Page(html, {drawing.plot.key: drawing.png for drawing in drawings})
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["unbroken"] = unbroken
+    environment.tests["drawing"] = _is_drawing
+    return environment.from_string(_text("page.html.jinja"))
+
+
+def _is_drawing(value: Any) -> bool:
+    return isinstance(value, Drawing)
+
+
+def _text(name: str) -> str:
+    return files(__package__ or "").joinpath(name).read_text(encoding="utf-8")
+
+
+def _version() -> str:
+    try:
+        return version("momentum-opt")
+    except PackageNotFoundError:
+        return "not installed"

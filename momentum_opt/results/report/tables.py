@@ -1,0 +1,239 @@
+"""Tables of the report: documents and findings in, plain rows of text out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from momentum_opt.evidence.findings import Findings, SharpeFindings
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.report.content import Content, Document
+from momentum_opt.results.report.wording import BASELINES, metric_value, number, percent
+from momentum_opt.vocabulary.metrics import METRICS
+
+SHOWN_METRICS: Final = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
+BASELINE_METRICS: Final = ("daily_log_sharpe", "returns", "max_drawdown")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows under a heading of their own; an empty heading shows none."""
+
+    heading: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page.
+
+    Attributes:
+        caption: what it shows.
+        header: names of the columns; the first one holds the names of the rows.
+        groups: rows.
+        note: how to read it.
+        wraps: whether the last column holds words rather than numbers.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    groups: tuple[Group, ...]
+    note: str = ""
+    wraps: bool = False
+
+
+def table(
+    caption: str, header: Iterable[str], rows: Iterable[tuple[str, ...]], note: str = "", *, wraps: bool = False
+) -> Table:
+    """A table with one group of rows."""
+    return Table(caption, tuple(header), (Group("", tuple(rows)),), note, wraps)
+
+
+def metric_table(content: Content) -> Table:
+    """The objective's metric and a few others per period, the same of each baseline below."""
+    metrics, baselines = content.document["metrics"], content.document["baselines"]
+    periods = list(metrics)
+    aim = content.fingerprint.objective.metric
+    names = list(dict.fromkeys((aim, *SHOWN_METRICS)))
+    groups = [
+        Group("this pool", tuple(_row(name, [metrics[period].get(name) for period in periods]) for name in names))
+    ]
+    for baseline, label in BASELINES.items():
+        rows = [
+            _row(name, [baselines[period][baseline].get(name) for period in periods])
+            for name in BASELINE_METRICS
+            if all(baseline in baselines[period] for period in periods)
+        ]
+        groups.append(Group(label, tuple(rows)))
+    note = "Every baseline begins anew with each period. Sharpe ratios are annualised."
+    return Table(
+        "Results per period", ("", *map(_with_days(content), periods)), tuple(groups), f"{note} {content.looks_words()}"
+    )
+
+
+def every_metric_table(content: Content) -> Table:
+    """All metrics of all periods, with what each means."""
+    metrics = content.document["metrics"]
+    rows = (
+        (name, *(metric_value(name, metrics[period].get(name)) for period in metrics), info.description)
+        for name, info in METRICS.items()
+    )
+    return table("All metrics", ("metric", *metrics, "meaning"), rows, content.looks_words(), wraps=True)
+
+
+def parameter_table(content: Content) -> Table:
+    """Token by token: k per day, memory in days, decay λ, initial weight."""
+    readable = content.document["readable"]
+    rows = (
+        (
+            token,
+            number(readable["k_per_day"][token]),
+            number(readable["memory_days"][token]),
+            f"{readable['lamb'][token]:.6f}",
+            percent(readable["initial_weights"][token]),
+        )
+        for token in content.tokens
+    )
+    note = "As simulated, after the cap of max_memory_days. best.json holds the full digits."
+    return table("Parameters", ("token", "k per day", "memory (days)", "decay λ", "initial weight"), rows, note)
+
+
+def fees_table(content: Content) -> Table | None:
+    """What liquidity providers and the protocol earned; None without costs."""
+    earned = content.document.get("fees_earned")
+    if not content.fingerprint.costs.has_costs or not earned:
+        return None
+    names = {"liquidity_providers": "liquidity providers", "protocol": "protocol"}
+    rows = ((label, *(_money(earned[period].get(name)) for period in earned)) for name, label in names.items())
+    start = content.fingerprint.pool.initial_pool_value
+    note = f"In the numeraire, of a pool of {start:,.0f} at the start. {content.looks_words()}"
+    return table("Fees earned", ("", *earned), rows, note)
+
+
+def sharpe_table(findings: Findings) -> Table:
+    """The statistics behind the verdict: excess and absolute returns side by side."""
+    kinds = (findings.excess, findings.absolute)
+    rows = [(name, *(_statistic(kind, name) for kind in kinds)) for name in _STATISTICS]
+    counts = findings.candidates
+    note = (
+        f"Over {findings.excess.n_observations:,} daily log returns of train. {counts.trials:,} trials "
+        f"({counts.failed:,} failed), {counts.screened:,} screened; {counts.distinct:,} distinct candidates. "
+        "The verdict reads the first column: in a rising market everything looks skilled by its own returns."
+    )
+    reasons = [f"{name}: {why}" for kind in kinds for name, why in kind.reasons.items()]
+    if reasons:
+        note += f" Not computed: {'; '.join(dict.fromkeys(reasons))}."
+    header = ("", "over the constant-weight pool", "own returns")
+    return table("Sharpe ratio of the winner, luck taken out", header, rows, note)
+
+
+def data_table(data: Document) -> Table:
+    """Price files: rows, times, filled minutes and digests."""
+    rows = (
+        (
+            file["token"],
+            file["file"],
+            f"{file['rows']:,}",
+            file["first"].replace("T", " ").removesuffix(":00Z"),
+            file["last"].replace("T", " ").removesuffix(":00Z"),
+            f"{file['filled_minutes']:,}",
+            file["sha256"],
+        )
+        for file in data["files"]
+    )
+    note = (
+        f"Folder {data['root']}; bars of {data['bar_minutes']} minutes; {data['burn_in_days']} days of history before "
+        "the start. Times are UTC; the digest is SHA-256 of the used rows. A minute without a row holds the last close."
+    )
+    header = ("token", "file", "rows", "first", "last", "minutes filled", "SHA-256")
+    return table("Price files", header, rows, note, wraps=True)
+
+
+def fingerprint_table(fingerprint: Fingerprint, digest: str) -> Table:
+    """Every setting of the configuration, by section."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for key, value in _flat(fingerprint.to_yaml_form()):
+        head, _, tail = key.partition(".")
+        sections.setdefault(head if tail else "", []).append((tail or head, _text(value)))
+    groups = tuple(Group(head, tuple(rows)) for head, rows in sorted(sections.items(), key=lambda one: one[0] != ""))
+    return Table("Configuration", ("key", "value"), groups, f"Digest {digest}.", wraps=True)
+
+
+def study_table(document: Document) -> Table:
+    """How the winner was found, and with which versions."""
+    study = document.get("study")
+    rows: list[tuple[str, str]] = []
+    if study:
+        rows += [
+            ("study", str(study["name"])),
+            ("winner", f"trial {document['trial']}"),
+            ("trials", f"{study['n_trials']:,}, {study['n_failed']:,} failed"),
+            ("sampler", f"{study['sampler']}, seed {study['seed']}"),
+        ]
+    rows.append(("written", str(document["created"])))
+    rows += [(name, str(version)) for name, version in document["versions"].items()]
+    return table("Study and versions", ("", ""), rows)
+
+
+_STATISTICS: Final[Mapping[str, str]] = {
+    "Sharpe ratio, annual": "annual_sharpe",
+    "Sharpe ratio, per day": "sharpe",
+    "95 % interval, per day": "interval",
+    "skewness": "skewness",
+    "kurtosis (normal: 3)": "kurtosis",
+    "best ratio that luck reaches": "expected_maximum",
+    "probabilistic Sharpe ratio": "probabilistic_sharpe",
+    "deflated Sharpe ratio": "deflated_sharpe",
+    "probability of overfitting": "overfitting",
+    "out-of-sample on in-sample slope": "slope",
+    "probability of loss out of sample": "loss",
+}
+
+
+def _statistic(kind: SharpeFindings, name: str) -> str:
+    what = _STATISTICS[name]
+    if what == "interval":
+        return "–" if kind.interval is None else f"{number(kind.interval.low, 3)} to {number(kind.interval.high, 3)}"
+    if what in ("overfitting", "slope", "loss"):
+        found = kind.overfitting
+        if found is None:
+            return "–"
+        return (
+            number(found.slope, 3)
+            if what == "slope"
+            else percent(found.probability if what == "overfitting" else found.loss_probability)
+        )
+    value = getattr(kind, what)
+    return percent(value) if what.endswith(("probabilistic_sharpe", "deflated_sharpe")) else number(value)
+
+
+def _row(name: str, values: list[float | None]) -> tuple[str, ...]:
+    return (name, *(metric_value(name, value) for value in values))
+
+
+def _with_days(content: Content) -> Any:
+    days = {name: (end - begin).days for name, begin, end in content.borders()}
+    return lambda period: f"{period}, {days[period]} days" if period in days else period
+
+
+def _money(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _flat(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, one in value.items():
+            yield from _flat(one, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value) if value != {} else "–"

@@ -1,0 +1,250 @@
+"""The page of a walk-forward (SPEC §13): its summary and joined days in, one page out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from momentum_opt.errors import RunFolderError
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.files import read_json
+from momentum_opt.results.report import tables
+from momentum_opt.results.report.canvas import Canvas, Plot, draw
+from momentum_opt.results.report.content import Document, digest_of, finite, read_table
+from momentum_opt.results.report.figures_path import CURVES, DASHES, date_axis, days_of
+from momentum_opt.results.report.page import Cover, Page, Section, page_of
+from momentum_opt.results.report.palette import light
+from momentum_opt.results.report.tables import Table, table
+from momentum_opt.results.report.verdict import DISCLAIMER, VerdictBox
+from momentum_opt.results.report.wording import metric_value, number, parameter_label, percent
+from momentum_opt.results.test_looks import read_test_looks
+
+_DAYS_PER_YEAR = 365.0
+
+
+@dataclass(frozen=True)
+class WalkFiles:
+    """The files of a walk-forward's folder that its page is made from."""
+
+    path: Path
+
+    @property
+    def summary(self) -> Path:
+        """What was found."""
+        return self.path / "walk_forward.json"
+
+    @property
+    def days(self) -> Path:
+        """The joined out-of-sample days."""
+        return self.path / "walk_forward.parquet"
+
+    @property
+    def test_looks(self) -> Path:
+        """Looks at the folds' tests."""
+        return self.path / "test_looks.jsonl"
+
+    def inputs(self) -> tuple[Path, ...]:
+        """All of them."""
+        return self.summary, self.days, self.test_looks
+
+
+def walk_page(files: WalkFiles) -> Page:
+    """Read the folder, draw, and fill the page.
+
+    Raises:
+        RunFolderError: a file in it cannot be read.
+    """
+    summary = read_json(files.summary, "walk_forward.json")
+    if not {"folds", "out_of_sample", "stability", "fingerprint", "metric"} <= set(summary):
+        raise RunFolderError(f"{files.summary}: is not as it was written; give the same walk-forward command again")
+    fingerprint = Fingerprint.from_dict(summary["fingerprint"], name=f"{files.summary}: fingerprint")
+    daily = read_table(files.days)
+    looks = f"{read_test_looks(files.test_looks).words().capitalize()}."
+    asked, folds = summary["walk_forward"], summary["folds"]
+    cover = Cover(
+        title=" / ".join(fingerprint.tokens),
+        kind="walk-forward",
+        facts=(
+            files.path.resolve().name,
+            f"{len(folds)} of {summary['n_folds']} folds",
+            f"{asked['train_days']} days tuned{' at first' if asked['anchored'] else ''}, {asked['test_days']} judged",
+            f"objective {summary['metric']}",
+            f"digest {summary['digest'][:8]}",
+            f"written {summary['created']}",
+        ),
+        inputs=digest_of(files.inputs()),
+        box=_box(summary),
+        looks=looks,
+        missing=() if daily is not None else (f"{files.days.name} is not in the folder",),
+    )
+    plots = [] if daily is None or len(daily) < 2 else [_joined(daily)]
+    sections = (
+        Section("joined", "Out of sample, joined", (*map(draw, plots), _curve_table(summary, looks))),
+        Section("folds", "Folds", (_fold_table(summary, looks), draw(_fold_plot(summary)))),
+        Section("stability", "Stability of the parameters", (_stability_table(summary),)),
+        Section("data", "Data", (tables.data_table(folds[-1]["data"]),)),
+        Section(
+            "record",
+            "Record",
+            (tables.fingerprint_table(fingerprint, summary["digest"]), tables.study_table(summary)),
+        ),
+    )
+    return page_of(cover, sections)
+
+
+def _box(summary: Document) -> VerdictBox:
+    """What the folds come to, in plain words; no rule, since a walk-forward chooses nothing."""
+    pool, constant = (summary["out_of_sample"][name] for name in ("pool", "constant_weight"))
+    sure = pool["excess_probabilistic_sharpe"]
+    ahead = pool["total_return"] > constant["total_return"]
+    words = (
+        f"Over {summary['out_of_sample_days']:,} days that no tuning had seen the tuned pools returned "
+        f"{percent(pool['total_return'])}, the constant-weight pool {percent(constant['total_return'])}. "
+    )
+    words += "" if sure is None else f"Sharpe ratio above zero over that pool: {percent(sure)} sure. "
+    means = f"mean {summary['metric']} {number(summary['mean_in_sample'])} in sample, "
+    means += f"{number(summary['mean_out_of_sample'])} out of sample"
+    value = summary["efficiency"]
+    words += f"Efficiency {'undefined' if value is None else number(value, 3)} ({means})."
+    headline = "Ahead of the constant-weight pool" if ahead else "Not ahead of the constant-weight pool"
+    return VerdictBox(headline, words, "some-met" if ahead else "nothing-found", (), DISCLAIMER)
+
+
+def _joined(daily: pd.DataFrame) -> Plot:
+    columns = {name: "value" if name == "pool" else f"{name}_value" for name in CURVES}
+    returns = {name: finite(daily["log_return" if name == "pool" else f"{name}_log_return"]) for name in columns}
+    values = {name: np.exp(np.cumsum(one)) for name, one in returns.items()}
+    borders = np.flatnonzero(np.diff(daily["fold"].to_numpy())) + 1
+
+    def draw_on(canvas: Canvas) -> None:
+        (axes,) = canvas.panels(220, top=40.0 if canvas.narrow else 24.0, bottom=22.0)
+        days = days_of(daily)
+        for name, (label, role) in CURVES.items():
+            dashes: Any = DASHES.get(name, ())
+            axes.plot(
+                days, values[name], color=light(role), dashes=dashes, lw=1.8 if name == "pool" else 1.1, label=label
+            )
+        for place in borders:
+            axes.axvline(days[place], color=light("muted"), lw=0.8, dashes=(3.0, 3.0))
+        canvas.legend(axes, 2 if canvas.narrow else 4)
+        date_axis(canvas, [axes], days)
+
+    ends = ", ".join(f"{label} {percent(float(values[name][-1]) - 1)}" for name, (label, _) in CURVES.items())
+    return Plot(
+        key="joined",
+        title="Value over the joined out-of-sample days",
+        alt=f"Lines of value relative to the start. Change over all folds: {ends}.",
+        caption="Each fold's winner over the days that follow its tuning, joined; dashed lines are the folds' borders. "
+        "The baselines start anew with every fold.",
+        draw=draw_on,
+    )
+
+
+def _fold_plot(summary: Document) -> Plot:
+    metric, folds = summary["metric"], summary["folds"]
+    inside, outside, constant = (
+        finite([fold[part][metric] for fold in folds])
+        if part != "baselines"
+        else finite([fold[part]["constant_weight"].get(metric) for fold in folds])
+        for part in ("in_sample", "out_of_sample", "baselines")
+    )
+
+    def draw_on(canvas: Canvas) -> None:
+        (axes,) = canvas.panels(150)
+        place = np.array([fold["fold"] for fold in folds], dtype=float)
+        bars = (
+            (inside, "hairline", "in sample"),
+            (outside, "pool", "out of sample"),
+            (constant, "constant", "constant"),
+        )
+        for step, (values, role, label) in enumerate(bars):
+            axes.bar(place + 0.27 * (step - 1), values, 0.25, color=light(role), ec=light("muted"), lw=0.5, label=label)
+        axes.axhline(0.0, color=light("muted"), lw=0.8)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        axes.set_xlabel("fold")
+        axes.grid(visible=False, axis="x")
+        canvas.legend(axes, 3, columnspacing=1.0)
+
+    words = "; ".join(
+        f"fold {fold['fold']}: {number(float(one), 3)} in, {number(float(other), 3)} out"
+        for fold, one, other in zip(folds, inside, outside, strict=True)
+    )
+    return Plot(
+        key="folds",
+        title=f"{metric}, in sample and out",
+        alt=f"Bars per fold. {words}.",
+        caption=f"{metric} of each fold's winner on the days it was chosen on and on the days that follow, "
+        "with the constant-weight pool's on the latter.",
+        draw=draw_on,
+    )
+
+
+def _curve_table(summary: Document, looks: str) -> Table:
+    rows: list[tuple[str, ...]] = []
+    for name, curve in summary["out_of_sample"].items():
+        interval = curve["interval"]
+        ends = (
+            "–"
+            if interval is None
+            else " to ".join(number(interval[end] * _DAYS_PER_YEAR**0.5, 3) for end in ("low", "high"))
+        )
+        rows.append(
+            (
+                CURVES[name][0] if name in CURVES else name,
+                percent(curve["total_return"]),
+                number(curve["annual_sharpe"], 3),
+                ends,
+                percent(curve["max_drawdown"]),
+                percent(curve["probabilistic_sharpe"]),
+            )
+        )
+    header = ("", "return", "annual Sharpe ratio", "95 % interval", "worst drawdown", "Sharpe ratio above zero")
+    return table("Joined out-of-sample days", header, rows, looks)
+
+
+def _fold_table(summary: Document, looks: str) -> Table:
+    metric = summary["metric"]
+    rows = (
+        (
+            str(fold["fold"]),
+            fold["train_start"],
+            fold["test_start"],
+            fold["test_end"],
+            metric_value(metric, fold["in_sample"][metric]),
+            metric_value(metric, fold["out_of_sample"][metric]),
+            number(fold["efficiency"], 3),
+            percent(fold["out_of_sample"]["returns"]),
+            percent(fold["baselines"]["constant_weight"]["returns"]),
+        )
+        for fold in summary["folds"]
+    )
+    header = (
+        "fold",
+        "tuned from",
+        "judged from",
+        "until",
+        "in sample",
+        "out of sample",
+        "efficiency",
+        "return",
+        "constant weights",
+    )
+    note = f"{metric}; returns are out of sample; efficiency is undefined where in sample is not above zero. {looks}"
+    return table("Fold by fold", header, rows, note)
+
+
+def _stability_table(summary: Document) -> Table:
+    folds = summary["folds"]
+    rows = [
+        (f"{label}, {token}", *(number(fold["readable"][name][token]) for fold in folds))
+        for name, label in (("k_per_day", "k per day"), ("memory_days", "memory (days)"))
+        for token in folds[0]["readable"][name]
+    ]
+    spreads = "; ".join(
+        f"{parameter_label(key)} {number(one['spread'], 2)}" for key, one in summary["stability"].items()
+    )
+    note = f"Spread over the folds as a share of the search range (0.29: as if drawn evenly from it): {spreads}."
+    return table("Winners' parameters", ("", *(f"fold {fold['fold']}" for fold in folds)), rows, note)

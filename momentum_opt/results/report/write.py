@@ -1,0 +1,40 @@
+"""Files of a report: a page in; its HTML file and a folder of PNG figures out."""
+
+from pathlib import Path
+
+from momentum_opt.errors import DataError
+from momentum_opt.results.files import write_whole
+from momentum_opt.results.report.page import MARK, Page
+
+_HEAD_BYTES = 4096
+
+
+def write_page(built: Page, page: Path, figures: Path | None) -> None:
+    """Write the page and its figures, each file under a temporary name first.
+
+    Args:
+        built: the page.
+        page: the HTML file; replaced where it is there.
+        figures: folder for the PNGs; None writes none.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
+    try:
+        if figures is not None:
+            figures.mkdir(parents=True, exist_ok=True)
+            for name, png in built.pngs.items():
+                write_whole(figures / f"{name}.png", png)
+        write_whole(page, built.html.encode())  # last: where it is there, its figures are
+    except OSError as error:
+        raise DataError(f"{page}: cannot be written ({error.strerror}); give another place") from error
+
+
+def is_current(page: Path, inputs: str) -> bool:
+    """Whether a page was made from just these inputs."""
+    try:
+        with page.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return f'{MARK}{inputs}">'.encode() in head

@@ -1,0 +1,210 @@
+"""The page of the session's smoke run, read by an HTML parser; what a browser shows of it is in test_browser.py."""
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from momentum_opt.errors import RunFolderError
+from momentum_opt.fingerprint import override_fingerprint
+from momentum_opt.results.report.content import Content, digest_of, inputs_of, run_content
+from momentum_opt.results.report.figures_search import search_plots
+from momentum_opt.results.report.page import Page
+from momentum_opt.results.report.run_page import run_page
+from momentum_opt.results.report.tables import fees_table, metric_table
+from momentum_opt.results.report.verdict import verdict_box
+from momentum_opt.results.report.write import is_current, write_page
+from momentum_opt.results.run_folder import RunFolder
+from tests.results.report.pages import Outline, outline
+from tests.sample_runs import TOKENS, copy_of, tuned
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The session's run. Not to be changed."""
+    return tuned(tmp_path_factory.getbasetemp())[1]
+
+
+@pytest.fixture(scope="module")
+def content(folder: Path) -> Content:
+    return run_content(RunFolder(folder))
+
+
+@pytest.fixture(scope="module")
+def page(content: Content) -> Page:
+    return run_page(content)
+
+
+@pytest.fixture(scope="module")
+def found(page: Page) -> Outline:
+    return outline(page.html)
+
+
+def test_it_is_one_sound_file(page: Page, found: Outline):
+    assert found.wrong == []
+    assert len(found.ids) == len(set(found.ids))
+    inside = [link for link in found.links if link.startswith("#")]
+    assert {link[1:] for link in inside} <= set(found.ids)
+    assert [link for link in found.links if not link.startswith(("#", "data:"))] == []
+    assert found.sources == []
+    assert not re.search(r"@import|url\((?!#)", page.html)
+    assert len(page.html) < 6 * 2**20
+
+
+def test_every_section_can_be_reached(found: Outline):
+    sections = {"verdict", "results", "path", "parameters", "luck", "search", "plateau", "data", "record"}
+    assert {f"#{key}" for key in sections} <= set(found.links)
+    assert found.tags.count("h1") == 1
+    assert ("h1", " / ".join(TOKENS)) in found.headings
+
+
+def test_every_figure_is_drawn_at_both_widths_and_as_png(page: Page, found: Outline):
+    assert set(page.pngs) == {
+        "equity", "drawdown", "weights", "unchosen", "history", "scatter", "plateau", "maps",
+    }  # fmt: skip
+    assert found.tags.count("figure") == len(page.pngs)
+    assert found.tags.count("svg") == 2 * len(page.pngs)
+    assert all(png.startswith(b"\x89PNG") for png in page.pngs.values())
+    for name in page.pngs:
+        assert {f"{name}-wide-title", f"{name}-wide-desc", f"{name}-narrow-title"} <= set(found.ids)
+
+
+def test_it_says_what_best_json_says(folder: Path, found: Outline):
+    best = json.loads((folder / "best.json").read_text())
+    text = found.text.replace("−", "-")
+    for period in ("train", "validation", "test"):
+        assert f"{best['metrics'][period]['daily_log_sharpe']:,.3f}" in text
+        assert f"{100 * best['baselines'][period]['hodl']['returns']:,.2f} %" in text
+    for token in TOKENS:
+        assert f"{best['readable']['lamb'][token]:.6f}" in text
+    for file in best["data"]["files"]:
+        assert file["sha256"] in text
+        assert f"{file['rows']:,}" in text
+    assert best["digest"] in text
+    assert all(version in text for version in best["versions"].values())
+    assert "Looks at this test so far: once." in text
+
+
+def test_the_verdict_is_that_of_evidence_json(folder: Path, content: Content, found: Outline):
+    evidence = json.loads((folder / "evidence.json").read_text())["verdict"]
+    box = verdict_box(content)
+    assert box is not None
+    assert f"{box.headline}: {box.words}".lower().startswith(evidence["words"].lower())
+    marks = {True: "met", False: "not met", None: "not computed"}
+    assert [rule.mark for rule in box.rules] == [marks[rule["met"]] for rule in evidence["rules"]]
+    asked = [rule.asked for rule in box.rules]
+    assert asked == ["at least 95 %", "at most 20 %", "above the constant-weight pool", "at least 50 %"]
+    for rule in box.rules:
+        assert rule.name in found.text
+        assert rule.asked in found.text
+        assert rule.words in found.text
+    assert "It is no advice to invest." in found.text
+
+
+def test_no_verdict_without_evidence(folder: Path, tmp_path: Path):
+    run = RunFolder(copy_of(folder, tmp_path))
+    run.evidence.unlink()
+    box = verdict_box(run_content(run))
+    assert box is not None
+    assert box.headline == "Luck or skill was not assessed"
+    assert box.rules == ()
+
+
+def test_evidence_of_another_winner_is_not_shown(folder: Path, tmp_path: Path):
+    run = RunFolder(copy_of(folder, tmp_path))
+    evidence = json.loads(run.evidence.read_text())
+    run.evidence.write_text(json.dumps({**evidence, "trial": evidence["trial"] + 1}))
+    content = run_content(run)
+    assert content.findings is None
+    assert any("another winner" in line for line in content.missing)
+
+
+def test_a_folder_with_less_gives_a_page_with_less(folder: Path, tmp_path: Path):
+    run = RunFolder(copy_of(folder, tmp_path))
+    for path in (run.evidence, run.daily, run.trials, run.test_looks):
+        path.unlink()
+    page = run_page(run_content(run))
+    assert page.pngs == {}
+    text = outline(page.html).text
+    assert "daily.parquet is not in the run folder" in text
+    assert "trials.parquet is not in the run folder" in text
+    assert "Looks at this test so far: not yet." in text
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path, folder: Path):
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(RunFolderError, match="not a run folder"):
+            run_content(RunFolder(path))
+    run = RunFolder(copy_of(folder, tmp_path))
+    run.trials.write_bytes(b"no parquet")
+    with pytest.raises(RunFolderError, match=r"trials\.parquet: cannot be read"):
+        run_content(run)
+    run.best.write_text("{}")
+    with pytest.raises(RunFolderError, match=r"best\.json: is not as it was written"):
+        run_content(run)
+    run.best.unlink()
+    with pytest.raises(RunFolderError, match=r"no best\.json yet"):
+        run_content(run)
+
+
+def test_a_page_is_current_until_a_file_changes(folder: Path, page: Page, tmp_path: Path):
+    run = RunFolder(copy_of(folder, tmp_path))
+    target = run.path / "report.html"
+    assert not is_current(target, digest_of(inputs_of(run)))
+    write_page(page, target, run.path / "figures")
+    assert is_current(target, digest_of(inputs_of(run)))
+    assert {path.stem for path in (run.path / "figures").iterdir()} == set(page.pngs)
+    with run.test_looks.open("a") as ledger:
+        ledger.write("{}\n")
+    assert not is_current(target, digest_of(inputs_of(run)))
+
+
+def test_names_cannot_inject_markup(content: Content):
+    odd = dataclasses.replace(content, name="<b>&</b>", missing=("<script>x</script>",), trials=None, daily=None)
+    html = run_page(odd).html
+    assert "&lt;b&gt;&amp;&lt;/b&gt;" in html
+    assert "<script>x" not in html
+
+
+def test_failed_trials_and_disasters_leave_the_figures_readable(content: Content):
+    assert content.trials is not None
+    rng = np.random.default_rng(0)
+    objective = rng.normal(size=3000)
+    objective[::7] = np.nan
+    objective[1] = -1e12
+    validation = rng.normal(size=3000)
+    validation[2] = np.inf
+    trials = pd.DataFrame(
+        {
+            "number": np.arange(3000),
+            "objective": objective,
+            "train_daily_log_sharpe": objective,
+            "validation_daily_log_sharpe": validation,
+        }
+    )
+    plots = search_plots(dataclasses.replace(content, trials=trials))
+    assert [plot.key for plot in plots] == ["history", "scatter"]
+    assert "lie below the axis" in plots[0].caption
+    assert search_plots(dataclasses.replace(content, trials=trials.assign(objective=np.nan)))[0].key == "scatter"
+    assert search_plots(dataclasses.replace(content, trials=trials[:0])) == []
+
+
+def test_fees_are_shown_where_there_are_costs(content: Content):
+    assert fees_table(content) is None
+    charged = override_fingerprint(content.fingerprint, ["costs.fees=0.003"])
+    earned = {"train": {"liquidity_providers": 1234.4, "protocol": 0.0}}
+    table = fees_table(
+        dataclasses.replace(content, fingerprint=charged, document={**content.document, "fees_earned": earned})
+    )
+    assert table is not None
+    assert table.groups[0].rows == (("liquidity providers", "1,234"), ("protocol", "0"))
+
+
+def test_looks_stand_beside_every_test_number(content: Content):
+    assert content.looks_words() in metric_table(content).note
+    shorter = {**content.document, "metrics": {"train": content.document["metrics"]["train"]}}
+    assert dataclasses.replace(content, document=shorter).looks_words() == ""
