@@ -105,11 +105,11 @@ def test_everything_is_drawn_and_readable(driver: Chrome, noise_run: Path, width
     page = noise_run / "report.html"
     assert page.stat().st_size < 6 * 2**20
     driver.get_log("browser")
-    requests(driver)
+    requests(driver, page)
     show(driver, page, width, dark=dark)
     screenshot(driver, SHOTS / f"{width}-{'dark' if dark else 'light'}.png")
     assert driver.get_log("browser") == []
-    asked = [address for address in requests(driver) if not address.startswith("data:")]
+    asked = [address for address in requests(driver, page) if not address.startswith("data:")]
     assert asked == [page.resolve().as_uri()]
     found = driver.execute_script(PROBE)
     assert found["width"] == width
