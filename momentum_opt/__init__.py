@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from momentum_opt.api.reporting import report
     from momentum_opt.api.scoring import score
     from momentum_opt.api.tuning import tune
+    from momentum_opt.api.walk_forward import walk_forward
     from momentum_opt.fingerprint import Fingerprint, load_fingerprint
     from momentum_opt.market import Market, load_market
     from momentum_opt.pool import MomentumPool
@@ -41,6 +42,7 @@ _HOMES = {
     "sample_in_range": "momentum_opt.vocabulary.schema",
     "score": "momentum_opt.api.scoring",
     "tune": "momentum_opt.api.tuning",
+    "walk_forward": "momentum_opt.api.walk_forward",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "sample_in_range",
     "score",
     "tune",
+    "walk_forward",
 ]
 
 

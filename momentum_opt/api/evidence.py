@@ -48,7 +48,7 @@ def find_evidence(
     recorded = recorded_evidence(folder.evidence, fingerprint, outcome.records, winner)
     if recorded is not None:
         return recorded
-    folder.evidence.unlink(missing_ok=True)  # it tells of another winner
+    folder.evidence.unlink(missing_ok=True)  # it tells of another winner, or of other settings
     if not fingerprint.evidence.enabled or outcome.stopped == "interrupted":
         return None
     path = winner_path(fingerprint, market, replayed or replay(fingerprint, market, space.params(winner.numbers)))

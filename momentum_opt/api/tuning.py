@@ -158,7 +158,8 @@ def _settle(
     check_replay(tuned, replayed.objectives, f"trial {winner.number}")
     facts = StudyFacts(name, len(outcome.records), sum(record.failed for record in outcome.records))
     best = best_document(fingerprint, market, params, replace(winner, objectives=tuned), replayed, facts)
-    append_test_look(folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
+    if "test" in replayed.metrics:  # first: a kill in between must not hide the look
+        append_test_look(folder.test_looks, command, best["params"])
     write_table(folder.daily, replay_table(replayed, market, daily_bars(market)))
     write_json(folder.best, best)
     return read_json(folder.best, "best.json"), replayed

@@ -8,11 +8,12 @@ CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
 def fold_table(summary: Document) -> str:
     """One row per fold: its days, in-sample and out-of-sample metric, efficiency, returns, k and memory by token."""
     metric = summary["metric"]
-    table = table_of("fold", "tuned on", "judged until", "in sample", "out of sample", "efficiency", "return", "const.")
+    table = table_of("fold", "tuned from", "judged from", "until", "in", "out", "efficiency", "return", "const.")
     for fold in summary["folds"]:
         table.add_row(
             str(fold["fold"]),
-            f"{fold['train_start']} to {fold['test_start']}",
+            fold["train_start"],
+            fold["test_start"],
             fold["test_end"],
             number(fold["in_sample"][metric]),
             number(fold["out_of_sample"][metric]),
@@ -20,7 +21,8 @@ def fold_table(summary: Document) -> str:
             number(fold["out_of_sample"]["returns"]),
             number(fold["baselines"]["constant_weight"]["returns"]),
         )
-    return f"{metric}; return and that of the constant-weight pool (const.) are out of sample\n{text_of(table)}"
+    note = "return and that of the constant-weight pool (const.) are out of sample as well"
+    return f"{metric} in and out of sample; {note}\n{text_of(table)}"
 
 
 def curve_table(summary: Document) -> str:

@@ -60,7 +60,7 @@ def verdict_lines(findings: "Findings | None") -> list[str]:
         return []
     marks = {True: "met", False: "not met", None: "not computed"}
     found = findings.verdict
-    rules = [f"  {marks[rule.met]:<12}  {rule.words}" for rule in found.rules]
+    rules = [f"  {marks[rule.met]:<7}  {rule.words}" for rule in found.rules]
     return [f"luck or skill: {found.words}", *rules]
 
 
@@ -87,12 +87,14 @@ def objective_line(document: Document) -> str:
 
 
 def number(value: float | None) -> str:
+    """A number of a table; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
     return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.4g}"
 
 
 def table_of(first: str, *others: str) -> Table:
+    """An empty table: words in the first column, numbers to the right in the others."""
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column(first)
     for name in others:
@@ -101,6 +103,7 @@ def table_of(first: str, *others: str) -> Table:
 
 
 def text_of(table: Table) -> str:
+    """The table as plain text."""
     stream = io.StringIO()
     Console(file=stream, width=WIDTH, color_system=None, force_terminal=False).print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines() if line.strip())

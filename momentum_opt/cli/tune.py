@@ -116,6 +116,7 @@ def _opening(
 
 
 def append_log(log: Path, line: str) -> None:
+    """Add a line to a run's log."""
     with log.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
 

@@ -21,7 +21,7 @@ from momentum_opt.evidence.plateau import heat_map, plateau_findings
 from momentum_opt.evidence.scoring import ScoredRows, constant_weight_objective, score_rows
 from momentum_opt.evidence.statistics import histogram, sharpe_findings
 from momentum_opt.evidence.verdict import verdict
-from momentum_opt.study.block_sums import Sums, decoded
+from momentum_opt.study.block_sums import ROWS, Sums, decoded
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord
@@ -133,7 +133,7 @@ def _competitors(
     _, places = np.unique(numbers, axis=0, return_index=True)
     if len(fitting) < len(numbers):
         held = f"{len(fitting):,} of {len(numbers):,} candidates hold sums of {blocks} blocks; tune anew to gather them"
-        return np.zeros((0, 9, blocks + 1)), len(places), held
+        return np.zeros((0, len(ROWS), blocks + 1)), len(places), held
     return np.stack([fitting[place] for place in np.sort(places)]), len(places), None
 
 

@@ -50,11 +50,8 @@ def folds_of(fingerprint: Fingerprint) -> tuple[Fold, ...]:
         ConfigError: the configuration names no folds.
     """
     if fingerprint.walk_forward is None:
-        raise ConfigError(
-            [
-                "walk_forward: missing; give walk_forward.train_days and walk_forward.test_days, in the file or with --set"
-            ]
-        )
+        fix = "give walk_forward.train_days and walk_forward.test_days, in the file or with --set"
+        raise ConfigError([f"walk_forward: missing; {fix}"])
     return tuple(_folds(fingerprint))
 
 
@@ -87,12 +84,8 @@ def tuning_fingerprint(fingerprint: Fingerprint, fold: Fold, study_name: str | N
     Raises:
         ConfigError: the fold's days are too few for validation or for the windows of the objective.
     """
-    own = (
-        ["evidence.enabled=false"]
-        if study_name is None
-        else ["evidence.enabled=false", f"search.study_name={study_name}"]
-    )
-    return _with_window(fingerprint, fold, "null", own)
+    name = [] if study_name is None else [f"search.study_name={study_name}"]
+    return _with_window(fingerprint, fold, "null", ["evidence.enabled=false", *name])
 
 
 def evaluation_fingerprint(fingerprint: Fingerprint, fold: Fold) -> Fingerprint:

@@ -28,7 +28,7 @@ def verdict(
     n_candidates: int,
     thresholds: Thresholds,
 ) -> Verdict:
-    """Hold the findings against the rules.
+    """Hold the findings against the rules; excess is over the constant-weight pool, as is the gain.
 
     Args:
         excess: of the returns in excess of the constant-weight pool.
@@ -60,10 +60,10 @@ def _deflated(excess: SharpeFindings, n_candidates: int, threshold: float) -> Ru
     name, value = "deflated_sharpe", excess.deflated_sharpe
     if value is None:
         why = excess.reasons.get("sharpe") or excess.reasons.get("deflated_sharpe", "unknown")
-        return Rule(name, None, None, threshold, f"Sharpe ratio over the constant-weight pool: {why}")
+        return Rule(name, None, None, threshold, f"excess Sharpe ratio: {why}")
     words = (
-        f"{_share(value)} sure that its Sharpe ratio over the constant-weight pool beats the luck of {n_candidates:,} "
-        f"candidates (asked: at least {_share(threshold)})"
+        f"{_share(value)} sure that the excess Sharpe ratio beats the luck of {n_candidates:,} candidates "
+        f"(asked: at least {_share(threshold)})"
     )
     return Rule(name, value >= threshold, value, threshold, words)
 
@@ -75,7 +75,7 @@ def _overfitting(excess: SharpeFindings, threshold: float) -> Rule:
         return Rule(name, None, None, threshold, f"probability of overfitting: {why}")
     value = found.probability
     words = (
-        f"in {_share(value)} of the ways to halve the days the best of one half is below the median in the other "
+        f"in {_share(value)} of the halvings the best of one half is below the other's median "
         f"(asked: at most {_share(threshold)})"
     )
     return Rule(name, value <= threshold, value, threshold, words)
@@ -96,8 +96,8 @@ def _plateau(found: PlateauFindings | None, threshold: float) -> Rule:
         return Rule(name, None, None, threshold, f"neighbours that keep the gain: {why}")
     value = found.share_kept
     words = (
-        f"{_share(value)} of the neighbours within {_share(found.radius)} of each range keep 90 % of the gain over the "
-        f"constant-weight pool (asked: at least {_share(threshold)})"
+        f"{_share(value)} of the neighbours within {_share(found.radius)} of each range keep 90 % of the gain "
+        f"(asked: at least {_share(threshold)})"
     )
     return Rule(name, value >= threshold, value, threshold, words)
 
