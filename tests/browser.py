@@ -49,10 +49,11 @@ def show(driver: webdriver.Chrome, page: Path, width: int, *, dark: bool = False
     driver.get(page.resolve().as_uri())
 
 
-def requests(driver: webdriver.Chrome) -> list[str]:
-    """Addresses that were asked for since the last call."""
+def requests(driver: webdriver.Chrome, page: Path) -> list[str]:
+    """Addresses that a page has asked for since the last call, its own included."""
     events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    return [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+    sent = [one["params"] for one in events if one["method"] == "Network.requestWillBeSent"]
+    return [one["request"]["url"] for one in sent if one["documentURL"] == page.resolve().as_uri()]
 
 
 def screenshot(driver: webdriver.Chrome, path: Path) -> None:

@@ -51,4 +51,4 @@ def test_help_in_half_a_second():
         if statistics.median(times) < 0.5:
             break
     assert statistics.median(times) < 0.5
-    assert {"tune", "backtest", "walk-forward", "config", "data"} <= set(done.stdout.split())
+    assert {"tune", "backtest", "report", "walk-forward", "config", "data"} <= set(done.stdout.split())

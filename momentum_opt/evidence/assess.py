@@ -24,7 +24,7 @@ from momentum_opt.evidence.verdict import verdict
 from momentum_opt.study.block_sums import ROWS, Sums, decoded
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import TrialRecord
+from momentum_opt.study.trials import SCREEN, TrialRecord
 
 RANDOM: Final = "random"
 SCREENED: Final = "screened"
@@ -97,13 +97,14 @@ def assess(
 
     excess = say(path.returns - path.baseline, excess=True)
     plateau = _plateau(evaluator, space, winner, rng)
+    sampled = [record for record in records if record.source != SCREEN]
     validation = (path.metric, path.validation, path.baseline_validation)
     return Findings(
         trial=winner.number,
         settings=settings.model_dump(),
         candidates=CandidateCounts(
-            trials=len(records),
-            failed=sum(record.failed for record in records),
+            trials=len(sampled),
+            failed=sum(record.failed for record in sampled),
             screened=0 if screened is None else len(screened.objectives),
             distinct=n_distinct,
         ),

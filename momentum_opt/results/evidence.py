@@ -11,7 +11,7 @@ from momentum_opt.errors import RunFolderError
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.files import read_json, write_json
-from momentum_opt.study.trials import TrialRecord
+from momentum_opt.study.trials import SCREEN, TrialRecord
 
 _FINDINGS = TypeAdapter(Findings)
 
@@ -54,4 +54,5 @@ def recorded_evidence(
     except (RunFolderError, OSError):
         return None
     told = (found.trial, found.candidates.trials, dict(found.settings))
-    return found if told == (winner.number, len(records), fingerprint.evidence.model_dump()) else None
+    sampled = sum(record.source != SCREEN for record in records)
+    return found if told == (winner.number, sampled, fingerprint.evidence.model_dump()) else None

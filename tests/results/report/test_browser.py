@@ -64,7 +64,12 @@ const figures = [...document.querySelectorAll("figure")].map(figure => {
   })];
 });
 const root = document.documentElement;
-return {texts, figures, overflow: root.scrollWidth - root.clientWidth, width: innerWidth,
+const rules = [...document.querySelectorAll(".rules li")].map(rule => {
+  const [box, values] = [rule, rule.querySelector(".values")].map(node => node.getBoundingClientRect());
+  const inside = [...rule.children].every(part => part.getBoundingClientRect().right <= box.right + 1);
+  return [inside, values.height / parseFloat(getComputedStyle(rule).lineHeight)];
+});
+return {texts, figures, rules, overflow: root.scrollWidth - root.clientWidth, width: innerWidth,
         colour: getComputedStyle(document.body).backgroundColor};
 """
 
@@ -105,11 +110,11 @@ def test_everything_is_drawn_and_readable(driver: Chrome, noise_run: Path, width
     page = noise_run / "report.html"
     assert page.stat().st_size < 6 * 2**20
     driver.get_log("browser")
-    requests(driver)
+    requests(driver, page)
     show(driver, page, width, dark=dark)
     screenshot(driver, SHOTS / f"{width}-{'dark' if dark else 'light'}.png")
     assert driver.get_log("browser") == []
-    asked = [address for address in requests(driver) if not address.startswith("data:")]
+    asked = [address for address in requests(driver, page) if not address.startswith("data:")]
     assert asked == [page.resolve().as_uri()]
     found = driver.execute_script(PROBE)
     assert found["width"] == width
@@ -124,6 +129,8 @@ def test_everything_is_drawn_and_readable(driver: Chrome, noise_run: Path, width
         assert tall > 80, name
         assert marks > 5, name
         assert words > 3, name
+    assert len(found["rules"]) == 4
+    assert all(inside and lines < (1.5 if width == 1280 else 3.5) for inside, lines in found["rules"])
     assert len(found["texts"]) > 200
     assert [one for one in found["texts"] if one[1] < 11.0] == []
     assert [one for one in found["texts"] if one[2] < 4.5] == []
