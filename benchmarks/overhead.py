@@ -9,8 +9,9 @@ import numpy as np
 
 from momentum_opt.fingerprint import load_fingerprint
 from momentum_opt.study.candidates import ParamSet
-from momentum_opt.study.evaluation import RECORDED, BatchScores
+from momentum_opt.study.evaluation import BatchScores
 from momentum_opt.study.loop import Study
+from momentum_opt.study.scoring import RECORDED
 from momentum_opt.study.space import search_space
 from momentum_opt.study.storage import DurableStudy, JournalStore
 from momentum_opt.vocabulary.names import SAMPLERS

@@ -30,7 +30,7 @@ from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
 from momentum_opt.study.constant_weight import Environment, constant_weight_value, environment_of
-from momentum_opt.study.evaluation import Penalties, ScoreSpec, penalties_of, score_path, score_spec
+from momentum_opt.study.scoring import Penalties, ScoreSpec, penalties_of, score_path, score_spec
 from momentum_opt.study.slices import slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
 

@@ -15,7 +15,7 @@ from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.study.candidates import stack
-from momentum_opt.study.evaluation import Evaluator, _score_batch, compiled_with_costs
+from momentum_opt.study.evaluation import Evaluator, compiled_with_costs
 from momentum_opt.study.replay import replay
 from tests.reference.golden_cases import CASES, load
 from tests.reference.minute_loop import Pool
@@ -88,7 +88,7 @@ def test_minute_metrics_hold_no_minutes_of_all_candidates(metric: str) -> None:
     share = lanes // scored._threads
     candidates = stack([random_params(3, QUICK.floor(3), 0)], share, jnp.float64)
     inputs = (scored._arrays, scored._minutes, scored._settings, scored._penalties, candidates)
-    program = jax.make_jaxpr(_score_batch, static_argnums=(0, 1))(scored.spec, scored.scoring, *inputs)
+    program = jax.make_jaxpr(score_candidates, static_argnums=(0, 1))(scored.spec, scored.scoring, *inputs)
     per_candidate = [np.prod(shape) // share for shape in arrays_of(program.jaxpr) if shape and shape[-1] == share]
     assert max(per_candidate) >= 1440  # the day's values are there
     assert max(per_candidate) <= (1440 + 0.05 * 30 * 1440 + 2 if metric == "monthly_rovar" else 3 * 1440)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from momentum_opt.study.evaluation import MINUTE_GROUP, RECORDED, Evaluator, score_batch
+from momentum_opt.study.evaluation import Evaluator, score_batch
 from momentum_opt.study.replay import replay
+from momentum_opt.study.scoring import MINUTE_GROUP, RECORDED
 from momentum_opt.vocabulary.metrics import Cadence
 from tests.reference.minute_loop import Pool
 from tests.simulation.cases import Case, random_params

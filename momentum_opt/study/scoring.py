@@ -1,0 +1,235 @@
+"""Scoring (SPEC §11): candidates in, their objective and their metrics of train and validation out.
+
+Simulation, slices, metrics and objective as one function of arrays; prices, parameters, settings and penalties are
+traced, so a study compiles once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from momentum_opt.arrays import Array, Float
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint.periods import Days
+from momentum_opt.metrics.objective import less_turnover, mean_worst_steadiness, objective
+from momentum_opt.metrics.ratios import LOG_FLOOR
+from momentum_opt.metrics.registry import cadence_of, evaluate
+from momentum_opt.metrics.summary import SliceSummary, needs_of, start_days, summarise_day, track
+from momentum_opt.simulation.costs import CostPath, Reduction
+from momentum_opt.simulation.engine import BoundaryPath, simulate
+from momentum_opt.simulation.inputs import DayInputs, MarketArrays
+from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, rebuild_minutes
+from momentum_opt.simulation.spec import SimulationSpec
+from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.study.block_sums import block_sums
+from momentum_opt.study.slices import mean_turnover, slice_path
+from momentum_opt.vocabulary.metrics import METRICS, Cadence
+from momentum_opt.vocabulary.names import Aggregate
+
+RECORDED = tuple(name for name, info in METRICS.items() if info.cadence <= Cadence.LAST_MINUTE)
+"""Metrics that every trial records besides its objective's: those that need no minute values."""
+
+MINUTE_GROUP = 8
+"""Candidates whose minute values are held at once, where a metric needs them and the engine has to rebuild them."""
+
+
+@dataclass(frozen=True)
+class ScoreSpec:
+    """Static description of the scoring of one simulation.
+
+    Attributes:
+        windows: train windows of the objective, in days from start.
+        train: all train days.
+        validation: validation days; empty where first equals last.
+        metric: the objective's metric.
+        names: all metrics that are returned.
+        how: aggregate over the windows.
+        multi_objective: return (mean, worst, −std) instead of one number.
+        cadence: how much of the simulation all of it needs.
+        blocks: S, blocks of train days whose sums are kept (SPEC §13).
+        shares: whether the turnover needs the value shares of every bar.
+    """
+
+    windows: tuple[Days, ...]
+    train: Days
+    validation: Days
+    metric: str
+    names: tuple[str, ...]
+    how: Aggregate
+    multi_objective: bool
+    cadence: Cadence
+    blocks: int
+    shares: bool = False
+
+
+class Penalties(NamedTuple):
+    """Traced weights of the objective's penalties."""
+
+    overfitting: Float[Array, ""]
+    turnover: Float[Array, ""]
+
+
+class Scores(NamedTuple):
+    """What a batch is told, candidates last."""
+
+    objectives: Float[Array, "objective *batch"]
+    """One row, or (mean, worst, −std)."""
+    train: dict[str, Float[Array, "*batch"]]
+    validation: dict[str, Float[Array, "*batch"]]
+    blocks: Float[Array, "row column *batch"] | None = None
+    """`block_sums` of train, where the constant-weight pool is known."""
+
+
+def score_spec(fingerprint: Fingerprint, spec: SimulationSpec) -> ScoreSpec:
+    """What to compute for every trial of `fingerprint`."""
+    aim, periods = fingerprint.objective, fingerprint.periods
+    names = tuple(dict.fromkeys((aim.metric, *RECORDED)))
+    needs_shares = aim.turnover_penalty > 0 and (spec.arb > 1 or spec.engine == "with_costs")
+    return ScoreSpec(
+        windows=periods.train_windows(aim.windows),
+        train=periods.train,
+        validation=periods.validation,
+        metric=aim.metric,
+        names=names,
+        how=aim.aggregate,
+        multi_objective=aim.multi_objective,
+        cadence=Cadence.MINUTE if needs_shares else cadence_of(names),
+        blocks=fingerprint.evidence.blocks,
+        shares=needs_shares,
+    )
+
+
+def penalties_of(fingerprint: Fingerprint, dtype: Any) -> Penalties:
+    """The traced penalties of the objective."""
+    aim = fingerprint.objective
+    return Penalties(jnp.asarray(aim.overfitting_penalty, dtype), jnp.asarray(aim.turnover_penalty, dtype))
+
+
+def score(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    arrays: MarketArrays,
+    minutes: MinuteInputs | None,
+    settings: Settings,
+    penalties: Penalties,
+    candidates: Candidates,
+) -> Scores:
+    """Simulate and score candidates.
+
+    `minutes` is needed where the cadence is MINUTE and the engine the one without costs, which rebuilds them; the loop
+    with costs has them anyway, and reduces them day by day.
+    """
+    reduction = _reduction(spec, scoring) if spec.engine == "with_costs" and scoring.cadence == Cadence.MINUTE else None
+    path = simulate(spec, arrays, settings, candidates, scoring.cadence, reduction)
+    rebuilt = None
+    if scoring.cadence == Cadence.MINUTE and reduction is None:
+        assert isinstance(path, BoundaryPath)
+        assert path.blocks is not None
+        assert minutes is not None
+        rebuilt = rebuild_minutes(path.blocks, minutes, spec)
+    return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
+
+
+def _reduction(spec: SimulationSpec, scoring: ScoreSpec) -> Reduction:
+    """What is kept of the minute values: what the metrics need, on a track for the periods and one for the windows."""
+    needs = needs_of(scoring.names)
+    marks = tuple(track(slices, spec.n_days) for slices in _tracks(scoring))
+    return Reduction(
+        start=lambda like: start_days(like, needs, len(marks), spec.bars_per_day),
+        day=lambda state, values, marked: summarise_day(state, values, marked, needs),
+        marks=marks,
+        turnover=scoring.shares,
+    )
+
+
+def _tracks(scoring: ScoreSpec) -> tuple[tuple[Days, ...], ...]:
+    """Slices that do not overlap, together: train and validation, and the windows where there are several."""
+    periods = (scoring.train, scoring.validation)
+    return (periods,) if scoring.windows == (scoring.train,) else (periods, scoring.windows)
+
+
+def score_path(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    boundaries: DayInputs,
+    path: BoundaryPath | CostPath,
+    rebuilt: MinutePath | None,
+    penalties: Penalties,
+) -> Scores:
+    """Score a finished simulation; from the rebuilt minutes where they are given."""
+    tracks = _tracks(scoring)
+
+    def measured(days: Days, names: Sequence[str]) -> dict[str, Array]:
+        summary: SliceSummary | None = None
+        if isinstance(path, CostPath) and path.kept is not None:
+            number = next(number for number, slices in enumerate(tracks) if days in slices)
+            summary = path.kept.part(*days, number)
+        part = slice_path(path, rebuilt, boundaries, spec, days, scoring.cadence, summary)
+        return evaluate(names, part, spec.bars_per_day)
+
+    def turned_over(days: Days) -> Array | None:
+        return mean_turnover(path, rebuilt, boundaries, spec, days)
+
+    train = measured(scoring.train, scoring.names)
+    first, end = scoring.validation
+    validation = measured(scoring.validation, scoring.names) if end > first else {}
+    per_window = jnp.stack([measured(days, [scoring.metric])[scoring.metric] for days in scoring.windows])
+    turnovers = [turned_over(days) for days in scoring.windows]
+    turnover = None if turnovers[0] is None else jnp.stack([value for value in turnovers if value is not None])
+    if scoring.multi_objective:
+        values = mean_worst_steadiness(less_turnover(per_window, turnover, penalties.turnover))
+    else:
+        values = objective(
+            per_window,
+            validation.get(scoring.metric),
+            turnover,
+            turned_over(scoring.validation) if validation else None,
+            scoring.how,
+            penalties.overfitting,
+            penalties.turnover,
+        )[None]
+    return Scores(values, train, validation, _block_sums(spec, scoring, boundaries, path, rebuilt))
+
+
+def _block_sums(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    boundaries: DayInputs,
+    path: BoundaryPath | CostPath,
+    rebuilt: MinutePath | None,
+) -> Array | None:
+    if boundaries.constant_weight is None:
+        return None
+    part = slice_path(path, rebuilt, boundaries, spec, scoring.train, Cadence.DAILY)
+    first, end = scoring.train
+    # The same logarithm as the daily Sharpe ratio's, so that it is taken once.
+    return block_sums(jnp.log(part.daily + LOG_FLOOR), boundaries.constant_weight[first:end], scoring.blocks)
+
+
+def score_candidates(
+    spec: SimulationSpec,
+    scoring: ScoreSpec,
+    arrays: MarketArrays,
+    minutes: MinuteInputs | None,
+    settings: Settings,
+    penalties: Penalties,
+    candidates: Candidates,
+) -> Scores:
+    """`score` of a batch; where minute values are rebuilt, a few candidates at a time, so that memory stays bounded."""
+
+    def run(some: Candidates) -> Scores:
+        return score(spec, scoring, arrays, minutes, settings, penalties, some)
+
+    if scoring.cadence < Cadence.MINUTE or spec.engine == "with_costs":
+        return run(candidates)
+    return _in_groups(run, candidates)
+
+
+def _in_groups(run: Callable[[Any], Scores], lanes: Any) -> Scores:
+    """`run` on `MINUTE_GROUP` candidates at a time; candidates are the last axis of everything in `lanes`."""
+    groups = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, MINUTE_GROUP), -2, 0), lanes)
+    scores = jax.lax.map(run, groups)
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), scores)
