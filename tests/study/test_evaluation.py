@@ -157,7 +157,7 @@ def test_more_sets_than_the_width_go_in_pieces():
         if isinstance(one, dict):
             for name, values in one.items():
                 np.testing.assert_array_equal(values[4:], other[name])
-        else:
+        elif one is not None:  # no block sums were asked for
             np.testing.assert_array_equal(one[4:], other)
 
 

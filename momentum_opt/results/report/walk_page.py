@@ -27,7 +27,7 @@ _DAYS_PER_YEAR = 365.0
 
 @dataclass(frozen=True)
 class WalkFiles:
-    """The files of a walk-forward's folder that its page is made from."""
+    """The files of a walk-forward's folder that its page is made from, known without what makes them (it needs JAX)."""
 
     path: Path
 
