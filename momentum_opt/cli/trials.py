@@ -134,8 +134,9 @@ def export(
     trials = read_trials(run)
     find_trial(trials, number)  # before JAX is imported
     from momentum_opt.api.trial_exporting import export_trial
-    from momentum_opt.cli.render import metric_table, objective_line, parameter_table
+    from momentum_opt.cli.render import metric_table, objective_line, parameter_table, test_lines
     from momentum_opt.results.files import to_json
+    from momentum_opt.results.test_looks import read_test_looks
 
     document = export_trial(trials, number, out, command=" ".join(["momentum-opt", *sys.argv[1:]]), data=data)
     if as_json:
@@ -144,6 +145,8 @@ def export(
     typer.echo(f"trial {number} of {run}")
     typer.echo(objective_line(document))
     typer.echo(f"\n{parameter_table(document)}\n\n{metric_table(document)}\n")
+    for line in test_lines(document, read_test_looks(trials.folder.test_looks)):
+        typer.echo(line)
     typer.echo(f"replayed minute by minute: the tuned value is met\nwritten: {out}")
 
 
