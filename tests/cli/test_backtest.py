@@ -64,7 +64,8 @@ def test_in_a_process_from_best_json_alone(best: Path, tmp_path: Path):
     assert document["objective"]["value"] == pytest.approx(tuned_value, rel=1e-9)
     written = ("summary.json", "daily.parquet", "minute.parquet", "report.html")
     assert document["written"] == [str(out / name) for name in written]
-    assert {**strict((out / "summary.json").read_text()), "written": document["written"]} == document
+    told = {name: document[name] for name in ("written", "test_looks")}
+    assert {**strict((out / "summary.json").read_text()), **told} == document
     assert list(document["metrics"]) == list(document["baselines"]) == list(document["fees_earned"])
     assert document["fees_earned"]["train"] == {"liquidity_providers": 0.0, "protocol": 0.0}
     assert [file["rows"] for file in document["data"]["files"]] == [(56 + 30) * 1440] * 3
