@@ -42,6 +42,11 @@ def summary(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Any:
     return strict(capsys.readouterr().out)
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def params_file(tmp_path: Path, params: Any) -> Path:
     path = tmp_path / "params.json"
     path.write_text(json.dumps({"params": params}))
@@ -57,8 +62,10 @@ def test_in_a_process_from_best_json_alone(best: Path, tmp_path: Path):
     assert process.stderr == ""
     document, tuned_value = strict(process.stdout), strict(best.read_text())["objective"]["value"]
     assert document["objective"]["value"] == pytest.approx(tuned_value, rel=1e-9)
-    assert document["written"] == [str(out / name) for name in ("summary.json", "daily.parquet", "minute.parquet")]
-    assert {**strict((out / "summary.json").read_text()), "written": document["written"]} == document
+    written = ("summary.json", "daily.parquet", "minute.parquet", "report.html")
+    assert document["written"] == [str(out / name) for name in written]
+    told = {name: document[name] for name in ("written", "test_looks")}
+    assert {**strict((out / "summary.json").read_text()), **told} == document
     assert list(document["metrics"]) == list(document["baselines"]) == list(document["fees_earned"])
     assert document["fees_earned"]["train"] == {"liquidity_providers": 0.0, "protocol": 0.0}
     assert [file["rows"] for file in document["data"]["files"]] == [(56 + 30) * 1440] * 3
@@ -220,12 +227,12 @@ def test_wrong_files(best: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_nothing_is_overwritten(best: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert code("--params", best, "--out", tmp_path) == 0
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert set(before) == {"summary.json", "daily.parquet"}
+    before = contents(tmp_path)
+    assert {"summary.json", "daily.parquet", "report.html", "figures/equity.png"} <= set(before)
     capsys.readouterr()
     assert code("--params", best, "--out", tmp_path, "--minute") == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "summary.json" in captured.err
     assert "exists already; give another --out" in captured.err
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert contents(tmp_path) == before
