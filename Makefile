@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/quickstart.yaml
 FUZZ_SECONDS ?= 600
+# Tests compile many small programs and run each once; real processes and the golden simulations compile as users do.
+QUICK_COMPILE := --xla_backend_optimization_level=0
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers
@@ -28,10 +30,11 @@ tune: $(VENV)/installed ## tune the bundled synthetic sample and show the result
 	$(BIN)/momentum-opt tune $(CONFIG)
 
 test: $(VENV)/installed-dev ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	XLA_FLAGS="$(QUICK_COMPILE)" $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not golden"
 
-test-slow: $(VENV)/installed-dev ## run the tests that take long
-	$(BIN)/python -m pytest -m slow
+test-slow: $(VENV)/installed-dev ## run the tests that take long, and the golden simulations as users compile them
+	XLA_FLAGS="$(QUICK_COMPILE)" $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --dist load -m golden
 
 fuzz: $(VENV)/installed-dev ## ten minutes of damaged files against every loader (FUZZ_SECONDS=… for another time)
 	MOMENTUM_OPT_FUZZ_SECONDS=$(FUZZ_SECONDS) MOMENTUM_OPT_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest -m slow tests/fuzz

@@ -19,9 +19,11 @@ install_import_hook(CHECKED, f"{tests.shape_checker.__name__}.check")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Whatever a test caches goes to a folder of this session."""
+    """Whatever a test caches goes to a folder of this session, the same for all its workers: each program once."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setitem(os.environ, "XDG_CACHE_HOME", str(shared / "cache"))
         yield
 
 

@@ -24,7 +24,8 @@ def smoke(*overrides: str) -> Fingerprint:
 
 def environment() -> dict[str, str]:
     """This session's environment without anything that is meant for the program or its tests."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("MOMENTUM_OPT")}
+    ours = ("MOMENTUM_OPT", "XLA_FLAGS")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 
 

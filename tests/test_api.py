@@ -6,7 +6,7 @@ import pytest
 
 from momentum_opt import Fingerprint, Market, market_of, score, tune
 from momentum_opt.api.replaying import check_replay
-from momentum_opt.errors import ConfigError, DataError, ReplayMismatchError
+from momentum_opt.errors import DataError, ReplayMismatchError
 from momentum_opt.study.space import search_space
 from tests.sample_runs import SAMPLE, TOKENS, smoke
 
@@ -43,12 +43,6 @@ def test_a_score_is_what_a_tune_is_told(market: Market, tmp_path: Path):
         assert one["train"]["returns"] == pytest.approx(record.train["returns"], rel=1e-12)
     assert result.best["objective"]["value"] == max(one["objectives"][0] for one in scored)
     assert dataclasses.asdict(result.folder)["path"] == tmp_path / "run"
-
-
-def test_screening_is_refused_while_it_does_nothing(tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"search\.screen"):
-        tune(smoke("search.screen=16"), tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_tolerance_of_a_replay():

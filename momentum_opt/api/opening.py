@@ -8,7 +8,7 @@ from typing import Any
 
 from momentum_opt.api.prices import market_of
 from momentum_opt.errors import RunFolderError
-from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint import Fingerprint, check_bar
 from momentum_opt.market import Market
 from momentum_opt.results.files import read_json
 from momentum_opt.results.run_folder import (
@@ -71,11 +71,13 @@ def open_run(
         resume: refuse to begin a new study.
 
     Raises:
-        ConfigError: ranges are asked for around known parameters, and there are none.
+        ConfigError: a period is no multiple of the bar, or ranges are asked for around known parameters, and there are
+            none.
         RunFolderError: folder or study are of another run, or there is nothing to resume.
         StorageError: `search.storage` cannot be opened.
     """
     market = market_of(fingerprint)
+    check_bar(fingerprint, market.bar_minutes)  # before anything is written
     name = fingerprint.search.study_name or study_name or run_dir.name
     if fingerprint.search.storage != "journal":
         run = _open_elsewhere(fingerprint, market, run_dir, config_text, name, known, resume=resume)

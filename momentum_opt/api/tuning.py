@@ -115,6 +115,7 @@ def _finished(run: Run) -> TuneResult | None:
         return None
     best = settled_best(run, ledger.best, ledger.records)
     findings = recorded_evidence(run.folder.evidence, run.fingerprint, ledger.records, ledger.best)
-    if best is None or (findings is None and run.fingerprint.evidence.enabled):
+    wanted = run.fingerprint.evidence.enabled
+    if best is None or wanted != (findings is not None) or wanted != run.folder.evidence.exists():
         return None
     return TuneResult(run.folder, best, Outcome(tuple(ledger.records), stopped), findings)

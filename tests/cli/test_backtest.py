@@ -112,6 +112,7 @@ def test_the_tables_on_the_terminal(best: Path, capsys: pytest.CaptureFixture[st
     assert all(len(line) <= 100 for line in captured.out.splitlines())
 
 
+@pytest.mark.slow
 def test_params_with_a_configuration(best: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     document = strict(best.read_text())
     expected = document["objective"]["value"]
@@ -133,6 +134,7 @@ def test_k_of_zero_holds_the_weights(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert result["metrics"]["train"]["returns"] == pytest.approx(constant["returns"], rel=1e-9)
 
 
+@pytest.mark.slow
 def test_overrides(best: Path, capsys: pytest.CaptureFixture[str]):
     plain = summary(capsys, "--params", best)
     richer = summary(capsys, "--params", best, "--set", "pool.initial_pool_value=2000000")

@@ -4,6 +4,9 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +15,9 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from momentum_opt.api import opening, settling
-from momentum_opt.api.opening import LostTrialsWarning
+from momentum_opt.api import opening
 from momentum_opt.cli.app import main
 from momentum_opt.cli.stopping import stop_request
-from momentum_opt.study.journal import TornJournalWarning
 from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, environment, run, smoke, tuned
 
 Done = tuple[subprocess.CompletedProcess[str], Path]
@@ -37,6 +38,14 @@ def code(*arguments: str | Path) -> int:
         main(command(*arguments)[3:])
     assert isinstance(caught.value.code, int)
     return caught.value.code
+
+
+@contextmanager
+def shown_warnings() -> Iterator[None]:
+    """Warnings as outside of pytest, where the program shows them and none is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        yield
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -218,13 +227,13 @@ def test_all_candidates_failing(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_replay_that_differs_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    real = settling.replay
+    real = verifying.replay
 
     def off(*arguments: Any) -> Any:
         replayed = real(*arguments)
         return dataclasses.replace(replayed, objectives=tuple(value * (1 + 3e-9) for value in replayed.objectives))
 
-    monkeypatch.setattr(settling, "replay", off)
+    monkeypatch.setattr(verifying, "replay", off)
     assert code("tune", SMOKE, "--run-dir", tmp_path / "run", "--trials", "8") == 1
     assert re.search(
         r"^error: trial \d: tuned value \S+, replayed \S+; the result cannot", capsys.readouterr().err, re.M
@@ -232,6 +241,7 @@ def test_a_replay_that_differs_is_an_error(
     assert not (tmp_path / "run" / "best.json").exists()
 
 
+@pytest.mark.slow
 def test_several_objectives(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     several = ("--set", "objective.multi_objective=true", "--set", "objective.windows=3")
     assert code("tune", SMOKE, "--run-dir", tmp_path / "run", *several) == 0
@@ -247,6 +257,7 @@ def test_several_objectives(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     np.testing.assert_allclose(value, best["objective"]["value"], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_single_precision_can_be_replayed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     single = ("--set", "device.precision=float32")
     assert code("tune", SMOKE, "--run-dir", tmp_path / "run", "--trials", "8", *single) == 0
@@ -361,6 +372,7 @@ def test_resume_tells_what_has_changed_in_the_configuration(
     assert re.search(r"runs/smoke-\w+: holds a run .*search\.seed 0 → 3; undo", capsys.readouterr().err)
 
 
+@pytest.mark.slow
 def test_a_path_is_a_journal_and_two_folders_share_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     shared = ("--storage", tmp_path / "shared.journal")
     assert code("tune", SMOKE, "--run-dir", tmp_path / "one", "--trials", "8", *shared) == 0
@@ -379,10 +391,11 @@ def test_a_path_is_a_journal_and_two_folders_share_it(tmp_path: Path, capsys: py
 def test_trials_that_are_lost_are_told_of(done: Done, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     folder = copy_of(done[1], tmp_path)
     (folder / "study.journal").unlink()
-    with pytest.warns(LostTrialsWarning, match=r"best\.json: tells of 16 trials, but the study holds 0; the others"):
+    with shown_warnings():
         assert code("tune", SMOKE, "--run-dir", folder) == 0
+    told = r"^warning: LostTrialsWarning: \S+best\.json: tells of 16 trials, but the study holds 0; the others"
+    assert re.search(told, capsys.readouterr().err, re.M)
     same_trials(folder / "trials.parquet", done[1] / "trials.parquet")
-    del capsys
 
 
 def test_a_damaged_journal_is_one_line(done: Done, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -392,9 +405,11 @@ def test_a_damaged_journal_is_one_line(done: Done, tmp_path: Path, capsys: pytes
     assert code("tune", SMOKE, "--run-dir", folder) == 2
     assert re.fullmatch(r"error: \S+study\.journal:6: damaged in the middle, .*\n", capsys.readouterr().err)
     (folder / "study.journal").write_bytes(b"".join(lines) + b"\xff\xfe garbage")
-    with pytest.warns(TornJournalWarning, match="16 trials are kept"):
+    with shown_warnings():
         assert code("tune", SMOKE, "--run-dir", folder) == 0
-    assert "best of 16 trials" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert re.search(r"^warning: TornJournalWarning: .*16 trials are kept", captured.err, re.M)
+    assert "best of 16 trials" in captured.out
 
 
 def test_a_signal_never_enters_a_write_to_stderr(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):

@@ -20,7 +20,7 @@ def best(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def code(*arguments: str | Path) -> int:
     with pytest.raises(SystemExit) as caught:
-        main(["tune", str(SMOKE), *map(str, arguments)])
+        main(["tune", str(SMOKE), "--no-report", *map(str, arguments)])
     assert isinstance(caught.value.code, int)
     return caught.value.code
 
@@ -70,6 +70,7 @@ def test_ranges_around_known_parameters(best: Path, tmp_path: Path, capsys: pyte
     assert ended.value.code == 0
 
 
+@pytest.mark.slow
 def test_a_resume_goes_on_with_the_recorded_start(best: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run, whole = tmp_path / "run", tmp_path / "whole"
     assert code("--run-dir", whole, "--trials", "24", *AROUND, "--from", best) == 0
@@ -81,17 +82,18 @@ def test_a_resume_goes_on_with_the_recorded_start(best: Path, tmp_path: Path, ca
     document["params"]["log_k"]["SYNB"] += 1
     other.write_text(json.dumps({"params": document["params"]}))
     capsys.readouterr()
-    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     assert code("--run-dir", run, "--trials", "32", *AROUND, "--from", other) == 2
     error = capsys.readouterr().err
     assert re.search(
         r"holds a run of another configuration or other prices: --from 1\.log_k\.SYNB \S+ → \S+; undo", error
     )
-    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     assert code("--run-dir", run, "--trials", "32", *AROUND, "--from", best, "--from", other) == 2
     assert "--from 1 known parameter sets → 2" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_default_folder_tells_starts_apart(
     best: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -124,6 +126,7 @@ def test_files_that_do_not_fit(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_no_reaction_and_another_chunk_period(best: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     still = tmp_path / "still.json"
     still.write_text(json.dumps({"params": {"k_per_day": 0, "memory_days": 3}}))

@@ -97,6 +97,7 @@ def test_a_skilled_one_among_many_is_found():
     assert np.mean([deflated(with_skill()) >= 0.95 for _ in range(300)]) >= 0.95
 
 
+@pytest.mark.slow
 def test_a_rising_market_fools_absolute_returns_and_not_excess_ones():
     """Weights of a common factor with annual Sharpe 1.9, plus noise of their own; the baseline holds the factor."""
     rng = np.random.default_rng(7)

@@ -120,7 +120,10 @@ def test_a_mistake_in_one_parameter_hides_none_in_another(tmp_path: Path):
         ("search.n_trials=0", "out of range"),
         ("search.seed=-1", "out of range"),
         ("search.timeout=0", "out of range"),
-        ("search.storage=sqlite", "unknown storage ('sqlite'); write journal, or a URL"),
+        (
+            "search.storage=sqlite",
+            "unknown storage ('sqlite'); write journal, journal:///path, or postgresql://host/name",
+        ),
         ("search.study_name=''", "not text"),
         ("search.early_stopping=3", "not a section (3)"),
         ("search.early_stopping={min_improvement: 0}", "early_stopping.patience: missing; give a value, such as 200"),

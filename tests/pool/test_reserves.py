@@ -62,6 +62,7 @@ def test_constant_inputs_equal_the_numbers_under_jit_and_vmap() -> None:
     np.testing.assert_allclose(mapped[1], plain, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_gradients_are_numbers() -> None:
     case, params, where = inputs(replace(QUICK, fees=0.003))
     fingerprint, pool = case.fingerprint(), MomentumPool()

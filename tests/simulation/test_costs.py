@@ -72,7 +72,11 @@ CASES = {
 }  # fmt: skip
 
 
-LONG = ("eight tokens", "gas alone", "q = 7, hourly")  # mostly compilation
+LONG = (
+    "eight tokens", "gas alone", "q = 7, hourly", "chunks of three days, q = 7", "daily chunks, short ramp",
+    "q = 90, beyond the chunk", "hourly bars, large moves", "arb_fees alone",
+)  # fmt: skip
+"""Mostly compilation."""
 SLOW = dict.fromkeys(LONG, pytest.mark.slow)
 
 

@@ -17,11 +17,14 @@ from momentum_opt.market import Market
 from momentum_opt.study.candidates import stack
 from momentum_opt.study.evaluation import Evaluator, compiled_with_costs
 from momentum_opt.study.replay import replay
+from momentum_opt.study.scoring import score_candidates
 from tests.reference.golden_cases import CASES, load
 from tests.reference.minute_loop import Pool
 from tests.shared_data import minute_prices, needs_shared
 from tests.simulation.cases import Case, random_params
 from tests.simulation_case import pool_fingerprint, with_initial_weights
+
+pytestmark = pytest.mark.golden
 
 COSTLY = [name for name, entry in CASES.items() if {"fees", "gas_cost"} & set(entry["case"])]
 QUICK = Pool(chunk_period=60, max_memory_days=2.0, maximum_change=1e-3, fees=0.003, protocol_fee_split=0.25)
@@ -119,7 +122,6 @@ def test_nothing_is_earned_without_costs() -> None:
     assert found.fees_earned == {"train": {"liquidity_providers": 0.0, "protocol": 0.0}}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("pool", [QUICK, replace(QUICK, fees=0.0, gas_cost=1.0, protocol_fee_split=0.0)])
 def test_the_constant_weight_baseline_pays_the_same_costs(pool: Pool) -> None:
     case, params = Case.random(pool, 3, 4), random_params(3, pool.floor(3), 0)

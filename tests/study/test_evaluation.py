@@ -106,6 +106,7 @@ def test_the_turnover_of_the_daily_path_is_that_of_the_reserves():
         assert_close(found[0, 0], wanted)
 
 
+@pytest.mark.slow
 def test_a_minute_metric_is_scored_in_groups_and_equals_the_replay():
     keys = {"return_val": "calmar", "windows": 2, "overfitting_penalty": 0.5}
     scored = evaluator(batch_size=10, **keys)

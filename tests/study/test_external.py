@@ -15,6 +15,8 @@ from tests.simulation.cases import Case, random_params
 from tests.simulation.external_case import ExternalCase, held, random_supply, random_trades
 from tests.study.slices_oracle import plain_objective, slice_metrics
 
+pytestmark = pytest.mark.slow
+
 DAYS, TRAIN = 18, 12
 POOL = Pool(
     bar_minutes=30, chunk_period=120, arb_frequency=60, max_memory_days=2.0, maximum_change=1e-3,
@@ -42,7 +44,6 @@ MIXED = {
     "no fees, a file of gas": ExternalCase(CASE, {"fees": np.zeros(BARS), "gas_cost": ALL.costs["gas_cost"]}),
     "supply alone": ExternalCase(replace(CASE, pool=replace(POOL, arb_frequency=30)), {}, (), random_supply(BARS)),
 }
-SLOW = ("no fees, a file of gas",)
 
 
 @cache
@@ -50,7 +51,7 @@ def replayed() -> Replay:
     return replay(ALL.fingerprint(DAYS, 1 - TRAIN / DAYS), ALL.market, SETS[0])
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in MIXED])
+@pytest.mark.parametrize("name", list(MIXED))
 def test_values_and_reserves_are_the_oracles(name: str) -> None:
     given = MIXED[name]
     found = replayed() if given is ALL else replay(given.fingerprint(), given.market, SETS[0])

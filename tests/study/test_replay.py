@@ -62,6 +62,7 @@ def test_there_are_nine_golden_cases_without_costs():
 
 @needs_shared
 @each_golden
+@pytest.mark.golden
 def test_golden_values_and_reserves(name):
     found, expected = golden_replay(name), CASES[name]["expected"]
     assert found.value.shape == (expected["minutes"],)
@@ -75,6 +76,7 @@ def test_golden_values_and_reserves(name):
 
 @needs_shared
 @each_golden
+@pytest.mark.golden
 def test_golden_weights(name):
     found, expected = golden_replay(name), CASES[name]["expected"]
     np.testing.assert_allclose(found.weights[::1440], expected["daily_weights"], rtol=0, atol=1e-9)
@@ -84,6 +86,7 @@ def test_golden_weights(name):
 
 @needs_shared
 @each_golden
+@pytest.mark.golden
 def test_golden_metrics(name):
     assert set(CASES[name]["expected"]["metrics"]) <= set(METRICS)
     assert_golden_metrics(golden_replay(name).metrics["train"], name)
@@ -91,6 +94,7 @@ def test_golden_metrics(name):
 
 @needs_shared
 @pytest.mark.parametrize("name", [name for name in ZERO_COST if name.endswith(("daily_3", "hourly", "optimal", "5"))])
+@pytest.mark.golden
 def test_the_tunes_path_agrees(name):
     """Golden metrics from day boundaries alone, and the objective as the replay has it."""
     fingerprint, market, params = golden_inputs(name)
@@ -121,6 +125,7 @@ def sliced_reference():
 
 
 @pytest.mark.parametrize(("period", "days"), [("train", TRAIN), ("validation", VALIDATION), ("test", TEST)])
+@pytest.mark.slow
 def test_every_metric_of_every_slice_is_the_oracles(period, days):
     wanted = slice_metrics(SLICED, sliced_reference(), days)
     found = sliced().metrics[period]
