@@ -61,7 +61,18 @@ def test_small_commands_run(command: str, checkout: Path) -> None:
 
 def test_every_command_of_the_readme_exists() -> None:
     commands = set(re.findall(r"^\$ momentum-opt (\S+)", README, re.MULTILINE))
-    assert commands == {"tune", "backtest", "trials", "report", "config", "data", "export", "rehearse", "weights"}
+    assert commands == {
+        "tune",
+        "backtest",
+        "trials",
+        "report",
+        "config",
+        "data",
+        "export",
+        "rehearse",
+        "weights",
+        "walk-forward",
+    }
     targets = re.findall(r"^\$ make (\S+)", README, re.MULTILINE)
     makefile = (REPOSITORY / "Makefile").read_text()
     assert targets == ["tune", "test"]
