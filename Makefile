@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= configs/quickstart.yaml
 FUZZ_SECONDS ?= 600
-# Tests compile many small programs and run each once; real processes and the golden simulations compile as users do.
+# Tests compile many small programs and run each once. README, timings and golden simulations compile as users do.
 QUICK_COMPILE := --xla_backend_optimization_level=0
 
 .DEFAULT_GOAL := help

@@ -22,9 +22,13 @@ def smoke(*overrides: str) -> Fingerprint:
     return load_fingerprint(SMOKE, overrides)
 
 
-def environment() -> dict[str, str]:
-    """This session's environment without anything that is meant for the program or its tests."""
-    ours = ("MOMENTUM_OPT", "XLA_FLAGS")
+def environment(*, as_users_compile: bool = False) -> dict[str, str]:
+    """This session's environment without anything that is meant for the program or its tests.
+
+    Args:
+        as_users_compile: with all of XLA's optimisations, also where the tests do without some (see the Makefile).
+    """
+    ours = ("MOMENTUM_OPT", *(["XLA_FLAGS"] * as_users_compile))
     kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 

@@ -23,6 +23,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "XDG_CACHE_HOME": str(folder / "cache")}
+    environment.pop("XLA_FLAGS", None)  # what users see
     return subprocess.run(
         arguments, cwd=folder, capture_output=True, text=True, env=environment, timeout=300, check=False
     )

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from momentum_opt.api import opening
+from momentum_opt.api import opening, verifying
 from momentum_opt.cli.app import main
 from momentum_opt.cli.stopping import stop_request
 from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, environment, run, smoke, tuned

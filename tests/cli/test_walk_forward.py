@@ -91,7 +91,7 @@ def test_six_folds_of_real_prices_in_three_minutes(tmp_path: Path):
     arguments = [part for setting in settings for part in ("--set", setting)]
     done = subprocess.run(
         command("walk-forward", config, *arguments, "--trials", "500", "--json"),
-        capture_output=True, text=True, env=environment(), cwd=tmp_path, check=False, timeout=1200,
+        capture_output=True, text=True, env=environment(as_users_compile=True), cwd=tmp_path, check=False, timeout=1200,
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
