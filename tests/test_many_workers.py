@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 from momentum_opt.results.files import read_json
 from momentum_opt.study.storage import JournalStore, Store, open_store
 from tests.postgres import needs_postgres, server
-from tests.sample_runs import SMOKE, environment, tuned
+from tests.sample_runs import SMOKE, command, environment, run, tuned
 
 WORKERS, BATCHES, BATCH = 8, 20, 8
 N_TRIALS = WORKERS * BATCHES * BATCH

@@ -58,6 +58,6 @@ class Reporter:
             self._bar.update(self._tasks[progress.what], completed=progress.done, description=describe(progress))
             return
         now = time.monotonic()
-        if now >= self._next or progress.done == progress.total:
+        if now >= self._next or progress.done >= progress.total:
             self._next = now + PLAIN_SECONDS
             typer.echo(describe(progress), err=True)
