@@ -162,7 +162,7 @@ def test_a_finished_study_returns_without_jax(tmp_path: Path):
 import sys
 from momentum_opt.cli.app import main
 try:
-    main(["tune", {str(SMOKE)!r}, "--run-dir", {str(tmp_path / "run")!r}])
+    main(["tune", {str(SMOKE)!r}, "--run-dir", {str(tmp_path / "run")!r}, "--no-report"])
 finally:
     sys.stderr.write("JAX" if "jax" in sys.modules else "light")
 """

@@ -138,4 +138,9 @@ def _logit_lamb(memory_days: Values, fingerprint: Fingerprint, where: str) -> Va
             f"{where}: params.memory_days must be finite and above 0, but holds {memory_days.tolist()}; give days"
         )
     lamb = np.asarray(memory_days_to_lamb(jnp.asarray(memory_days), fingerprint.pool.chunk_period))
+    if not (lamb < 1.0).all():
+        raise ParamsError(
+            f"{where}: params.memory_days holds {memory_days.tolist()}, of which one is too long for a decay below 1; "
+            f"nothing above max_memory_days = {fingerprint.pool.max_memory_days:g} has an effect, so give that"
+        )
     return np.log(lamb) - np.log1p(-lamb)

@@ -81,3 +81,8 @@ def test_order_of_tokens_does_not_matter():
 def test_refused(given: dict[str, Any], said: str):
     with pytest.raises(ParamsError, match=said):
         parse(given)
+
+
+def test_a_memory_without_end_is_refused():
+    with pytest.raises(ParamsError, match=r"params\.memory_days holds .* too long for a decay below 1; .* = 30 has"):
+        parse({"k_per_day": 1.0, "memory_days": 1e18})
