@@ -33,7 +33,7 @@ test: $(VENV)/installed-dev ## run the tests
 	XLA_FLAGS="$(QUICK_COMPILE)" $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not golden"
 
 test-slow: $(VENV)/installed-dev ## run the tests that take long, and the golden simulations as users compile them
-	XLA_FLAGS="$(QUICK_COMPILE)" $(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	XLA_FLAGS="$(QUICK_COMPILE)" $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 	$(BIN)/python -m pytest -n 2 --dist load -m golden
 
 fuzz: $(VENV)/installed-dev ## ten minutes of damaged files against every loader (FUZZ_SECONDS=… for another time)
