@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
 from momentum_opt.errors import DataError, MissingFileError
+from momentum_opt.market.damage import UNREADABLE
 from momentum_opt.market.wording import other_time_unit
 
 SUFFIX = "_USD.parquet"
@@ -169,7 +170,7 @@ def _reading(path: Path) -> Generator[pq.ParquetFile, None, None]:
     try:
         with pq.ParquetFile(path) as parquet:
             yield parquet
-    except (pa.ArrowException, OSError) as error:
+    except UNREADABLE as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(f"{path}: not a readable parquet file ({reason}); export or download it again") from error
 
@@ -179,7 +180,10 @@ def range_index(parquet: pq.ParquetFile) -> range | None:
     metadata: dict[str, Any] = parquet.schema_arrow.pandas_metadata or {}
     for index in metadata.get("index_columns", ()):
         if isinstance(index, dict) and index.get("kind") == "range" and index.get("name") == "unix":
-            return range(int(index["start"]), int(index["stop"]), int(index["step"]))
+            start, stop, step = (index.get(key) for key in ("start", "stop", "step"))
+            if isinstance(start, int) and isinstance(stop, int) and isinstance(step, int) and step != 0:
+                times = range(start, stop, step)
+                return times if len(times) == parquet.metadata.num_rows else None
     return None
 
 
@@ -216,8 +220,8 @@ def _span(path: Path, parquet: pq.ParquetFile, number: int, row: int, index: ran
     if index is not None:
         ends = index[row], index[row + group.num_rows - 1]
         return min(ends), max(ends)
-    column = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == "unix")
-    stats = column.statistics
+    columns = map(group.column, range(group.num_columns))
+    stats = next((column.statistics for column in columns if column.path_in_schema == "unix"), None)
     if stats is not None and stats.has_min_max and stats.has_null_count and stats.null_count == 0:
         return stats.min, stats.max
     unix = parquet.read_row_group(number, columns=["unix"]).column("unix")

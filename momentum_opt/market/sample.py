@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from momentum_opt.errors import DataError, UsageError
+from momentum_opt.market.damage import UNREADABLE
 from momentum_opt.market.price_file import SUFFIX
 from momentum_opt.market.synthetic import (
     FEWEST_TOKENS,
@@ -170,7 +171,7 @@ def _is_ours(path: Path) -> bool:
             return file.readline().rstrip() == _README_MARK.encode()
     try:
         return _METADATA_KEY in (pq.read_schema(path).metadata or {})
-    except (pa.ArrowException, OSError):
+    except UNREADABLE:
         return False
 
 

@@ -127,6 +127,13 @@ def replaced(old: str, new: str) -> Damage:
     return damage
 
 
+def renamed_in_latin_1(path: Path) -> None:
+    """A parquet file whose column `close` has a name that is not UTF-8, which its format forbids."""
+    content = path.read_bytes()
+    assert b"close" in content
+    path.write_bytes(content.replace(b"close", b"clos\xe9"))
+
+
 def cut(share: float) -> Damage:
     """The first part of the file only."""
     return lambda path: path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)]) and None

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from momentum_opt.errors import DataError
+from momentum_opt.market.damage import UNREADABLE
 from momentum_opt.market.importing.layouts import TIME_COLUMNS, Columns
 from momentum_opt.market.importing.raw import Series, Source
 from momentum_opt.market.importing.times import TimesError, to_ms
@@ -49,7 +50,7 @@ def read_table(path: Path, name: str, *, columns: Columns | None, unit: str | No
             schema, batches = _parquet(file) if name == "parquet" else _feather(file)
             kept = _kept_columns(path, schema, columns)
             return _read(path, name, kept, batches, unit)
-    except (pa.ArrowException, OSError, OverflowError) as error:
+    except UNREADABLE as error:
         what = " ".join(str(error).split())
         raise DataError(f"{path}: not a readable {name} file ({what}); export or download it again") from None
 
