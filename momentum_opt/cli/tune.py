@@ -11,7 +11,7 @@ import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
 from momentum_opt.cli.report import WithReport, current_or_warning
-from momentum_opt.cli.stopping import INTERRUPTED, leave_if, stop_request
+from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError
 
 if TYPE_CHECKING:
@@ -124,12 +124,8 @@ def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool
                 should_stop=stop.was_asked,
                 should_drop=stop.is_overdue,
             )
-        except StudyError as error:  # stopped before there was a result: that is what the user asked for
-            if not stop.was_asked():
-                raise
-            typer.echo(f"error: {error}", err=True)
-            leave_if(stop.is_overdue())
-            raise typer.Exit(INTERRUPTED) from error
+        except StudyError as error:
+            leave_without_result(stop, error)
     return result, result.outcome.stopped == "interrupted"
 
 

@@ -9,7 +9,7 @@ import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
 from momentum_opt.cli.report import WithReport, current_or_warning
-from momentum_opt.cli.stopping import INTERRUPTED, leave_if, stop_request
+from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.cli.tune import RunDir, Storage, Trials, append_log
 from momentum_opt.errors import StudyError
 
@@ -77,12 +77,8 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "Wal
                 should_stop=stop.was_asked,
                 should_drop=stop.is_overdue,
             )
-        except StudyError as error:  # stopped before there was a result: that is what the user asked for
-            if not stop.was_asked():
-                raise
-            typer.echo(f"error: {error}", err=True)
-            leave_if(stop.is_overdue())
-            raise typer.Exit(INTERRUPTED) from error
+        except StudyError as error:
+            leave_without_result(stop, error)
 
 
 def _print(result: "WalkForwardResult", page: Path | None, *, as_json: bool) -> None:

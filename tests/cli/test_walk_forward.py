@@ -2,6 +2,7 @@
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from momentum_opt.api import walk_forward
 from tests.cli.test_report import code as with_page
 from tests.cli.test_tune import code
 from tests.results.report.pages import outline
@@ -30,7 +32,9 @@ LONGER = 120
 
 
 @pytest.mark.slow
-def test_folds_are_blind_joined_and_taken_up_again(tmp_path: Path, capsys):
+def test_folds_are_blind_joined_and_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     folder = tmp_path / "walk"
     assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", folder) == 0
     shown = capsys.readouterr().out
@@ -82,6 +86,16 @@ def test_folds_are_blind_joined_and_taken_up_again(tmp_path: Path, capsys):
     assert code("walk-forward", SMOKE, *FOLDS, "--run-dir", folder, "--set", "walk_forward.step_days=10") == 2
     assert "holds a run of another configuration or other folds" in capsys.readouterr().err
 
+    # Stopped in its second fold: what is done is shown and written, and has no page.
+    shutil.rmtree(folder / "fold-02")
+    (folder / "report.html").unlink()
+    monkeypatch.setattr(walk_forward, "check_blind", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", folder) == 130
+    shown = capsys.readouterr().out
+    assert "1 of 2 folds are done; the same command goes on" in shown
+    assert "report: " not in shown
+    assert not (folder / "report.html").exists()
+
 
 def found(folder: Path) -> dict[str, Any]:
     """What the walk-forward came to, apart from the time."""
@@ -124,6 +138,22 @@ def test_killed_in_its_second_fold_it_ends_as_if_it_had_not_been(tmp_path: Path)
     assert (first / "study.journal").read_bytes() == journal
     for path, before in written.items():
         assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns), path
+
+
+def test_stopped_before_the_first_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    real = walk_forward.open_walk_forward
+
+    def stop(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(walk_forward, "open_walk_forward", stop)
+    assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", tmp_path / "walk") == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "error: the walk-forward was stopped before its first fold was tuned; run the command again" in captured.err
 
 
 def test_no_folds_and_folds_that_do_not_fit_are_one_line(capsys):
