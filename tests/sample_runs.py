@@ -34,9 +34,9 @@ def environment(*, as_users_compile: bool = False) -> dict[str, str]:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    """The command line of a real process; a tune makes its page only where the arguments say `--report`."""
+    """The command line of a real process; `tune` and `walk-forward` make a page only where `--report` is given."""
     words = [*map(str, arguments)]
-    bare = words[:1] == ["tune"] and not {"--report", "--no-report", "--help"} & set(words)
+    bare = words[:1] in (["tune"], ["walk-forward"]) and not {"--report", "--no-report", "--help"} & set(words)
     return [sys.executable, "-m", "momentum_opt", *words, *(["--no-report"] if bare else [])]
 
 

@@ -1,7 +1,6 @@
 """A tuned run in, evidence.json in its folder out (SPEC §13): luck or skill, found once per winner."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.evidence import recorded_evidence, write_evidence
 from momentum_opt.results.tables import read_screened
+from momentum_opt.study.constant_weight import constant_weight_log_growth
 from momentum_opt.study.replay import BASELINE_METRICS, Replay, replay
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord
@@ -56,19 +56,23 @@ def find_evidence(
 
 
 def winner_path(fingerprint: Fingerprint, market: Market, replayed: Replay) -> WinnerPath:
-    """The daily returns of train and the numbers of validation that a replay shows."""
+    """The daily returns of train and the numbers of validation that a replay shows.
+
+    The returns stand beside those of the constant-weight pool that the trials' sums are in excess of, whose weights are
+    the configuration's; the replay's own one has the winner's initial weights.
+
+    Raises:
+        ConfigError: a period is no multiple of the market's bar.
+    """
     first, end = fingerprint.periods.train
     bars = market.bars_per_day
     metric = fingerprint.objective.metric
     metric = metric if metric in BASELINE_METRICS else "returns"
 
-    def returns(value: Any) -> Any:
-        return np.diff(np.log(value[first * bars : end * bars : bars]))
-
     validated = "validation" in replayed.metrics
     return WinnerPath(
-        returns=returns(replayed.value_of_first_tokens),
-        baseline=returns(replayed.baselines[BASELINE]),
+        returns=np.diff(np.log(replayed.value_of_first_tokens[first * bars : end * bars : bars])),
+        baseline=np.diff(constant_weight_log_growth(fingerprint, market)[first:end]),
         metric=metric,
         validation=_finite(replayed.metrics["validation"][metric]) if validated else None,
         baseline_validation=(_finite(replayed.baseline_metrics["validation"][BASELINE][metric]) if validated else None),

@@ -5,6 +5,10 @@ from typing import Annotated
 
 import typer
 
+from momentum_opt.errors import MomentumOptError
+
+WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")]
+
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, as tune wrote it.")],
@@ -19,3 +23,14 @@ def report(
     from momentum_opt.api import reporting
 
     typer.echo(reporting.report(run, out))
+
+
+def current_or_warning(run: Path) -> Path | None:
+    """The page of a run or walk-forward as it is now; None and a warning where it cannot be made, as results stand."""
+    from momentum_opt.api.reporting import current_report
+
+    try:
+        return current_report(run)
+    except MomentumOptError as error:
+        typer.echo(f"warning: no report: {error}", err=True)
+        return None

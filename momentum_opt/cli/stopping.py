@@ -7,6 +7,11 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from momentum_opt.errors import StudyError
 
 INTERRUPTED = 130
 GRACE_SECONDS = 3.0
@@ -40,6 +45,20 @@ def leave_if(computing: bool) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(INTERRUPTED)
+
+
+def leave_without_result(stop: Stop, error: StudyError) -> NoReturn:
+    """End a command whose study has no result yet.
+
+    Raises:
+        StudyError: `error`, where nobody asked to stop.
+        typer.Exit: the user asked to stop, and `error` has been shown.
+    """
+    if not stop.was_asked():
+        raise error
+    typer.echo(f"error: {error}", err=True)
+    leave_if(stop.is_overdue())
+    raise typer.Exit(INTERRUPTED) from error
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
-from momentum_opt.cli.stopping import INTERRUPTED, leave_if, stop_request
-from momentum_opt.errors import MomentumOptError, StudyError
+from momentum_opt.cli.report import WithReport, current_or_warning
+from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
+from momentum_opt.errors import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,8 +60,6 @@ From = Annotated[
     ),
 ]
 
-WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")]
-
 
 def tune(
     config: Config,
@@ -81,7 +80,7 @@ def tune(
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
     plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
     result, interrupted = _run(plan, workers, resume=resume)
-    page = _report(result.folder.path) if with_report and not interrupted else None
+    page = current_or_warning(result.folder.path) if with_report and not interrupted else None
     _print(result, page, as_json=as_json)
     leave_if(result.outcome.dropped)
     if interrupted:
@@ -125,12 +124,8 @@ def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool
                 should_stop=stop.was_asked,
                 should_drop=stop.is_overdue,
             )
-        except StudyError as error:  # stopped before there was a result: that is what the user asked for
-            if not stop.was_asked():
-                raise
-            typer.echo(f"error: {error}", err=True)
-            leave_if(stop.is_overdue())
-            raise typer.Exit(INTERRUPTED) from error
+        except StudyError as error:
+            leave_without_result(stop, error)
     return result, result.outcome.stopped == "interrupted"
 
 
@@ -158,17 +153,6 @@ def append_log(log: Path, line: str) -> None:
     """Add a line to a run's log."""
     with suppress(OSError), log.open("a", encoding="utf-8") as file:  # a full disk is told of by what needs it more
         file.write(line + "\n")
-
-
-def _report(run: Path) -> Path | None:
-    """The run's page; where it cannot be made, the results still stand."""
-    from momentum_opt.api.reporting import current_report
-
-    try:
-        return current_report(run)
-    except MomentumOptError as error:
-        typer.echo(f"warning: no report: {error}", err=True)
-        return None
 
 
 def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from momentum_opt.cli.config import AsJson, Config, Settings
-from momentum_opt.cli.stopping import INTERRUPTED, leave_if, stop_request
+from momentum_opt.cli.report import WithReport, current_or_warning
+from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.cli.tune import RunDir, Storage, Trials, append_log
 from momentum_opt.errors import StudyError
 
@@ -27,6 +28,7 @@ def walk_forward(
     settings: Settings = None,
     run_dir: RunDir = None,
     storage: Storage = None,
+    with_report: WithReport = True,
     as_json: AsJson = False,
 ) -> None:
     """Tune fold after fold and judge each winner by the days that follow; the same command again goes on."""
@@ -35,9 +37,11 @@ def walk_forward(
     shortcuts = {"search.n_trials": trials, "search.storage": storage}
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
     result = _run(load_fingerprint(config, overrides), config, run_dir)
-    _print(result, as_json=as_json)
+    finished = result.stopped == "finished"
+    page = current_or_warning(result.folder.path) if with_report and finished else None
+    _print(result, page, as_json=as_json)
     leave_if(result.dropped)
-    if result.stopped != "finished":
+    if not finished:
         raise typer.Exit(INTERRUPTED)
 
 
@@ -73,15 +77,11 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "Wal
                 should_stop=stop.was_asked,
                 should_drop=stop.is_overdue,
             )
-        except StudyError as error:  # stopped before there was a result: that is what the user asked for
-            if not stop.was_asked():
-                raise
-            typer.echo(f"error: {error}", err=True)
-            leave_if(stop.is_overdue())
-            raise typer.Exit(INTERRUPTED) from error
+        except StudyError as error:
+            leave_without_result(stop, error)
 
 
-def _print(result: "WalkForwardResult", *, as_json: bool) -> None:
+def _print(result: "WalkForwardResult", page: Path | None, *, as_json: bool) -> None:
     from momentum_opt.cli.folds import curve_table, fold_table, stability_table, summary_lines
     from momentum_opt.results.files import to_json
     from momentum_opt.results.test_looks import read_test_looks
@@ -89,9 +89,16 @@ def _print(result: "WalkForwardResult", *, as_json: bool) -> None:
     summary, folder = result.summary, result.folder
     looks = read_test_looks(folder.test_looks)
     if as_json:
-        document = {"run_dir": str(folder.path), "summary": summary, "test_looks": asdict(looks)}
+        document = {
+            "run_dir": str(folder.path),
+            "summary": summary,
+            "test_looks": asdict(looks),
+            "report": None if page is None else str(page),
+        }
         typer.echo(to_json(document), nl=False)
         return
     typer.echo(f"{fold_table(summary)}\n\n{curve_table(summary)}\n\n{stability_table(summary)}\n")
     for line in [*summary_lines(summary), looks.words(), f"result: {folder.summary}", f"days: {folder.days}"]:
         typer.echo(line)
+    if page is not None:
+        typer.echo(f"report: {page}")

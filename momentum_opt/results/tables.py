@@ -24,7 +24,7 @@ from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import SCREEN, TrialRecord
 
 MOST_SCREENED_BLOCKS = 20_000
-"""Screened candidates whose sums per block are written: more say no more of luck, and would take 1.2 kB each."""
+"""Screened candidates whose sums per block are looked at: more say no more of luck, and would take 1.2 kB each."""
 
 Values = NDArray[np.float64]
 
@@ -100,7 +100,7 @@ def screen_table(screened: Screened, space: SearchSpace, fingerprint: Fingerprin
             for name, values in table.items()
         },
         fail_reason=reasons,
-        blocks=_thinned_blocks(screened),
+        blocks=_first_blocks(screened.scores.blocks, sound),
     )
     table = columns_table(columns, space, fingerprint)
     table["kept"] = np.isin(columns.number, screened.kept)
@@ -128,14 +128,15 @@ def read_screened(path: Path, space: SearchSpace, fingerprint: Fingerprint) -> S
     )
 
 
-def _thinned_blocks(screened: Screened) -> Sums | None:
-    """The sums of an even choice of at most `MOST_SCREENED_BLOCKS` candidates and of the kept ones; NaN elsewhere."""
-    blocks = screened.scores.blocks
+def _first_blocks(blocks: Sums | None, sound: NDArray[np.bool_]) -> Sums | None:
+    """The sums of the first `MOST_SCREENED_BLOCKS` candidates, NaN elsewhere and where one failed.
+
+    The first, because the beginning of a Sobol sequence fills the whole space evenly; every fourth point does not.
+    The kept ones have theirs in the study, and would not be a choice without regard to results.
+    """
     if blocks is None:
         return None
-    shown = np.zeros(len(blocks), bool)
-    shown[:: -(-len(blocks) // MOST_SCREENED_BLOCKS)] = True
-    shown[screened.kept] = True
+    shown = sound & (np.arange(len(blocks)) < MOST_SCREENED_BLOCKS)
     return np.where(shown[:, None, None], blocks, math.nan)
 
 

@@ -2,17 +2,24 @@
 
 import json
 import resource
+import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from momentum_opt.api import walk_forward
+from tests.cli.test_report import code as with_page
 from tests.cli.test_tune import code
-from tests.sample_runs import SMOKE, changed_prices, command, environment
+from tests.results.report.pages import outline
+from tests.sample_runs import SMOKE, changed_prices, command, environment, run
 from tests.shared_data import minute_prices, needs_shared
+from tests.test_survival import kept
 
 FOLDS = [
     "--set", "window.test_end=null", "--set", "window.end=2023-05-20", "--set", "walk_forward.train_days=30",
@@ -20,12 +27,21 @@ FOLDS = [
 ]  # fmt: skip
 """Two folds of 30 + 20 days in the 80 days from 2023-03-01."""
 
+LONGER = 120
+"""Trials of a fold that take long enough to be killed in the middle."""
+
 
 @pytest.mark.slow
-def test_folds_are_blind_joined_and_taken_up_again(tmp_path: Path, capsys):
+def test_folds_are_blind_joined_and_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     folder = tmp_path / "walk"
-    assert code("walk-forward", SMOKE, *FOLDS, "--run-dir", folder) == 0
+    assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", folder) == 0
     shown = capsys.readouterr().out
+    assert shown.endswith(f"\nreport: {folder / 'report.html'}\n")
+    page = outline((folder / "report.html").read_text())
+    assert "2 of 2 folds" in page.text
+    assert {path.stem for path in (folder / "figures").iterdir()} == {"joined", "folds"}
     assert "efficiency" in shown
     assert "joined out of sample" in shown
     summary = json.loads((folder / "walk_forward.json").read_text())
@@ -51,6 +67,7 @@ def test_folds_are_blind_joined_and_taken_up_again(tmp_path: Path, capsys):
     (folder / "walk_forward.json").unlink()
     assert code("walk-forward", SMOKE, *FOLDS, "--run-dir", folder, "--json") == 0
     document = json.loads(capsys.readouterr().out)
+    assert document["report"] is None  # it was not asked for
     assert document["test_looks"]["count"] == 2
     assert {path: path.read_bytes() for path in folder.rglob("best.json")} == before
     assert (folder / "test_looks.jsonl").read_bytes() == looks
@@ -68,6 +85,75 @@ def test_folds_are_blind_joined_and_taken_up_again(tmp_path: Path, capsys):
 
     assert code("walk-forward", SMOKE, *FOLDS, "--run-dir", folder, "--set", "walk_forward.step_days=10") == 2
     assert "holds a run of another configuration or other folds" in capsys.readouterr().err
+
+    # Stopped in its second fold: what is done is shown and written, and has no page.
+    shutil.rmtree(folder / "fold-02")
+    (folder / "report.html").unlink()
+    monkeypatch.setattr(walk_forward, "check_blind", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", folder) == 130
+    shown = capsys.readouterr().out
+    assert "1 of 2 folds are done; the same command goes on" in shown
+    assert "report: " not in shown
+    assert not (folder / "report.html").exists()
+
+
+def found(folder: Path) -> dict[str, Any]:
+    """What the walk-forward came to, apart from the time."""
+    return {**json.loads((folder / "walk_forward.json").read_text()), "created": None}
+
+
+@pytest.mark.slow
+def test_killed_in_its_second_fold_it_ends_as_if_it_had_not_been(tmp_path: Path):
+    """Three real processes; a relative run folder, so that all of them print the same."""
+    asked = ("walk-forward", SMOKE, *FOLDS[:-2], "--trials", str(LONGER), "--run-dir", "walk")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    undisturbed = run(*asked, cwd=whole)
+    assert undisturbed.returncode == 0, undisturbed.stderr
+
+    first, second = (cut / "walk" / f"fold-0{number}" for number in (1, 2))
+    with subprocess.Popen(command(*asked), cwd=cut, env=environment(), stderr=subprocess.DEVNULL) as process:
+        while kept(second / "study.journal") < 8:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert 8 <= kept(second / "study.journal") < LONGER
+    assert not (second / "best.json").exists()
+    assert not (cut / "walk" / "walk_forward.json").exists()
+    journal = (first / "study.journal").read_bytes()
+    written = {path: path.stat() for path in first.iterdir() if path.name != "study.journal"}  # opened to be read
+    assert {"best.json", "trials.parquet", "out_of_sample.json"} <= {path.name for path in written}
+
+    resumed = run(*asked, cwd=cut)
+    assert resumed.returncode == 0, resumed.stderr
+    assert resumed.stdout == undisturbed.stdout
+    assert found(cut / "walk") == found(whole / "walk")
+    assert {fold["n_trials"] for fold in found(cut / "walk")["folds"]} == {LONGER}
+    one, other = (pd.read_parquet(base / "walk" / "walk_forward.parquet") for base in (cut, whole))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
+    looks = (cut / "walk" / "test_looks.jsonl").read_text().splitlines()
+    assert len(looks) == 2  # one per fold: the finished one was not looked at again
+    assert (first / "study.journal").read_bytes() == journal
+    for path, before in written.items():
+        assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns), path
+
+
+def test_stopped_before_the_first_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    real = walk_forward.open_walk_forward
+
+    def stop(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(walk_forward, "open_walk_forward", stop)
+    assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", tmp_path / "walk") == 130
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "error: the walk-forward was stopped before its first fold was tuned; run the command again" in captured.err
 
 
 def test_no_folds_and_folds_that_do_not_fit_are_one_line(capsys):
@@ -90,7 +176,7 @@ def test_six_folds_of_real_prices_in_three_minutes(tmp_path: Path):
     began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     arguments = [part for setting in settings for part in ("--set", setting)]
     done = subprocess.run(
-        command("walk-forward", config, *arguments, "--trials", "500", "--json"),
+        command("walk-forward", config, *arguments, "--trials", "500", "--json", "--report"),
         capture_output=True, text=True, env=environment(as_users_compile=True), cwd=tmp_path, check=False, timeout=1200,
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
