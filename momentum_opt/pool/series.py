@@ -5,6 +5,7 @@ multiplications that fuse into one loop over the candidates, several times cheap
 """
 
 from collections.abc import Callable, Sequence
+from math import factorial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -39,21 +40,24 @@ def on_each(function: Callable[..., Array], *arguments: Sequence[Array], functio
     return [function(*values) for values in zip(*arguments, strict=True)]
 
 
-def _polynomial(x: Array, last: int) -> Array:
-    """Σ_{k=0…last} 2 (−x)^k/(k + 2)!, by Horner's rule."""
-    total = jnp.ones_like(x)
-    for k in range(last, 0, -1):
-        total = 1.0 - total * x * (1.0 / (k + 2))
+def _polynomial(x: Array, coefficients: Sequence[float]) -> Array:
+    """Σ c_k x^k by Horner's rule, in the form of which a compiler makes one instruction per term."""
+    total = jnp.full_like(x, coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        total = coefficient + x * total
     return total
 
 
+def _curvature_terms(last: int) -> tuple[float, ...]:
+    return tuple(2.0 * (-1.0) ** k / factorial(k + 2) for k in range(last + 1))
+
+
 def _short_log(z: Array) -> Array:
-    square = z * z
-    return 2.0 * z * (1.0 + square * (1.0 / 3.0 + square * (1.0 / 5.0 + square * (1.0 / 7.0 + square * (1.0 / 9.0)))))
+    return z * _polynomial(z * z, [2.0, 2.0 / 3.0, 2.0 / 5.0, 2.0 / 7.0, 2.0 / 9.0])
 
 
 def _short_curvature(x: Array) -> Array:
-    return _polynomial(x, 6)
+    return _polynomial(x, _curvature_terms(6))
 
 
 def _short_expm1(x: Array) -> Array:
@@ -68,7 +72,9 @@ def _exact_curvature(x: Array) -> Array:
     near = jnp.abs(x) < _SERIES_LIMIT
     inside = jnp.where(near, x, 0.0)
     outside = jnp.where(near, 1.0, x)
-    return jnp.where(near, _polynomial(inside, 12), 2.0 * (jnp.expm1(-outside) + outside) / (outside * outside))
+    return jnp.where(
+        near, _polynomial(inside, _curvature_terms(12)), 2.0 * (jnp.expm1(-outside) + outside) / (outside * outside)
+    )
 
 
 SHORT = Functions(False, _short_log, _short_expm1, _short_curvature)

@@ -108,6 +108,25 @@ def enter_block(
     return jax.tree.map(lambda new, old: jnp.where(block.updates, new, old), updated, state)
 
 
+def block_weights(
+    burn_in: Float[Array, "chunk asset"],
+    blocks: BlockInputs,
+    candidates: Candidates,
+    settings: Settings,
+    spec: SimulationSpec,
+) -> tuple[Float[Array, "block asset *batch"], Float[Array, "block asset *batch"]]:
+    """Weights at the start of every block's chunk, and their step per bar; `blocks` without what engines read."""
+    rule = rule_constants(candidates, settings, spec)
+
+    def enter(state: ChunkState, block: BlockInputs) -> tuple[ChunkState, tuple[PerAsset, PerAsset]]:
+        state = enter_block(state, block, rule, settings, spec)
+        return state, (state.origin, state.step)
+
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), blocks)
+    _, weights = jax.lax.scan(enter, warm_up(burn_in, candidates, rule, spec), flat)
+    return weights
+
+
 def _update(state: ChunkState, block: BlockInputs, rule: Rule, settings: Settings, spec: SimulationSpec) -> ChunkState:
     weights = state.origin + state.step * spec.interpolation
     price = _per_candidate(block.chunk_price, weights.ndim)

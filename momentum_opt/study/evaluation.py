@@ -18,6 +18,8 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import market_arrays
+from momentum_opt.simulation.minute_kernel import LANES
+from momentum_opt.simulation.minute_walk import kernel_serves, walk_with_costs
 from momentum_opt.simulation.minutes import minute_inputs
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates
@@ -29,12 +31,13 @@ from momentum_opt.study.scoring import (
     ScoreSpec,
     penalties_of,
     score_candidates,
+    score_path,
     score_spec,
 )
 from momentum_opt.vocabulary.metrics import Cadence
 
 FEWEST_PER_THREAD = 64
-"""Candidates below which a thread of its own does not pay."""
+"""Candidates of the XLA loop with costs below which a thread of its own does not pay; the kernel's are `LANES`."""
 
 score_batch = partial(jax.jit, static_argnums=(0, 1))(score_candidates)
 """The batch of `score`, compiled."""
@@ -43,6 +46,9 @@ score_batch_with_costs = partial(jax.jit, static_argnums=(0, 1), compiler_option
     score_candidates
 )
 """The same for the loop over the minutes, which on a CPU that has them runs almost twice as fast in wide registers."""
+
+score_walked = partial(jax.jit, static_argnums=(0, 1))(score_path)
+"""The scores of a simulation that the kernel has done."""
 
 
 @lru_cache(maxsize=16)
@@ -56,11 +62,11 @@ def compiled_with_costs(
     return score_batch_with_costs.lower(spec, scoring, *jax.tree.unflatten(structure, shapes)).compile()
 
 
-def _threads(spec: SimulationSpec, batch_size: int) -> int:
+def _threads(spec: SimulationSpec, batch_size: int, fewest: int) -> int:
     """Cores that share a batch of the loop over the minutes; one where the batch is small, or on an accelerator."""
     if spec.engine != "with_costs" or jax.default_backend() != "cpu":
         return 1
-    return max(1, min(_cores(), batch_size // FEWEST_PER_THREAD))
+    return max(1, min(_cores(), batch_size // fewest))
 
 
 def _cores() -> int:
@@ -111,6 +117,7 @@ class Evaluator:
         needs_minutes = self.scoring.cadence == Cadence.MINUTE
         self.spec = replace(spec, every_bar=spec.every_bar or needs_minutes)
         self._rebuilds = needs_minutes and spec.engine != "with_costs"
+        self._walks = kernel_serves(self.spec, self.scoring.cadence, self._dtype)
         self._set_width(batch_size)
         external = external_bars(market, self.spec.n_bars)
         arrays = market_arrays(market.prices, market.start_row, self.spec, external)
@@ -148,14 +155,14 @@ class Evaluator:
 
     def _set_width(self, batch_size: int) -> None:
         width = min(batch_size, self.fingerprint.device.batch_limit or batch_size)
-        self._threads = _threads(self.spec, width)
+        self._threads = _threads(self.spec, width, LANES if self._walks else FEWEST_PER_THREAD)
         unit = self._threads * (MINUTE_GROUP if self._rebuilds else 1)
         self.width = -(-width // unit) * unit
 
     def _score_piece(self, columns: ParamColumns) -> BatchScores:
         count = next(iter(columns.values())).shape[1]
         candidates = stack_columns(columns, self.width, self._dtype)
-        scores = self._run_with_costs(candidates) if self.spec.engine == "with_costs" else self._run(candidates)
+        scores = self._run(candidates)
         host = jax.tree.map(lambda x: np.asarray(x, np.float64)[..., :count], jax.device_get(scores))
         blocks = None if host.blocks is None else with_counts(host.blocks, self._observations)
         return BatchScores(host.objectives.T, host.train, host.validation, blocks)
@@ -166,9 +173,14 @@ class Evaluator:
         return end - first - 1
 
     def _run(self, candidates: Candidates) -> Scores:
-        return score_batch(
-            self.spec, self.scoring, self._arrays, self._minutes, self._settings, self._penalties, candidates
-        )
+        if self.spec.engine != "with_costs":
+            return score_batch(
+                self.spec, self.scoring, self._arrays, self._minutes, self._settings, self._penalties, candidates
+            )
+        if self._walks:
+            path = walk_with_costs(self.spec, self._arrays, self._settings, candidates, self._threads)
+            return score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties)
+        return self._run_with_costs(candidates)
 
     def _run_with_costs(self, candidates: Candidates) -> Scores:
         """One thread per core, each with its share of the candidates: XLA itself uses one core of a loop like this."""

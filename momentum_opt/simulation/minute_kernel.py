@@ -1,0 +1,261 @@
+"""The loop over the minutes (SPEC §9) as machine code of its own: weights of every block in, reserves of every day out.
+
+XLA runs each operation of a minute over all candidates before the next; here a tile of candidates stays in registers
+and the first-level cache while it walks through a block. The arbitrage is not written a second time: the kernel's
+source is made of the traced formula of `pool/costs.py`, kept in the user's cache and compiled by Numba, once per number
+of tokens. A block whose trades are too large for the short series is run again with the exact functions, and the
+candidates that need it take that result, as in the XLA loop.
+"""
+
+import importlib.util
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.arrays import Array
+from momentum_opt.pool.costs import Costs, Trade, arbitrage_minute
+from momentum_opt.pool.series import EXACT, SHORT, SMALL, Functions
+from momentum_opt.simulation.straight_line import straight_line
+
+TILE = 64
+"""Candidates that walk through a block together."""
+
+LANES = 8
+"""A tile is filled up to a multiple of this, so that its loops are whole vectors."""
+
+Values = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+class Walk(NamedTuple):
+    """What the kernel reads; candidates last, C contiguous."""
+
+    origin: Values
+    """(block, asset, candidate) weights at the start of the block's chunk."""
+    move: Values
+    """(block, asset, candidate) change of the weights per bar."""
+    first_reserves: Values
+    """(asset, candidate) before the first step."""
+    price: Values
+    """(block, step, asset)"""
+    moved: Values
+    """(block, step) bars that the weights have moved, min(τ, m)."""
+    costs: Values
+    """(block, step, cost) in the order of `Costs`; one block and one step where they are numbers."""
+    before_end: Counts
+    """(block,) how many steps are not later than the block's last bar."""
+    length: Counts
+    """(block,) how many steps there are."""
+
+
+class Walked(NamedTuple):
+    """Reserves at the end of each day, and at its last bar; (day, asset, candidate)."""
+
+    reserves: Values
+    before: Values
+
+
+def walk(inputs: Walk, trade: Trade, blocks_per_day: int) -> Walked:
+    """Run all candidates through all blocks, on the calling thread alone and without Python's lock.
+
+    Raises:
+        ValueError: the number of candidates is no multiple of `LANES`.
+    """
+    blocks, assets, candidates = inputs.origin.shape
+    if candidates % LANES:
+        raise ValueError(f"{candidates} candidates are no multiple of {LANES}")
+    found = Walked(*(np.empty((blocks // blocks_per_day, assets, candidates)) for _ in range(2)))
+    with _one_compiles:
+        kernel = _compiled(assets, trade)
+    kernel(*inputs, blocks_per_day, *found)
+    return found
+
+
+_one_compiles = threading.Lock()
+
+
+class _UnitCosts(Costs):
+    """Costs whose fusion barrier is the constant 1, which costs a kernel nothing."""
+
+    @property
+    def unit(self) -> Array:
+        return jnp.ones(())
+
+
+@lru_cache
+def _compiled(n_assets: int, trade: Trade) -> Callable[..., None]:
+    """The kernel for `n_assets` tokens, from Numba's cache where it is there."""
+    kernel = _load(_source(n_assets, trade)).walk
+    kernel.compile(_SIGNATURE)
+    return cast("Callable[..., None]", kernel)
+
+
+_SIGNATURE = (
+    "void(f8[:,:,::1],f8[:,:,::1],f8[:,::1],f8[:,:,::1],f8[:,::1],f8[:,:,::1],i8[::1],i8[::1],i8,"
+    "f8[:,:,::1],f8[:,:,::1])"
+)
+"""Types of the kernel's arguments: `Walk`, blocks per day, `Walked`."""
+
+
+def _load(source: str) -> Any:
+    """The source as a module that lies in a file, because Numba caches only what does."""
+    name = f"minutes_{sha256(source.encode()).hexdigest()[:16]}"
+    path = _folder() / f"{name}.py"
+    if not path.is_file() or path.read_text() != source:
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(source)
+        temporary.replace(path)
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where Numba looks for what its cache holds
+    spec.loader.exec_module(module)
+    return module
+
+
+def _folder() -> Path:
+    """Where sources lie: beside JAX's compilation cache, or in a folder of this process where there is none."""
+    cache: str | None = cast("Any", jax.config).jax_compilation_cache_dir
+    if cache is not None:
+        folder = Path(cache).parent / "numba"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            pass
+        else:
+            if os.access(folder, os.W_OK):
+                return folder
+    return Path(tempfile.mkdtemp(prefix="momentum-opt-"))
+
+
+def _source(n_assets: int, trade: Trade) -> str:
+    """One function, as a function of several would be optimised once for each that calls it."""
+    short = _block_lines("state", "at_last_bar", n_assets, trade, SHORT)
+    exact = _block_lines("again", "exactly", n_assets, trade, EXACT._replace(stacked=False))
+    return _MODULE.format(
+        tile=TILE, small=SMALL, n=n_assets, short=_indented(short, 3), exact=_indented(exact, 4),
+        costs=_indented([f"{cost} = costs[cost_block, 0, {k}]" for k, cost in enumerate(Costs._fields)], 3),
+    )  # fmt: skip
+
+
+def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: Functions) -> list[str]:
+    """All steps of a block for a tile.
+
+    The rows of `state` are reserves, weights at the last arbitrage, the block's origins and moves, the largest z met.
+    """
+
+    def rows(letter: str) -> list[str]:
+        return [f"{letter}{i}" for i in range(n)]
+
+    def formula(*numbers: Any) -> tuple[Any, ...]:
+        reserves, prices, before, weights = (numbers[k * n : (k + 1) * n] for k in range(4))
+        outcome = arbitrage_minute(reserves, prices, before, weights, _UnitCosts(*numbers[4 * n :]), trade, functions)
+        return (*outcome.reserves, outcome.reach)
+
+    names = [*rows("r"), *rows("p"), *rows("b"), *rows("w"), *Costs._fields]
+    lines, results = straight_line(jax.make_jaxpr(formula)(*[jnp.ones(())] * len(names)), names, prefix=f"{state}_")
+    *reserves, reach = results
+    one_lane = [
+        *(f"r{i} = {state}[{i}, lane]" for i in range(n)),
+        *(f"b{i} = {state}[{n + i}, lane]" for i in range(n)),
+        *(f"w{i} = {state}[{2 * n + i}, lane] + {state}[{3 * n + i}, lane] * bars" for i in range(n)),
+        *lines,
+        *(f"{state}[{i}, lane] = {reserve}" for i, reserve in enumerate(reserves)),
+        *(f"{state}[{n + i}, lane] = w{i}" for i in range(n)),
+        f"reach = {state}[{4 * n}, lane]",
+        f"{state}[{4 * n}, lane] = choose({reach} > reach, {reach}, reach)",
+    ]
+    keep = ["for i in range(N):", "    for lane in range(lanes):", f"        {at_last_bar}[i, lane] = {state}[i, lane]"]
+    return [
+        *keep,
+        "for step in range(length[block]):",
+        "    bars = moved[block, step]",
+        *(f"    p{i} = price[block, step, {i}]" for i in range(n)),
+        "    if varies:",
+        *(f"        {cost} = costs[block, step, {k}]" for k, cost in enumerate(Costs._fields)),
+        "    for lane in range(lanes):",
+        *("        " + line for line in one_lane),
+        "    if step == before_end[block] - 1:",
+        *("        " + line for line in keep),
+    ]
+
+
+def _indented(lines: Sequence[str], depth: int) -> str:
+    return "\n".join("    " * depth + line for line in lines).lstrip()
+
+
+_MODULE = '''"""Made by momentum_opt.simulation.minute_kernel; it is made anew where it is missing or changed."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+TILE, SMALL, N = {tile}, {small!r}, {n}
+
+
+@njit
+def choose(first_one, one, other):
+    """A call, as a branch in every line would make Numba slow."""
+    return one if first_one else other
+
+
+# A product and a sum may be one instruction; nothing else may be changed, NaN least of all.
+@njit(nogil=True, error_model="numpy", fastmath={{"contract"}}, cache=True)
+def walk(origin, move, first, price, moved, costs, before_end, length, blocks_per_day, reserves, before):
+    blocks, candidates = origin.shape[0], origin.shape[2]
+    varies = costs.shape[0] > 1 or costs.shape[1] > 1
+    state, again = np.empty((4 * N + 1, TILE)), np.empty((4 * N + 1, TILE))
+    at_last_bar, exactly = np.empty((N, TILE)), np.empty((N, TILE))
+    for begin in range(0, candidates, TILE):
+        lanes = min(TILE, candidates - begin)
+        for i in range(N):
+            for lane in range(lanes):
+                state[i, lane] = first[i, begin + lane]
+                state[N + i, lane] = origin[0, i, begin + lane]
+        for block in range(blocks):
+            cost_block = block if varies else 0
+            {costs}
+            for lane in range(lanes):
+                whole = 0.0
+                for i in range(N):
+                    state[2 * N + i, lane] = origin[block, i, begin + lane]
+                    state[3 * N + i, lane] = move[block, i, begin + lane]
+                    whole += state[2 * N + i, lane] + state[3 * N + i, lane]
+                state[4 * N, lane] = 0.0
+                if not math.isfinite(whole):  # no trade would be found, and the pool would look like holding
+                    for i in range(N):
+                        state[i, lane] = np.nan
+            for row in range(4 * N + 1):
+                for lane in range(lanes):
+                    again[row, lane] = state[row, lane]
+            {short}
+            largest = 0.0
+            for lane in range(lanes):
+                largest = max(largest, state[4 * N, lane])
+            if largest > SMALL:
+                {exact}
+                for lane in range(lanes):
+                    if state[4 * N, lane] > SMALL:
+                        for i in range(N):
+                            state[i, lane] = again[i, lane]
+                            at_last_bar[i, lane] = exactly[i, lane]
+            if block % blocks_per_day == blocks_per_day - 1:
+                day = block // blocks_per_day
+                for i in range(N):
+                    for lane in range(lanes):
+                        reserves[day, i, begin + lane] = state[i, lane]
+                        before[day, i, begin + lane] = at_last_bar[i, lane]
+'''

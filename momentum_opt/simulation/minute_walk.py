@@ -1,0 +1,119 @@
+"""The engine with costs on a CPU, a tile of candidates at a time: JAX moves the weights, the kernel walks the minutes.
+
+Serves what a search asks most: fees and other costs, as numbers or files, linear weights, values at day boundaries.
+Everything else (outside trades, an LP supply, metrics of minutes, replays) is the XLA loop of `costs`.
+"""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.pool.costs import Costs
+from momentum_opt.simulation.cost_inputs import CostInputs
+from momentum_opt.simulation.costs import CostPath
+from momentum_opt.simulation.inputs import MarketArrays
+from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked, walk
+from momentum_opt.simulation.spec import SimulationSpec
+from momentum_opt.simulation.trajectory import Candidates, Settings, block_weights
+from momentum_opt.vocabulary.metrics import Cadence
+
+WEIGHT_BYTES = 2**26
+"""Memory for the weights of all blocks of the candidates that a thread walks with at once."""
+
+MOST_TOKENS = 4
+"""The kernel's formula is written out pair by pair: for eight tokens it takes over a minute to compile, XLA 25 s."""
+
+_weights = partial(jax.jit, static_argnums=4)(block_weights)
+
+
+def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
+    """Whether `walk_with_costs` can take the place of `simulate`, here and for this."""
+    return (
+        spec.engine == "with_costs"
+        and spec.n_assets <= MOST_TOKENS
+        and spec.trade != "either"
+        and spec.method == "linear"
+        and not spec.every_bar
+        and cadence < Cadence.MINUTE
+        and dtype == np.float64
+        and jax.default_backend() == "cpu"
+    )
+
+
+def walk_with_costs(
+    spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates, threads: int
+) -> CostPath:
+    """As `simulate_with_costs`, which says what the arguments are; `threads` share the candidates.
+
+    The result is that of the XLA loop up to rounding, for every candidate whatever its neighbours are.
+    """
+    assert arrays.blocks.cost is not None
+    blocks = arrays.blocks._replace(cost=None)
+    width = candidates.initial_weights.shape[1]
+    piece = _piece(spec, width, threads)
+    steps = _Steps(arrays.blocks.cost, settings.costs, spec)
+    value, first_price = np.asarray(settings.initial_pool_value), np.asarray(arrays.days.price[0])
+    one_at_a_time = threading.Lock()
+
+    def run(some: Candidates) -> Walked:
+        with one_at_a_time:  # so that the weights are compiled once, and few of them wait in memory
+            origin, move = jax.device_get(_weights(arrays.burn_in, blocks, some, settings, spec))
+        first = np.asarray(some.initial_weights) * (value / first_price)[:, None]
+        return walk(steps.walk(origin, move, first), spec.trade, spec.blocks_per_day)
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(run, _pieces(candidates, piece)))
+    reserves, before = (np.concatenate(each, axis=-1)[..., :width] for each in zip(*parts, strict=True))
+    start = np.asarray(candidates.initial_weights) * (value / first_price)[:, None]
+    return CostPath(jnp.asarray(np.concatenate([start[None], reserves])), jnp.asarray(before))
+
+
+class _Steps:
+    """The steps of all blocks, as the kernel reads them."""
+
+    def __init__(self, cost: CostInputs, fixed: Costs, spec: SimulationSpec) -> None:
+        def flat(values: Any, dtype: Any = np.float64) -> NDArray[Any]:
+            return np.ascontiguousarray(np.asarray(values, dtype).reshape(spec.n_blocks, *values.shape[2:]))
+
+        self._price = flat(cost.steps.price)
+        self._moved = np.minimum(flat(cost.steps.tau), float(spec.interpolation))
+        self._before_end, self._length = flat(cost.before_end, np.int64), flat(cost.length, np.int64)
+        each = cost.steps.costs.over(fixed)
+        varies = any(value is not None for value in cost.steps.costs)
+        shape = self._moved.shape if varies else (1, 1)
+        columns = [flat(value) if np.ndim(value) else np.full(shape, float(value)) for value in each]
+        self._costs = np.stack(columns, axis=-1)
+
+    def walk(self, origin: NDArray[Any], move: NDArray[Any], first: NDArray[Any]) -> Walk:
+        return Walk(
+            origin=np.ascontiguousarray(origin),
+            move=np.ascontiguousarray(move),
+            first_reserves=np.ascontiguousarray(first),
+            price=self._price,
+            moved=self._moved,
+            costs=self._costs,
+            before_end=self._before_end,
+            length=self._length,
+        )
+
+
+def _piece(spec: SimulationSpec, width: int, threads: int) -> int:
+    """Candidates of one walk: a thread's share, unless the weights of that many would not fit; whole vectors."""
+    fits = WEIGHT_BYTES // (2 * 8 * spec.n_blocks * spec.n_assets) // TILE * TILE
+    share = -(-width // threads)
+    return max(LANES, -(-min(share, max(fits, LANES)) // LANES) * LANES)
+
+
+def _pieces(candidates: Candidates, piece: int) -> Iterator[Candidates]:
+    """All candidates in order, `piece` at a time, the last piece filled up with the last candidate."""
+    width = candidates.initial_weights.shape[1]
+    for first in range(0, width, piece):
+        at = np.minimum(np.arange(first, first + piece), width - 1)
+        yield jax.tree.map(lambda x, at=at: x[:, at], candidates)
