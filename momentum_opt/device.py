@@ -1,4 +1,4 @@
-"""The one module that touches JAX's global settings: float64, the compilation cache, the device list."""
+"""The one module that touches JAX's global settings: float64, compilation caches (Numba's too), the device list."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,11 @@ import jax
 
 
 def configure() -> None:
-    """Turn on float64 and the compilation cache in the user's cache folder; call once, before any array is made."""
+    """Turn on float64 and the compilation caches in the user's cache folder; call once, before any array is made."""
     jax.config.update("jax_enable_x64", True)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "momentum-opt" / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cache))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "momentum-opt"
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
+    jax.config.update("jax_compilation_cache_dir", str(cache / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 

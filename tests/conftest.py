@@ -24,6 +24,7 @@ def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "XDG_CACHE_HOME", str(shared / "cache"))
+        patch.setitem(os.environ, "NUMBA_CACHE_DIR", str(shared / "cache" / "numba"))
         yield
 
 

@@ -40,7 +40,7 @@ from momentum_opt.vocabulary.names import (
     Sampler,
 )
 
-DEFAULT_SAMPLER: Final[Sampler] = "tpe"
+DEFAULT_SAMPLER: Final[Sampler] = "nsga2"
 """The sampler of a search for one number; `nsga2` is the one for several (SPEC §12)."""
 
 _OPTIMISATION: Final = "optimisation_settings"

@@ -7,6 +7,7 @@ of tokens. A block whose trades are too large for the short series is run again 
 candidates that need it take that result, as in the XLA loop.
 """
 
+import contextlib
 import importlib.util
 import os
 import sys
@@ -126,17 +127,13 @@ def _load(source: str) -> Any:
 
 
 def _folder() -> Path:
-    """Where sources lie: beside JAX's compilation cache, or in a folder of this process where there is none."""
-    cache: str | None = cast("Any", jax.config).jax_compilation_cache_dir
-    if cache is not None:
-        folder = Path(cache).parent / "numba"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            pass
-        else:
+    """Where Numba's cache is, and so the sources; a folder of this process where none is to be had."""
+    folder = os.environ.get("NUMBA_CACHE_DIR")
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            Path(folder).mkdir(parents=True, exist_ok=True)
             if os.access(folder, os.W_OK):
-                return folder
+                return Path(folder)
     return Path(tempfile.mkdtemp(prefix="momentum-opt-"))
 
 

@@ -101,7 +101,7 @@ def test_best_json(done: Done):
     assert best["objective"]["value"] == pytest.approx(best["metrics"]["train"]["daily_log_sharpe"], rel=1e-9)
     assert best["digest"] == smoke().digest
     name = done[1].name
-    facts = {"name": name, "sampler": "tpe", "seed": 0, "n_trials": 16, "n_failed": 0, "n_screened": 0}
+    facts = {"name": name, "sampler": "nsga2", "seed": 0, "n_trials": 16, "n_failed": 0, "n_screened": 0}
     assert best["study"] == facts
     assert best["source"] == "sampler"
     assert [set(file) for file in best["data"]["files"]] == [
