@@ -126,8 +126,8 @@ def test_a_signal_writes_the_results(tmp_path: Path):
 
 
 def test_a_batch_that_takes_long_is_dropped(tmp_path: Path):
-    """A minute loop over two thousand candidates: far longer than anyone who pressed Ctrl-C waits."""
-    slow = ("--set", "costs.fees=0.003", "--set", "search.batch_size=2048", "--trials", "4096")
+    """A minute loop over sixteen thousand candidates: far longer than anyone who pressed Ctrl-C waits."""
+    slow = ("--set", "costs.fees=0.003", "--set", "search.batch_size=16384", "--trials", "32768")
     with begin("--run-dir", tmp_path / "run", *slow) as process:
         assert process.stderr is not None
         assert any(line.startswith("prices of ") for line in process.stderr)
@@ -142,7 +142,7 @@ def test_a_batch_that_takes_long_is_dropped(tmp_path: Path):
 
 
 def test_the_second_signal_ends_it_at_once(tmp_path: Path):
-    slow = ("--set", "costs.fees=0.003", "--set", "search.batch_size=2048", "--trials", "4096")
+    slow = ("--set", "costs.fees=0.003", "--set", "search.batch_size=16384", "--trials", "32768")
     with begin("--run-dir", tmp_path / "run", *slow) as process:
         assert process.stderr is not None
         assert any(line.startswith("prices of ") for line in process.stderr)

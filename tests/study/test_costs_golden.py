@@ -14,8 +14,9 @@ import pytest
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
+from momentum_opt.simulation import minute_kernel, minute_walk
 from momentum_opt.study.candidates import stack
-from momentum_opt.study.evaluation import Evaluator, compiled_with_costs
+from momentum_opt.study.evaluation import Evaluator, compiled_with_costs, score_walked
 from momentum_opt.study.replay import replay
 from momentum_opt.study.scoring import score_candidates
 from tests.reference.golden_cases import CASES, load
@@ -133,13 +134,26 @@ def test_the_constant_weight_baseline_pays_the_same_costs(pool: Pool) -> None:
     assert abs(free.baselines["constant_weight"][-1] / wanted[-1] - 1.0) > 1e-8
 
 
-def test_a_sweep_over_fees_compiles_once() -> None:
+@pytest.mark.parametrize("metric", ["daily_log_sharpe", "max_drawdown"])
+def test_a_sweep_over_fees_compiles_once(metric: str) -> None:
+    """By the kernel, and by XLA's loop where minutes are asked."""
     case, params = Case.random(QUICK, 3, 4), random_params(3, QUICK.floor(3), 0)
-    Evaluator(case.fingerprint(), case.market, batch_size=2).score([params])
-    before = compiled_with_costs.cache_info().misses
-    found = {
-        Evaluator(case.fingerprint(fees=fees, gas_cost=gas), case.market, batch_size=2).score([params]).objectives[0, 0]
-        for fees, gas in ((0.001, 0.0), (0.01, 0.0), (0.01, 50.0))
-    }
-    assert len(found) == 3
-    assert compiled_with_costs.cache_info().misses == before
+
+    def value(**costs: float) -> float:
+        fingerprint = case.fingerprint(return_val=metric, **costs)
+        return Evaluator(fingerprint, case.market, batch_size=2).score([params]).objectives[0, 0]
+
+    def compiled() -> tuple[int, ...]:
+        return (
+            compiled_with_costs.cache_info().misses,
+            minute_kernel._compiled.cache_info().misses,
+            minute_walk._weights._cache_size(),
+            score_walked._cache_size(),
+        )
+
+    none = compiled()
+    value()
+    before = compiled()
+    assert before != none
+    assert len({value(fees=fees, gas_cost=gas) for fees, gas in ((0.001, 0.0), (0.01, 0.0), (0.01, 50.0))}) == 3
+    assert compiled() == before
