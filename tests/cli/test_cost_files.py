@@ -13,7 +13,13 @@ from momentum_opt.cli.app import main
 from tests.sample_runs import SMOKE
 
 START, END = (pd.Timestamp(day, tz="UTC").value // 10**6 for day in ("2023-03-01", "2023-04-26"))
-DAY = 86_400_000
+HOUR, DAY = 3_600_000, 86_400_000
+FEW_MINUTES = [
+    "--set", "window.end=2023-03-13", "--set", "window.test_end=2023-03-17", "--set", "tokens=[SYNA, SYNUSD]",
+    "--set", "evidence.random_baselines=8", "--set", "evidence.plateau_draws=1", "--set", "evidence.heat_map=2",
+    "--trials", "8",
+]  # fmt: skip
+"""Every candidate goes through every minute here: sixteen days of two tokens, and few candidates beside the trials."""
 
 
 def code(*arguments: str | Path) -> int:
@@ -24,7 +30,7 @@ def code(*arguments: str | Path) -> int:
 
 
 def fee_file(path: Path, later: float = 0.001) -> Path:
-    path.write_text(f"unix,fee\n{START - DAY},0.003\n{START + 20 * DAY},{later}\n{END},0.5\n")
+    path.write_text(f"unix,fee\n{START - DAY},0.003\n{START + HOUR},{later}\n{END},0.5\n")
     return path
 
 
@@ -55,7 +61,8 @@ def test_a_file_that_cannot_be_used_writes_nothing(tmp_path: Path, capsys: pytes
 @pytest.mark.slow
 def test_tune_resume_and_backtest_with_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fees, run = fee_file(tmp_path / "fees.csv"), tmp_path / "run"
-    settings = ("--set", f"costs.fees={fees}", "--set", "objective.metric=max_drawdown", "--run-dir", run)
+    settings = [*FEW_MINUTES, "--set", f"costs.fees={fees}", "--set", "objective.metric=max_drawdown"]
+    settings += ["--run-dir", str(run)]
     assert code("tune", SMOKE, *settings, "--json") == 0
     best = json.loads(capsys.readouterr().out)["best"]
     (record,) = best["data"]["costs"]
