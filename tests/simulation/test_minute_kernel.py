@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from momentum_opt.pool.costs import Costs
-from momentum_opt.simulation import minute_walk
+from momentum_opt.simulation import minute_kernel, minute_walk
 from momentum_opt.simulation.cost_inputs import VaryingCosts
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import simulate
@@ -180,3 +181,20 @@ def test_an_operation_without_a_line_is_named():
 
 def test_costs_are_read_in_the_order_of_their_names():
     assert Costs._fields == ("fees", "gas_cost", "arb_fees", "noise_trader_ratio", "protocol_fee_split")
+
+
+def test_a_damaged_source_in_the_cache_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    assert minute_kernel._load("walk = 1\n").walk == 1
+    (file,) = (tmp_path / "cache").glob("minutes_*.py")
+    file.write_text("walk = ")
+    assert minute_kernel._load("walk = 1\n").walk == 1
+    assert file.read_text() == "walk = 1\n"
+
+
+@pytest.mark.parametrize("folder", [None, "/dev/null/cache"])
+def test_without_a_cache_the_source_lies_in_a_temporary_folder(folder: str | None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    if folder is not None:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", folder)
+    assert minute_kernel._load("walk = 2\n").walk == 2
