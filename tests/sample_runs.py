@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
 SMOKE = ROOT / "configs" / "smoke.yaml"
 TOKENS = ("SYNA", "SYNB", "SYNUSD")
+LITTLE_EVIDENCE = (
+    "--set", "evidence.random_baselines=8", "--set", "evidence.plateau_draws=1", "--set", "evidence.heat_map=2",
+)  # fmt: skip
+"""For tests about something else: the candidates of evidence are many times those of a short study."""
 
 
 def smoke(*overrides: str) -> Fingerprint:

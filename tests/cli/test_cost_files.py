@@ -10,14 +10,13 @@ import pandas as pd
 import pytest
 
 from momentum_opt.cli.app import main
-from tests.sample_runs import SMOKE
+from tests.sample_runs import LITTLE_EVIDENCE, SMOKE
 
 START, END = (pd.Timestamp(day, tz="UTC").value // 10**6 for day in ("2023-03-01", "2023-04-26"))
 HOUR, DAY = 3_600_000, 86_400_000
 FEW_MINUTES = [
     "--set", "window.end=2023-03-13", "--set", "window.test_end=2023-03-17", "--set", "tokens=[SYNA, SYNUSD]",
-    "--set", "evidence.random_baselines=8", "--set", "evidence.plateau_draws=1", "--set", "evidence.heat_map=2",
-    "--trials", "8",
+    "--trials", "8", *LITTLE_EVIDENCE,
 ]  # fmt: skip
 """Every candidate goes through every minute here: sixteen days of two tokens, and few candidates beside the trials."""
 

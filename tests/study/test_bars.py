@@ -12,7 +12,7 @@ from momentum_opt.market import Recipe, load_market
 from momentum_opt.market.synthetic import synthetic_closes
 from momentum_opt.study.replay import replay
 from tests.reference.minute_loop import Pool
-from tests.sample_runs import run
+from tests.sample_runs import LITTLE_EVIDENCE, run
 from tests.shared_data import SHARED, needs_shared
 from tests.simulation.cases import Case, assert_matches_reference, random_params, run_engine
 
@@ -47,7 +47,7 @@ def test_tune_on_hourly_prices_needs_no_extra_flag(tmp_path: Path):
         f"data: {{root: {hourly_prices()}}}\ntokens: [BTC, ETH, SOL]\n"
         f"window: {{start: {THREE_YEARS[0]}, end: {THREE_YEARS[1]}}}\nsearch: {{n_trials: 32, batch_size: 32}}\n"
     )
-    done = run("tune", config, "--run-dir", tmp_path / "run", cwd=tmp_path)
+    done = run("tune", config, "--run-dir", tmp_path / "run", *LITTLE_EVIDENCE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "replayed minute by minute: the tuned value is met" in done.stdout
     again = run("backtest", "--params", tmp_path / "run" / "best.json", "--out", tmp_path / "out", cwd=tmp_path)
