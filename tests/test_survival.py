@@ -26,7 +26,7 @@ from tests.sample_runs import LITTLE_EVIDENCE, SMOKE, command, environment, run,
 BATCH = 8
 KILLS = 50
 SLOWER_SECONDS = 5.0
-CMAES = ("--set", "search.sampler=cmaes")
+CMAES = ("--set", "search.sampler=cmaes", "--set", "evidence.blocks=4")  # 16 blocks: 12870 ways to halve a study
 
 pytestmark = pytest.mark.slow
 

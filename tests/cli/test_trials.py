@@ -166,7 +166,7 @@ def test_the_front_of_several_objectives(tmp_path: Path, capsys: pytest.CaptureF
     run = tmp_path / "run"
     several = ("--set", "objective.multi_objective=true", "--set", "objective.windows=3")
     with pytest.raises(SystemExit) as ended:
-        main(["tune", str(SMOKE), "--run-dir", str(run), "--json", "--no-report", *several, *LITTLE_EVIDENCE])
+        main(["tune", str(SMOKE), "--run-dir", str(run), "--json", *several, *LITTLE_EVIDENCE])
     assert ended.value.code == 0
     tuned_document = json.loads(capsys.readouterr().out)
     found = listed(capsys, run, "--pareto")
