@@ -113,7 +113,7 @@ def _load(source: str) -> Any:
     """The source as a module that lies in a file, because Numba caches only what does."""
     name = f"minutes_{sha256(source.encode()).hexdigest()[:16]}"
     path = _folder() / f"{name}.py"
-    if not path.is_file() or path.read_text() != source:
+    if not path.is_file() or path.read_bytes() != source.encode():
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_text(source)
         temporary.replace(path)

@@ -187,7 +187,7 @@ def test_a_damaged_source_in_the_cache_is_written_anew(tmp_path: Path, monkeypat
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
     assert minute_kernel._load("walk = 1\n").walk == 1
     (file,) = (tmp_path / "cache").glob("minutes_*.py")
-    file.write_text("walk = ")
+    file.write_bytes(b"walk = \xff")
     assert minute_kernel._load("walk = 1\n").walk == 1
     assert file.read_text() == "walk = 1\n"
 
