@@ -6,11 +6,11 @@ Prints candidates per second of the second batch, seconds of the first, and peak
 """
 
 import json
-import re
 import sys
 import time
 from pathlib import Path
 
+from benchmarks.memory import peak_mib
 from benchmarks.run import random_sets
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
@@ -34,16 +34,9 @@ def main() -> None:
     found = {
         "candidates_per_second": len(sets) / times[1],
         "first_call_s": times[0],
-        "peak_mib": _peak_mib(),
+        "peak_mib": peak_mib(),
     }
     print(json.dumps(found))
-
-
-def _peak_mib() -> float:
-    """The largest resident memory of this program; `ru_maxrss` would begin with that of the process that started it."""
-    match = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert match is not None
-    return int(match[1]) / 1024
 
 
 if __name__ == "__main__":

@@ -3,11 +3,15 @@
 import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pandas as pd
+import pytest
 
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint
 
@@ -19,6 +23,17 @@ LITTLE_EVIDENCE = (
     "--set", "evidence.random_baselines=8", "--set", "evidence.plateau_draws=1", "--set", "evidence.heat_map=2",
 )  # fmt: skip
 """For tests about something else: the candidates of evidence are many times those of a short study."""
+
+
+def ended_before(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
+    """SIGTERM comes just before `module.name` is called."""
+    real = getattr(module, name)
+
+    def signalled(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(module, name, signalled)
 
 
 def smoke(*overrides: str) -> Fingerprint:

@@ -170,11 +170,10 @@ def _fill_defaults(tree: dict[str, Any]) -> set[Path]:
     tree.setdefault("window", {})
     put("pool", "minimum_weight", 0.1 / n)
     put("pool", "weight_interpolation_period", _get(tree, "pool", "chunk_period", 1440))
-    several = _get(tree, "objective", "multi_objective", False) is True
     costly = any(_get(tree, "costs", name, 0) not in (0, None) for name in _CHARGES)
     put("evidence", "plateau_draws", 8 if costly else 32)
     put("evidence", "heat_map", 9 if costly else 25)
-    put("search", "sampler", "nsga2" if several else DEFAULT_SAMPLER)
+    put("search", "sampler", DEFAULT_SAMPLER)
     if "walk_forward" in tree:
         put("walk_forward", "step_days", _get(tree, "walk_forward", "test_days", 1))
     return added

@@ -41,7 +41,7 @@ from momentum_opt.vocabulary.names import (
 )
 
 DEFAULT_SAMPLER: Final[Sampler] = "nsga2"
-"""The sampler of a search for one number; `nsga2` is the one for several (SPEC §12)."""
+"""The sampler of a search for one number or several (SPEC §12); docs/benchmarks.md has the comparison behind it."""
 
 _OPTIMISATION: Final = "optimisation_settings"
 _OPTUNA: Final = "optimisation_settings.optuna_settings"

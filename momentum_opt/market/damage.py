@@ -1,4 +1,4 @@
-"""What reading a damaged parquet, feather or CSV file may raise."""
+"""What reading a damaged parquet, feather or CSV file may raise, and how it is said in one line."""
 
 import json
 
@@ -12,3 +12,8 @@ UNREADABLE: tuple[type[Exception], ...] = (
     json.JSONDecodeError,  # what pandas wrote about its index
 )
 """A reader turns these into a `DataError` that names the file."""
+
+
+def reason_of(error: Exception) -> str:
+    """The first line of what the reader says, or the error's name where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
 from momentum_opt.errors import DataError, MissingFileError
-from momentum_opt.market.damage import UNREADABLE
+from momentum_opt.market.damage import UNREADABLE, reason_of
 from momentum_opt.market.wording import other_time_unit
 
 SUFFIX = "_USD.parquet"
@@ -171,8 +171,9 @@ def _reading(path: Path) -> Generator[pq.ParquetFile, None, None]:
         with pq.ParquetFile(path) as parquet:
             yield parquet
     except UNREADABLE as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DataError(f"{path}: not a readable parquet file ({reason}); export or download it again") from error
+        raise DataError(
+            f"{path}: not a readable parquet file ({reason_of(error)}); export or download it again"
+        ) from error
 
 
 def range_index(parquet: pq.ParquetFile) -> range | None:

@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from momentum_opt.errors import DataError, MissingFileError
-from momentum_opt.market.damage import UNREADABLE
+from momentum_opt.market.damage import UNREADABLE, reason_of
 from momentum_opt.market.price_file import range_index
 from momentum_opt.market.wording import other_time_unit, utc
 
@@ -122,9 +122,8 @@ def _read(path: Path) -> Any:
             index = range_index(parquet)
         return table if index is None else table.append_column("unix", pa.array(index, pa.int64()))
     except UNREADABLE as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
         kind = path.suffix.removeprefix(".")
-        raise DataError(f"{path}: not a readable {kind} file ({reason}); export it again") from error
+        raise DataError(f"{path}: not a readable {kind} file ({reason_of(error)}); export it again") from error
 
 
 def _value_column(path: Path, names: Sequence[str]) -> Mapping[str, Kind]:

@@ -143,7 +143,7 @@ def _source(n_assets: int, trade: Trade) -> str:
     exact = _block_lines("again", "exactly", n_assets, trade, EXACT._replace(stacked=False))
     return _MODULE.format(
         tile=TILE, small=SMALL, n=n_assets, short=_indented(short, 3), exact=_indented(exact, 4),
-        costs=_indented([f"{cost} = costs[cost_block, 0, {k}]" for k, cost in enumerate(Costs._fields)], 3),
+        costs=_indented([f"{cost} = costs[0, 0, {k}]" for k, cost in enumerate(Costs._fields)], 1),
     )  # fmt: skip
 
 
@@ -214,6 +214,7 @@ def choose(first_one, one, other):
 def walk(origin, move, first, price, moved, costs, before_end, length, blocks_per_day, reserves, before):
     blocks, candidates = origin.shape[0], origin.shape[2]
     varies = costs.shape[0] > 1 or costs.shape[1] > 1
+    {costs}
     state, again = np.empty((4 * N + 1, TILE)), np.empty((4 * N + 1, TILE))
     at_last_bar, exactly = np.empty((N, TILE)), np.empty((N, TILE))
     for begin in range(0, candidates, TILE):
@@ -223,8 +224,6 @@ def walk(origin, move, first, price, moved, costs, before_end, length, blocks_pe
                 state[i, lane] = first[i, begin + lane]
                 state[N + i, lane] = origin[0, i, begin + lane]
         for block in range(blocks):
-            cost_block = block if varies else 0
-            {costs}
             for lane in range(lanes):
                 whole = 0.0
                 for i in range(N):

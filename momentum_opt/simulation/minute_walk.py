@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.arrays import Array
 from momentum_opt.pool.costs import Costs
 from momentum_opt.simulation.cost_inputs import CostInputs
 from momentum_opt.simulation.costs import CostPath
@@ -59,20 +60,19 @@ def walk_with_costs(
     width = candidates.initial_weights.shape[1]
     piece = _piece(spec, width, threads)
     steps = _Steps(arrays.blocks.cost, settings.costs, spec)
-    value, first_price = np.asarray(settings.initial_pool_value), np.asarray(arrays.days.price[0])
+    tokens_of_all = np.asarray(settings.initial_pool_value / arrays.days.price[0])[:, None]
     one_at_a_time = threading.Lock()
 
     def run(some: Candidates) -> Walked:
         with one_at_a_time:  # so that the weights are compiled once, and few of them wait in memory
             origin, move = jax.device_get(_weights(arrays.burn_in, blocks, some, settings, spec))
-        first = np.asarray(some.initial_weights) * (value / first_price)[:, None]
-        return walk(steps.walk(origin, move, first), spec.trade, spec.blocks_per_day)
+        return walk(steps.walk(origin, move, some.initial_weights * tokens_of_all), spec.trade, spec.blocks_per_day)
 
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(run, _pieces(candidates, piece)))
     reserves, before = (np.concatenate(each, axis=-1)[..., :width] for each in zip(*parts, strict=True))
-    start = np.asarray(candidates.initial_weights) * (value / first_price)[:, None]
-    return CostPath(jnp.asarray(np.concatenate([start[None], reserves])), jnp.asarray(before))
+    first = candidates.initial_weights * tokens_of_all
+    return CostPath(jnp.concatenate([first[None], reserves]), jnp.asarray(before))
 
 
 class _Steps:
@@ -91,7 +91,7 @@ class _Steps:
         columns = [flat(value) if np.ndim(value) else np.full(shape, float(value)) for value in each]
         self._costs = np.stack(columns, axis=-1)
 
-    def walk(self, origin: NDArray[Any], move: NDArray[Any], first: NDArray[Any]) -> Walk:
+    def walk(self, origin: NDArray[Any], move: NDArray[Any], first: Array) -> Walk:
         return Walk(
             origin=np.ascontiguousarray(origin),
             move=np.ascontiguousarray(move),

@@ -18,7 +18,7 @@ from pandas.testing import assert_frame_equal
 from momentum_opt.api import opening, verifying
 from momentum_opt.cli.app import main
 from momentum_opt.cli.stopping import stop_request
-from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, environment, run, smoke, tuned
+from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, ended_before, environment, run, smoke, tuned
 
 Done = tuple[subprocess.CompletedProcess[str], Path]
 
@@ -294,13 +294,7 @@ def test_interrupted_and_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_stopped_before_the_first_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    real = opening.open_run_folder
-
-    def stop(*arguments: Any) -> Any:
-        signal.raise_signal(signal.SIGTERM)
-        return real(*arguments)
-
-    monkeypatch.setattr(opening, "open_run_folder", stop)
+    ended_before(monkeypatch, opening, "open_run_folder")
     before = signal.getsignal(signal.SIGINT)
     assert code("tune", SMOKE, "--run-dir", tmp_path / "run") == 130
     assert signal.getsignal(signal.SIGINT) == before

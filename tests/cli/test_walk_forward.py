@@ -17,7 +17,7 @@ from momentum_opt.api import walk_forward
 from tests.cli.test_report import code as with_page
 from tests.cli.test_tune import code
 from tests.results.report.pages import outline
-from tests.sample_runs import SMOKE, changed_prices, command, environment, run
+from tests.sample_runs import SMOKE, changed_prices, command, ended_before, environment, run
 from tests.shared_data import minute_prices, needs_shared
 from tests.test_survival import kept
 
@@ -143,13 +143,7 @@ def test_killed_in_its_second_fold_it_ends_as_if_it_had_not_been(tmp_path: Path)
 def test_stopped_before_the_first_fold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    real = walk_forward.open_walk_forward
-
-    def stop(*arguments: Any) -> Any:
-        signal.raise_signal(signal.SIGTERM)
-        return real(*arguments)
-
-    monkeypatch.setattr(walk_forward, "open_walk_forward", stop)
+    ended_before(monkeypatch, walk_forward, "open_walk_forward")
     assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", tmp_path / "walk") == 130
     captured = capsys.readouterr()
     assert captured.out == ""

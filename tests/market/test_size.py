@@ -18,15 +18,15 @@ from tests.sample_runs import environment
 from tests.shared_data import minute_prices, needs_shared
 
 IMPORT = """
-import json, re, sys, time
+import json, sys, time
+from benchmarks.memory import peak_mib
 from momentum_opt.cli.app import main
 began = time.process_time()
 try:
     main(["data", "import", sys.argv[1], "--token", "BTC", "--out", sys.argv[2]])
 except SystemExit as done:
     seconds = time.process_time() - began
-    peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024  # of this program alone
-    print(json.dumps({"code": done.code, "seconds": seconds, "peak_mb": peak}), file=sys.stderr)
+    print(json.dumps({"code": done.code, "seconds": seconds, "peak_mb": peak_mib()}), file=sys.stderr)
 """
 
 

@@ -64,6 +64,12 @@ class Case:
         prices = random_prices((history + days) * per_day, n, seed, 1e-3 * pool.bar_minutes**0.5)
         return cls(prices, history * per_day, pool)
 
+    def with_jump(self) -> "Case":
+        """The same where one price jumps by 80 %: trades beyond the short series."""
+        prices = self.prices.copy()
+        prices[self.start_row + 700 :, 0] *= 1.8
+        return self.with_prices(prices)
+
     @property
     def n(self) -> int:
         return self.prices.shape[1]

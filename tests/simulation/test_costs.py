@@ -102,10 +102,7 @@ def test_against_the_minute_loop(name: str) -> None:
 
 
 def jumping() -> Case:
-    case = Case.random(QUICK, 3, 2, seed=5)
-    prices = case.prices.copy()
-    prices[case.start_row + 700 :, 0] *= 1.8
-    return case.with_prices(prices)
+    return Case.random(QUICK, 3, 2, seed=5).with_jump()
 
 
 def test_trades_too_large_for_the_series_are_exact() -> None:

@@ -42,11 +42,7 @@ def params(count: int, n: int = 3) -> list[dict[str, np.ndarray]]:
 
 
 def jumping(pool: Pool = QUICK) -> Case:
-    """One price jumps by 80 %: beyond the short series."""
-    case = Case.random(pool, 3, 3, seed=5)
-    prices = case.prices.copy()
-    prices[case.start_row + 700 :, 0] *= 1.8
-    return case.with_prices(prices)
+    return Case.random(pool, 3, 3, seed=5).with_jump()
 
 
 CASES = {
