@@ -4,6 +4,7 @@ import math
 
 import jax.numpy as jnp
 
+from momentum_opt import logarithm
 from momentum_opt.arrays import Array, Float, PerCandidate
 from momentum_opt.metrics.blocks import returns
 from momentum_opt.metrics.path import SlicePath, required
@@ -15,7 +16,7 @@ _STD_FLOOR = 1e-8
 
 def daily_log_sharpe(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
     """√365 · mean/(std + 1e-8) of the differences of log(v[::1440] + 1e-12)."""
-    steps = jnp.diff(jnp.log(path.daily + LOG_FLOOR), axis=0)
+    steps = jnp.diff(logarithm.log(path.daily + LOG_FLOOR), axis=0)
     return math.sqrt(DAYS_PER_YEAR) * jnp.mean(steps, axis=0) / (jnp.std(steps, axis=0) + _STD_FLOOR)
 
 

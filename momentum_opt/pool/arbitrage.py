@@ -5,6 +5,7 @@ After each arbitrage R_i p_i = w_i V, so the growth of log V from one arbitrage 
 
 import jax.numpy as jnp
 
+from momentum_opt import logarithm
 from momentum_opt.arrays import Array, Float
 
 
@@ -12,7 +13,7 @@ def transition(
     before: Float[Array, "*shape"], after: Float[Array, "*shape"], log_ratio: Float[Array, "*#shape"], axis: int = 0
 ) -> Float[Array, "*less"]:
     """Δ log V between two arbitrages: Σ w log(p′/p) − Σ w′ log(w′/w); tokens on `axis`."""
-    return jnp.sum(before * log_ratio - after * jnp.log(after / before), axis=axis)
+    return jnp.sum(before * log_ratio - after * logarithm.log(after / before), axis=axis)
 
 
 def perfect_arbitrage_reserves(

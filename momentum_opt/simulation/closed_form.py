@@ -18,6 +18,7 @@ w where |d| ≤ 0.05 w.
 
 import jax.numpy as jnp
 
+from momentum_opt import logarithm
 from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
 
 Moments = Float[Array, "asset *#batch"]
@@ -26,11 +27,12 @@ Moments = Float[Array, "asset *#batch"]
 
 def weight_cost(start: PerAsset, end: PerAsset, step: PerAsset) -> PerAsset:
     """E of each token: (e−s) + d/2·L − d²/12·(1/e−1/s) + d⁴/360·(1/e³−1/s³) − d⁶/1260·(1/e⁵−1/s⁵), L = log(e/s)."""
-    d2 = step * step
-    u, v = 1.0 / end, 1.0 / start
+    d2, move = step * step, end - start
+    both = 1.0 / (start * end)  # one division, for two inverses
+    u, v = both * start, both * end
     u2, v2 = u * u, v * v
     powers = (u - v) / 12.0 - d2 * ((u * u2 - v * v2) / 360.0 - d2 * (u * u2 * u2 - v * v2 * v2) / 1260.0)
-    return (end - start) + 0.5 * step * jnp.log(end * v) - d2 * powers
+    return move + 0.5 * step * logarithm.log(1.0 + move * v) - d2 * powers
 
 
 def block_growth(start: PerAsset, end: PerAsset, step: PerAsset, mu0: Moments, mu1: Moments) -> PerCandidate:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
+from momentum_opt.arrays import Array, Float, Int, PerAsset, PerCandidate
+from momentum_opt.simulation.boundary_weights import BoundaryWeights
 from momentum_opt.simulation.closed_form import block_growth
 from momentum_opt.simulation.costs import CostPath, Reduction, simulate_with_costs
 from momentum_opt.simulation.in_chunk import arbitrage_path
@@ -38,18 +39,13 @@ class BlockStart(NamedTuple):
 
 
 class BoundaryPath(NamedTuple):
-    """The simulation at day boundaries; the fields after the first are None unless asked for."""
+    """The simulation at day boundaries."""
 
     log_value: Float[Array, "boundary *batch"]
     """log V at the last arbitrage at or before each boundary."""
-    arb_weights: Float[Array, "boundary asset *batch"] | None = None
-    """Weights at that arbitrage."""
-    before_weights: Float[Array, "day asset *batch"] | None = None
-    """Weights at the last arbitrage at or before each day's last bar."""
-    turnover: Float[Array, "boundary *batch"] | None = None
-    """Σ |Δw| from minute 0; the pool's turnover where it is arbitraged at every bar."""
+    weights: BoundaryWeights
     blocks: BlockStart | None = None
-    """Every block, with leading axes day and block; for the rebuild of minute values."""
+    """Every block, with leading axes day and block, for the rebuild of minute values; None unless asked for."""
 
 
 class _Carry(NamedTuple):
@@ -60,6 +56,12 @@ class _Carry(NamedTuple):
     turnover: PerCandidate
 
 
+class _Day(NamedTuple):
+    blocks: BlockInputs
+    place: Int[Array, ""]
+    """Where the weights at the day's end are put."""
+
+
 def simulate(
     spec: SimulationSpec,
     arrays: MarketArrays,
@@ -67,6 +69,7 @@ def simulate(
     candidates: Candidates,
     cadence: Cadence,
     reduction: Reduction | None = None,
+    ends: tuple[int, ...] | None = None,
 ) -> BoundaryPath | CostPath:
     """Run all candidates from start to the end of the last period; a lane that goes wrong stays in its lane.
 
@@ -78,6 +81,7 @@ def simulate(
             (that is checked on the host).
         cadence: how much the metrics need; DAILY keeps log values only, MINUTE also what the rebuild needs.
         reduction: with costs, what to make of each day's minute values instead of keeping what the rebuild needs.
+        ends: without costs, the boundaries whose weights LAST_MINUTE needs, in order; None: all.
     """
     if spec.engine == "with_costs":
         return simulate_with_costs(spec, arrays, settings, candidates, cadence, reduction)
@@ -86,18 +90,24 @@ def simulate(
     weights = candidates.initial_weights
     log_value = jnp.broadcast_to(jnp.log(settings.initial_pool_value), weights.shape[1:])
     carry = _Carry(chunk, log_value, weights, weights, jnp.zeros_like(log_value))
+    kept = BoundaryWeights.empty(_kept_boundaries(spec, cadence, ends), weights)
+    places = kept.places(spec.n_days)
 
     def block_step(carry: _Carry, block: BlockInputs) -> tuple[_Carry, BlockStart | None]:
         chunk = enter_block(carry.chunk, block, rule, settings, spec)
         start = BlockStart(chunk, carry.log_value, carry.arb_weights) if cadence == Cadence.MINUTE else None
         return _cross_block(carry._replace(chunk=chunk), block, spec), start
 
-    def day_step(carry: _Carry, day: BlockInputs) -> tuple[_Carry, BoundaryPath]:
-        carry, starts = jax.lax.scan(block_step, carry, day)
-        return carry, _marks(carry, starts, spec, cadence)
+    def day_step(
+        state: tuple[_Carry, BoundaryWeights], day: _Day
+    ) -> tuple[tuple[_Carry, BoundaryWeights], tuple[PerCandidate, BlockStart | None]]:
+        carry, starts = jax.lax.scan(block_step, state[0], day.blocks)
+        kept = state[1].put(day.place, carry.arb_weights, carry.before_weights, carry.turnover)
+        return (carry, kept), (carry.log_value, starts)
 
-    _, path = jax.lax.scan(day_step, carry, arrays.blocks)
-    return _with_first_boundary(path, carry)
+    start = carry, kept.put(places[0], weights, weights, carry.turnover)
+    (_, kept), (log_values, starts) = jax.lax.scan(day_step, start, _Day(arrays.blocks, places[1:]))
+    return BoundaryPath(jnp.concatenate([log_value[None], log_values]), kept.finished(), starts)
 
 
 def _cross_block(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Carry:
@@ -138,24 +148,10 @@ def _cross_summed(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _C
     )
 
 
-def _marks(carry: _Carry, starts: BlockStart | None, spec: SimulationSpec, cadence: Cadence) -> BoundaryPath:
+def _kept_boundaries(spec: SimulationSpec, cadence: Cadence, ends: tuple[int, ...] | None) -> tuple[int, ...]:
     held = spec.bars_per_day % spec.arb != 0
-    ends = cadence > Cadence.DAILY
-    return BoundaryPath(
-        log_value=carry.log_value,
-        arb_weights=carry.arb_weights if ends or held else None,
-        before_weights=carry.before_weights if ends else None,
-        turnover=carry.turnover if ends else None,
-        blocks=starts,
-    )
-
-
-def _with_first_boundary(path: BoundaryPath, carry: _Carry) -> BoundaryPath:
-    def led(first: Array, rest: Array | None) -> Array | None:
-        return None if rest is None else jnp.concatenate([first[None], rest])
-
-    return path._replace(
-        log_value=jnp.concatenate([carry.log_value[None], path.log_value]),
-        arb_weights=led(carry.arb_weights, path.arb_weights),
-        turnover=led(carry.turnover, path.turnover),
-    )
+    if cadence == Cadence.DAILY and not held:
+        return ()
+    if ends is None or held or cadence > Cadence.LAST_MINUTE:
+        return tuple(range(spec.n_days + 1))
+    return ends

@@ -24,8 +24,7 @@ def daily_values(path: BoundaryPath | CostPath, days: DayInputs, spec: Simulatio
     value = jnp.exp(path.log_value[:-1])
     if spec.bars_per_day % spec.arb == 0:
         return value
-    assert path.arb_weights is not None
-    return value * _held(path.arb_weights[:-1], days.price[:-1], days.arb_price[:-1])
+    return value * _held(path.weights.arb[:-1], days.price[:-1], days.arb_price[:-1])
 
 
 def last_bar_values(
@@ -35,9 +34,8 @@ def last_bar_values(
     if isinstance(path, CostPath):
         value = jnp.sum(path.before_reserves[day] * _like(days.last_price[day], path.reserves), axis=1)
         return value if days.last_supply is None else value / _like(days.last_supply[day], value)
-    assert path.arb_weights is not None
-    assert path.before_weights is not None
-    before, after = path.before_weights[day], path.arb_weights[1:][day]
+    rows = path.weights.rows(np.arange(1, spec.n_days + 1)[day])
+    before, after = path.weights.before[rows], path.weights.arb[rows]
     log_ratio = jnp.log(days.arb_price[1:][day] / days.before_price[day])
     log_value = path.log_value[1:][day] - transition(before, after, _like(log_ratio, before), axis=1)
     value = jnp.exp(log_value)
@@ -50,17 +48,15 @@ def boundary_reserves(path: BoundaryPath | CostPath, days: DayInputs, k: int) ->
     """Reserves at minute kD."""
     if isinstance(path, CostPath):
         return path.reserves[k] if days.supply is None else path.reserves[k] / days.supply[k]
-    assert path.arb_weights is not None
-    return jnp.exp(path.log_value[k]) * path.arb_weights[k] / _like(days.arb_price[k], path.arb_weights[k])
+    weights = path.weights.arb[path.weights.rows([k])[0]]
+    return jnp.exp(path.log_value[k]) * weights / _like(days.arb_price[k], weights)
 
 
 def boundary_turnover(path: BoundaryPath, first: int, last: int) -> PerCandidate:
     """Mean over the bars of days [first, last) of Σ |Δw|, in units of the whole sum; see `mean_turnover`."""
-    assert path.turnover is not None
-    assert path.arb_weights is not None
-    assert path.before_weights is not None
-    crossing = jnp.sum(jnp.abs(path.arb_weights[last] - path.before_weights[last - 1]), axis=0)
-    return path.turnover[last] - path.turnover[first] - crossing
+    kept, (start, end) = path.weights, path.weights.rows([first, last])
+    crossing = jnp.sum(jnp.abs(kept.arb[end] - kept.before[end]), axis=0)
+    return kept.turnover[end] - kept.turnover[start] - crossing
 
 
 def boundary_turnover_with_costs(path: CostPath, days: DayInputs, first: int, last: int) -> PerCandidate:

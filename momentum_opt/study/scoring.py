@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from momentum_opt import logarithm
 from momentum_opt.arrays import Array, Float
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.fingerprint.periods import Days
@@ -63,6 +64,12 @@ class ScoreSpec:
     cadence: Cadence
     blocks: int
     shares: bool = False
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Boundaries at which slices begin or end."""
+        slices = [days for days in (self.train, self.validation, *self.windows) if days[1] > days[0]]
+        return tuple(sorted({boundary for days in slices for boundary in days}))
 
 
 class Penalties(NamedTuple):
@@ -123,7 +130,7 @@ def score(
     with costs has them anyway, and reduces them day by day.
     """
     reduction = _reduction(spec, scoring) if spec.engine == "with_costs" and scoring.cadence == Cadence.MINUTE else None
-    path = simulate(spec, arrays, settings, candidates, scoring.cadence, reduction)
+    path = simulate(spec, arrays, settings, candidates, scoring.cadence, reduction, scoring.ends)
     rebuilt = None
     if scoring.cadence == Cadence.MINUTE and reduction is None:
         assert isinstance(path, BoundaryPath)
@@ -206,7 +213,7 @@ def _block_sums(
     part = slice_path(path, rebuilt, boundaries, spec, scoring.train, Cadence.DAILY)
     first, end = scoring.train
     # The same logarithm as the daily Sharpe ratio's, so that it is taken once.
-    return block_sums(jnp.log(part.daily + LOG_FLOOR), boundaries.constant_weight[first:end], scoring.blocks)
+    return block_sums(logarithm.log(part.daily + LOG_FLOOR), boundaries.constant_weight[first:end], scoring.blocks)
 
 
 def score_candidates(

@@ -1,0 +1,68 @@
+"""Weights that a simulation keeps at some day boundaries: weights day by day in, those of the wanted boundaries out.
+
+Few metrics read more than the ends of their slice, and to keep the weights of all days costs as much as to find them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from momentum_opt.arrays import Array, Float, Int, PerAsset, PerCandidate
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["arb", "before", "turnover"], meta_fields=["boundaries"])
+@dataclass(frozen=True)
+class BoundaryWeights:
+    """A row for each boundary that is kept, and while the simulation runs a last one for all others.
+
+    Attributes:
+        boundaries: which ones are kept, in order (static).
+        arb: at the last arbitrage at or before the boundary.
+        before: at the last arbitrage at or before the bar before it; without meaning at boundary 0.
+        turnover: Σ |Δw| from minute 0; the pool's turnover where it is arbitraged at every bar.
+    """
+
+    boundaries: tuple[int, ...]
+    arb: Float[Array, "row asset *batch"]
+    before: Float[Array, "row asset *batch"]
+    turnover: Float[Array, "row *batch"]
+
+    @classmethod
+    def empty(cls, boundaries: tuple[int, ...], like: PerAsset) -> "BoundaryWeights":
+        """No weights yet, for candidates of the shape of `like`."""
+        weights = jnp.zeros((len(boundaries) + 1, *like.shape), like.dtype)
+        return cls(boundaries, weights, weights, weights[:, 0])
+
+    def places(self, n_days: int) -> Int[Array, " boundary"]:
+        """Row of every boundary from 0 to `n_days`, the last one for those that are not kept."""
+        places = np.full(n_days + 1, len(self.boundaries))
+        places[list(self.boundaries)] = np.arange(len(self.boundaries))
+        return jnp.asarray(places)
+
+    def put(
+        self, place: Int[Array, ""], arb: PerAsset, before: PerAsset, turnover: PerCandidate
+    ) -> "BoundaryWeights":
+        """With the weights of one boundary."""
+
+        def put(rows: Array, row: Array) -> Array:
+            return lax.dynamic_update_index_in_dim(rows, row, place, axis=0)
+
+        return BoundaryWeights(
+            self.boundaries, put(self.arb, arb), put(self.before, before), put(self.turnover, turnover)
+        )
+
+    def finished(self) -> "BoundaryWeights":
+        """Without the row of the others."""
+        return jax.tree.map(lambda rows: rows[:-1], self)
+
+    def rows(self, boundaries: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows of boundaries, all of which are kept."""
+        rows = np.searchsorted(self.boundaries, boundaries)
+        assert np.array_equal(np.take(self.boundaries, rows), boundaries), "a boundary that was not kept"
+        return rows
