@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, Bool, Float, PerCandidate
-from momentum_opt.metrics.blocks import ordered_keys, separator
+from momentum_opt.metrics.blocks import separator
 
 
 class Tail(NamedTuple):
@@ -55,10 +55,9 @@ def lowest_of(numbers: Float[Array, "number *batch"], kept: int) -> Float[Array,
     Not a sort, which is several times slower on a CPU: the largest number that is kept is found by bisection, those
     below it are moved up, and the rest of the places hold it, as all that is left is equal to it.
     """
-    keys = ordered_keys(numbers)
-    edge = separator(keys, kept - 1, 0)
-    below = keys < edge
-    largest = jnp.max(jnp.where(keys == edge, numbers, -jnp.inf), axis=0)
+    edge = separator(numbers, kept - 1, 0)
+    below = numbers < edge
+    largest = jnp.max(jnp.where(numbers == edge, numbers, -jnp.inf), axis=0)
     place = jnp.where(below, jnp.cumsum(below, axis=0, dtype=jnp.int32) - 1, kept)
     lane = jnp.indices(place.shape, sparse=True)[1:]
     return jnp.broadcast_to(largest, (kept, *largest.shape)).at[place, *lane].set(numbers, mode="drop")
