@@ -1,5 +1,6 @@
 """The one module that touches JAX's global settings: float64, compilation caches (Numba's too), the device list."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -13,6 +14,16 @@ def configure() -> None:
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
     jax.config.update("jax_compilation_cache_dir", str(cache / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    _cores_as_devices()
+
+
+def _cores_as_devices() -> None:
+    """Make every core of a CPU a device, unless a flag of XLA says how many there are, or JAX is at work already."""
+    if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", cores)
 
 
 def describe_devices() -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
@@ -102,14 +103,14 @@ def as_columns(sets: Sequence[ParamSet]) -> ParamColumns:
 
 def stack(sets: Sequence[ParamSet], width: int, dtype: Any) -> Candidates:
     """Parameter sets for the engine, padded to `width`."""
-    return stack_columns(as_columns(sets), width, dtype)
+    return jax.tree.map(jnp.asarray, stack_columns(as_columns(sets), width, dtype))
 
 
 def stack_columns(columns: ParamColumns, width: int, dtype: Any) -> Candidates:
-    """The candidates for the engine, padded to the compiled `width` by repeating the last one."""
+    """The candidates for the engine, on the host, padded to the compiled `width` by repeating the last one."""
 
     def padded(values: NDArray[np.float64]) -> Any:
-        return jnp.asarray(np.pad(values, ((0, 0), (0, width - values.shape[1])), mode="edge"), dtype)
+        return np.pad(values, ((0, 0), (0, width - values.shape[1])), mode="edge").astype(dtype)
 
     def given(name: str) -> Any:
         return padded(columns[name]) if name in columns else None

@@ -1,9 +1,8 @@
-"""Batches of parameter sets in, their scores on the host out (SPEC §12): compiled once, on as many cores as pay."""
+"""Batches of parameter sets in, their scores on the host out (SPEC §12): compiled once, on as many devices as pay."""
 
 import copy
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates
 from momentum_opt.study.block_sums import Sums, with_counts
 from momentum_opt.study.candidates import ParamColumns, ParamSet, as_columns, settings_of, stack_columns
+from momentum_opt.study.packing import Layout, pack
 from momentum_opt.study.scoring import (
     MINUTE_GROUP,
     Scores,
@@ -34,39 +34,33 @@ from momentum_opt.study.scoring import (
     score_path,
     score_spec,
 )
+from momentum_opt.study.sharding import choose_devices, compiled_for, on_all, shapes_of, shared_out
 from momentum_opt.vocabulary.metrics import Cadence
 
-FEWEST_PER_THREAD = 64
-"""Candidates of the XLA loop with costs below which a thread of its own does not pay; the kernel's are `LANES`."""
-
-score_batch = partial(jax.jit, static_argnums=(0, 1))(score_candidates)
-"""The batch of `score`, compiled."""
-
-score_batch_with_costs = partial(jax.jit, static_argnums=(0, 1), compiler_options={"xla_cpu_prefer_vector_width": 512})(
-    score_candidates
-)
-"""The same for the loop over the minutes, which on a CPU that has them runs almost twice as fast in wide registers."""
+FEWEST_PER_DEVICE = 32
+"""Candidates below which a device of its own does not pay; the kernel's are `LANES`."""
 
 score_walked = partial(jax.jit, static_argnums=(0, 1))(score_path)
 """The scores of a simulation that the kernel has done."""
 
 
-@lru_cache(maxsize=16)
-def compiled_with_costs(
-    spec: SimulationSpec, scoring: ScoreSpec, structure: Any, shapes: tuple[jax.ShapeDtypeStruct, ...]
-) -> Any:
-    """`score_batch_with_costs` compiled for arguments of these shapes, before threads share it and race to compile.
+class _PackedScoring:
+    """`score_candidates`, packed at both ends."""
 
-    Kept for all evaluators, so that a sweep over fees compiles once.
-    """
-    return score_batch_with_costs.lower(spec, scoring, *jax.tree.unflatten(structure, shapes)).compile()
+    def __init__(self, spec: SimulationSpec, scoring: ScoreSpec, candidates: Layout) -> None:
+        self._static = spec, scoring
+        self._candidates = candidates
+        self.scores: Layout | None = None
+        """Of the result; known as soon as the function has been traced."""
+
+    def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
+        scores = score_candidates(*self._static, *inputs, self._candidates.unpack(rows))
+        self.scores = Layout.of(scores)
+        return pack(scores)
 
 
-def _threads(spec: SimulationSpec, batch_size: int, fewest: int) -> int:
-    """Cores that share a batch of the loop over the minutes; one where the batch is small, or on an accelerator."""
-    if spec.engine != "with_costs" or jax.default_backend() != "cpu":
-        return 1
-    return max(1, min(_cores(), batch_size // fewest))
+packed_scoring = lru_cache(maxsize=64)(_PackedScoring)
+"""Always the same one for the same static values, so that it is compiled once."""
 
 
 def _cores() -> int:
@@ -118,7 +112,6 @@ class Evaluator:
         self.spec = replace(spec, every_bar=spec.every_bar or needs_minutes)
         self._rebuilds = needs_minutes and spec.engine != "with_costs"
         self._walks = kernel_serves(self.spec, self.scoring.cadence, self._dtype)
-        self._set_width(batch_size)
         external = external_bars(market, self.spec.n_bars)
         arrays = market_arrays(market.prices, market.start_row, self.spec, external)
         if constant_weight is not None:
@@ -128,11 +121,7 @@ class Evaluator:
         self._minutes = self._cast(inputs)
         self._settings = settings_of(fingerprint, self._dtype)
         self._penalties = penalties_of(fingerprint, self._dtype)
-
-    @property
-    def callers(self) -> int:
-        """How many threads may call `score` at once with profit: a batch without costs keeps one core of a CPU busy."""
-        return _cores() if self.spec.engine != "with_costs" and jax.default_backend() == "cpu" else 1
+        self._set_width(batch_size)
 
     def of_width(self, batch_size: int) -> "Evaluator":
         """The same evaluator, its inputs shared, compiled for batches of another size."""
@@ -155,15 +144,19 @@ class Evaluator:
 
     def _set_width(self, batch_size: int) -> None:
         width = min(batch_size, self.fingerprint.device.batch_limit or batch_size)
-        self._threads = _threads(self.spec, width, LANES if self._walks else FEWEST_PER_THREAD)
-        unit = self._threads * (MINUTE_GROUP if self._rebuilds else 1)
+        if self._walks:
+            self._threads = max(1, min(_cores(), width // LANES))
+            self.width = -(-width // self._threads) * self._threads
+            return
+        self._devices = choose_devices(width, FEWEST_PER_DEVICE)
+        unit = len(self._devices) * (MINUTE_GROUP if self._rebuilds else 1)
         self.width = -(-width // unit) * unit
+        self._placed = on_all((self._arrays, self._minutes, self._settings, self._penalties), self._devices)
 
     def _score_piece(self, columns: ParamColumns) -> BatchScores:
         count = next(iter(columns.values())).shape[1]
-        candidates = stack_columns(columns, self.width, self._dtype)
-        scores = self._run(candidates)
-        host = jax.tree.map(lambda x: np.asarray(x, np.float64)[..., :count], jax.device_get(scores))
+        scores: Scores = self._run(stack_columns(columns, self.width, self._dtype))
+        host = jax.tree.map(lambda x: np.asarray(x, np.float64)[..., :count], scores)
         blocks = None if host.blocks is None else with_counts(host.blocks, self._observations)
         return BatchScores(host.objectives.T, host.train, host.validation, blocks)
 
@@ -173,29 +166,23 @@ class Evaluator:
         return end - first - 1
 
     def _run(self, candidates: Candidates) -> Scores:
-        if self.spec.engine != "with_costs":
-            return score_batch(
-                self.spec, self.scoring, self._arrays, self._minutes, self._settings, self._penalties, candidates
-            )
+        """Scores of candidates on the host, there too."""
         if self._walks:
-            path = walk_with_costs(self.spec, self._arrays, self._settings, candidates, self._threads)
-            return score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties)
-        return self._run_with_costs(candidates)
-
-    def _run_with_costs(self, candidates: Candidates) -> Scores:
-        """One thread per core, each with its share of the candidates: XLA itself uses one core of a loop like this."""
-        inputs = (self._arrays, self._minutes, self._settings, self._penalties)
-        share = self.width // self._threads
-        parts = [
-            jax.tree.map(lambda x, first=first: x[:, first : first + share], candidates)
-            for first in range(0, self.width, share)
-        ]
-        leaves, structure = jax.tree.flatten((*inputs, parts[0]))
-        shapes = tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
-        compiled = compiled_with_costs(self.spec, self.scoring, structure, shapes)
-        with ThreadPoolExecutor(self._threads) as pool:
-            scores = list(pool.map(lambda part: jax.device_get(compiled(*inputs, part)), parts))
-        return jax.tree.map(lambda *each: np.concatenate(each, axis=-1), *scores)
+            walkers = jax.tree.map(jnp.asarray, candidates)
+            path = walk_with_costs(self.spec, self._arrays, self._settings, walkers, self._threads)
+            scores = score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties)
+            return jax.device_get(scores)
+        rows = shared_out(pack(candidates), self._devices)
+        scoring = packed_scoring(self.spec, self.scoring, Layout.of(candidates))
+        run = compiled_for(
+            scoring,
+            self._devices,
+            *shapes_of(self._placed, rows),
+            wide_registers=self.spec.engine == "with_costs" and jax.default_backend() == "cpu",
+        )
+        found = np.asarray(run(self._placed, rows))
+        assert scoring.scores is not None
+        return scoring.scores.unpack(found)
 
     def _cast(self, tree: Any) -> Any:
         def cast(x: Array) -> Array:

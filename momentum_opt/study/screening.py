@@ -27,6 +27,9 @@ from momentum_opt.study.trials import BLOCKS, SCREEN, SOURCE, TRAIN, VALIDATION,
 WIDTH: Final = 1024
 """Candidates per call of the engine; a power of two, as Sobol points are drawn in."""
 
+AT_ONCE: Final = 2
+"""Chunks under way."""
+
 Chunk = tuple[int, NDArray[np.float64], BatchScores]
 
 SCREEN_NUMBER = "screen_number"
@@ -99,7 +102,7 @@ def _chunks(
 ) -> Iterator[Chunk]:
     """Chunk by chunk: the first one's place, numbers and scores. Ends early where it is stopped.
 
-    XLA uses one core for a batch of this size, so one thread per core keeps the engine busy.
+    Two at a time, so that the host draws and unpacks one while the devices score the other.
     """
 
     def score(first: int) -> Chunk:
@@ -107,7 +110,7 @@ def _chunks(
         return first, drawn, wide.score_columns(space.columns(drawn))
 
     firsts = iter(range(0, count, wide.width))
-    pool = ThreadPoolExecutor(wide.callers)
+    pool = ThreadPoolExecutor(AT_ONCE)
     try:
         under_way = [pool.submit(score, next(firsts))]  # alone: it compiles
         while under_way:
@@ -117,7 +120,7 @@ def _chunks(
             yield chunk
             if should_stop():
                 return
-            while len(under_way) < 2 * wide.callers and (first := next(firsts, None)) is not None:
+            while len(under_way) < AT_ONCE and (first := next(firsts, None)) is not None:
                 under_way.append(pool.submit(score, first))
     finally:
         pool.shutdown(wait=not should_drop(), cancel_futures=True)
