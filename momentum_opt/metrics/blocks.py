@@ -114,7 +114,7 @@ def _count_at_or_below(
         def add(row: Array, total: Array) -> Array:
             return total + at_or_below(lax.dynamic_slice_in_dim(values, row, 1, axis))
 
-        return lax.fori_loop(0, values.shape[axis], add, jnp.zeros_like(edge))
+        return lax.fori_loop(0, values.shape[axis], add, jnp.zeros_like(edge), unroll=8)
 
     def at_once() -> Array:
         return jnp.sum(at_or_below(values), axis=axis, keepdims=True)

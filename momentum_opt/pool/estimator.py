@@ -24,8 +24,10 @@ class EstimatorConstants(NamedTuple):
     """1/(1−λ)."""
     b: Number
     """λ/(1−λ)³."""
-    G_alt: Number | None = None
-    """1/(1−λ′) of the denominator's own average; None without use_alt_lamb."""
+    alpha: Number
+    """The smoothing factor 1 − λ = 1/G; a step multiplies by it where SPEC §6 divides."""
+    alpha_alt: Number | None = None
+    """1 − λ′ of the denominator's own average; None without use_alt_lamb."""
 
 
 class EstimatorState(NamedTuple):
@@ -48,13 +50,14 @@ class Readout(NamedTuple):
 
 
 def estimator_constants(lamb: Number, lamb_alt: Number | None = None) -> EstimatorConstants:
-    """G and b of the capped decay λ (and G′ of the alternative one)."""
+    """What follows from the capped decay λ, and the alternative one."""
     complement = 1.0 - lamb
     return EstimatorConstants(
         lamb=lamb,
         G=1.0 / complement,
         b=lamb / complement**3,
-        G_alt=None if lamb_alt is None else 1.0 / (1.0 - lamb_alt),
+        alpha=complement,
+        alpha_alt=None if lamb_alt is None else 1.0 - lamb_alt,
     )
 
 
@@ -69,12 +72,12 @@ def initial_state(first_price: Number, use_alt_lamb: bool = False) -> EstimatorS
 
 def estimator_step(state: EstimatorState, price: Number, constants: EstimatorConstants) -> EstimatorState:
     """e ← e + (c − e)/G; a ← λa + G(c − e) with the new e; a ← 0 where |a| < 1e-10."""
-    ewma = state.ewma + (price - state.ewma) / constants.G
+    ewma = state.ewma + (price - state.ewma) * constants.alpha
     running_a = constants.lamb * state.running_a + constants.G * (price - ewma)
     running_a = jnp.where(jnp.abs(running_a) < _RUNNING_A_FLOOR, 0.0, running_a)
-    if state.ewma_alt is None or constants.G_alt is None:
+    if state.ewma_alt is None or constants.alpha_alt is None:
         return EstimatorState(ewma, running_a)
-    return EstimatorState(ewma, running_a, state.ewma_alt + (price - state.ewma_alt) / constants.G_alt)
+    return EstimatorState(ewma, running_a, state.ewma_alt + (price - state.ewma_alt) * constants.alpha_alt)
 
 
 def gradient(state: EstimatorState, constants: EstimatorConstants) -> Number:

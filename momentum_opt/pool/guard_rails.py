@@ -18,7 +18,7 @@ def target_weights(weights: PerAsset, update: PerAsset, floor: Scalar) -> PerAss
     """Where the weights want to go: w + u, clipped to [floor, 1 − (n−1)·floor] and brought back to sum one."""
     n = weights.shape[0]
     wanted = weights + update
-    wanted = wanted / jnp.sum(wanted, axis=0, keepdims=True)
+    wanted = wanted * (1.0 / jnp.sum(wanted, axis=0, keepdims=True))
     low = wanted < floor
     clipped = jnp.clip(wanted, floor, 1.0 - (n - 1) * floor)
     taken = floor * jnp.sum(low, axis=0, keepdims=True)
@@ -32,7 +32,7 @@ def target_weights(weights: PerAsset, update: PerAsset, floor: Scalar) -> PerAss
 
 def step_per_minute(weights: PerAsset, target: PerAsset, interpolation_minutes: Scalar, limit: Scalar) -> PerAsset:
     """d = (target − w)/m per minute, all of it scaled down where the largest |d| exceeds `limit` (maximum_change)."""
-    step = (target - weights) / interpolation_minutes
+    step = (target - weights) * (1.0 / interpolation_minutes)
     largest = jnp.max(jnp.abs(step), axis=0, keepdims=True)
     return jnp.where(largest > limit, step * (limit / (largest + _SPEED_LIMIT_GUARD)), step)
 

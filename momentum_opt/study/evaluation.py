@@ -26,7 +26,6 @@ from momentum_opt.study.block_sums import Sums, with_counts
 from momentum_opt.study.candidates import ParamColumns, ParamSet, as_columns, settings_of, stack_columns
 from momentum_opt.study.packing import Layout, pack
 from momentum_opt.study.scoring import (
-    MINUTE_GROUP,
     Scores,
     ScoreSpec,
     penalties_of,
@@ -40,6 +39,12 @@ from momentum_opt.vocabulary.metrics import Cadence
 FEWEST_PER_DEVICE = 32
 """Candidates below which a device of its own does not pay; the kernel's are `LANES`."""
 
+MINUTE_GROUP = 8
+"""Candidates whose minute values a device holds at once, where a metric needs them and the engine rebuilds them."""
+
+CACHED_GROUP = 512
+"""Candidates that a core works on at once: fewer share the price of an operation, more leave the cache."""
+
 score_walked = partial(jax.jit, static_argnums=(0, 1))(score_path)
 """The scores of a simulation that the kernel has done."""
 
@@ -47,14 +52,15 @@ score_walked = partial(jax.jit, static_argnums=(0, 1))(score_path)
 class _PackedScoring:
     """`score_candidates`, packed at both ends."""
 
-    def __init__(self, spec: SimulationSpec, scoring: ScoreSpec, candidates: Layout) -> None:
+    def __init__(self, spec: SimulationSpec, scoring: ScoreSpec, candidates: Layout, group: int | None) -> None:
         self._static = spec, scoring
+        self._group = group
         self._candidates = candidates
         self.scores: Layout | None = None
         """Of the result; known as soon as the function has been traced."""
 
     def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
-        scores = score_candidates(*self._static, *inputs, self._candidates.unpack(rows))
+        scores = score_candidates(*self._static, *inputs, self._candidates.unpack(rows), self._group)
         self.scores = Layout.of(scores)
         return pack(scores)
 
@@ -149,9 +155,19 @@ class Evaluator:
             self.width = -(-width // self._threads) * self._threads
             return
         self._devices = choose_devices(width, FEWEST_PER_DEVICE)
-        unit = len(self._devices) * (MINUTE_GROUP if self._rebuilds else 1)
+        share = -(-width // len(self._devices))
+        self._group = self._group_of(share)
+        unit = len(self._devices) * (self._group or 1)
         self.width = -(-width // unit) * unit
         self._placed = on_all((self._arrays, self._minutes, self._settings, self._penalties), self._devices)
+
+    def _group_of(self, share: int) -> int | None:
+        """How many of a device's candidates it works on at once; None: all."""
+        if self._rebuilds:
+            return MINUTE_GROUP
+        if self.spec.engine == "with_costs" or jax.default_backend() != "cpu" or share <= CACHED_GROUP:
+            return None
+        return CACHED_GROUP
 
     def _score_piece(self, columns: ParamColumns) -> BatchScores:
         count = next(iter(columns.values())).shape[1]
@@ -173,7 +189,7 @@ class Evaluator:
             scores = score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties)
             return jax.device_get(scores)
         rows = shared_out(pack(candidates), self._devices)
-        scoring = packed_scoring(self.spec, self.scoring, Layout.of(candidates))
+        scoring = packed_scoring(self.spec, self.scoring, Layout.of(candidates), self._group)
         run = compiled_for(
             scoring,
             self._devices,

@@ -33,10 +33,6 @@ from momentum_opt.vocabulary.names import Aggregate
 RECORDED = tuple(name for name, info in METRICS.items() if info.cadence <= Cadence.LAST_MINUTE)
 """Metrics that every trial records besides its objective's: those that need no minute values."""
 
-MINUTE_GROUP = 8
-"""Candidates whose minute values are held at once, where a metric needs them and the engine has to rebuild them."""
-
-
 @dataclass(frozen=True)
 class ScoreSpec:
     """Static description of the scoring of one simulation.
@@ -224,19 +220,19 @@ def score_candidates(
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
+    group: int | None = None,
 ) -> Scores:
-    """`score` of a batch; where minute values are rebuilt, a few candidates at a time, so that memory stays bounded."""
+    """`score` of a batch, `group` candidates at a time where it is given, so that memory stays bounded."""
 
     def run(some: Candidates) -> Scores:
         return score(spec, scoring, arrays, minutes, settings, penalties, some)
 
-    if scoring.cadence < Cadence.MINUTE or spec.engine == "with_costs":
-        return run(candidates)
-    return _in_groups(run, candidates)
+    width = candidates.initial_weights.shape[-1]
+    return run(candidates) if group is None or group >= width else _in_groups(run, candidates, group)
 
 
-def _in_groups(run: Callable[[Any], Scores], lanes: Any) -> Scores:
-    """`run` on `MINUTE_GROUP` candidates at a time; candidates are the last axis of everything in `lanes`."""
-    groups = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, MINUTE_GROUP), -2, 0), lanes)
+def _in_groups(run: Callable[[Any], Scores], lanes: Any, group: int) -> Scores:
+    """`run` on `group` candidates at a time; candidates are the last axis of everything in `lanes`."""
+    groups = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, group), -2, 0), lanes)
     scores = jax.lax.map(run, groups)
     return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), scores)

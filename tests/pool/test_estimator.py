@@ -36,8 +36,8 @@ def test_states_and_readouts_are_the_oracles(alt):
 
 def test_constants_by_hand():
     constants = estimator_constants(jnp.array([0.5]), jnp.array([0.75]))
-    assert [float(constants.G[0]), float(constants.b[0]), float(constants.G_alt[0])] == [2.0, 4.0, 4.0]
-    assert estimator_constants(jnp.array([0.5])).G_alt is None
+    assert [float(constants.G[0]), float(constants.b[0]), float(constants.alpha_alt[0])] == [2.0, 4.0, 0.25]
+    assert estimator_constants(jnp.array([0.5])).alpha_alt is None
 
 
 def test_a_small_deviation_is_set_to_zero():
