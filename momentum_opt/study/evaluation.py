@@ -34,6 +34,7 @@ from momentum_opt.study.scoring import (
     score_spec,
 )
 from momentum_opt.study.sharding import choose_devices, compiled_for, on_all, shapes_of, shared_out
+from momentum_opt.study.width import most_per_device
 from momentum_opt.vocabulary.metrics import Cadence
 
 FEWEST_PER_DEVICE = 32
@@ -90,8 +91,8 @@ class Evaluator:
     Args:
         fingerprint: what to simulate and how to score it.
         market: prices from the burn-in to the end of the last period.
-        batch_size: the compiled width, unless the fingerprint's `batch_limit` is smaller; shorter batches are padded to
-            it and longer ones cut into it. Where minute values are rebuilt it is rounded up to whole `MINUTE_GROUP`s.
+        batch_size: the compiled width, unless `most` is smaller; shorter batches are padded to it and longer ones cut
+            into it. It is rounded up to equal shares for the devices, and in them to whole groups.
         precision: of the simulation; the host side is always float64.
         constant_weight: (day,) from `constant_weight_log_growth`; with it the scores hold sums per block of train days.
     """
@@ -148,8 +149,16 @@ class Evaluator:
         ]
         return jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
 
+    @property
+    def most(self) -> int:
+        """Candidates of the widest batch: `device.batch_limit`, else what the devices hold and are fastest with."""
+        limit = self.fingerprint.device.batch_limit
+        if limit is not None:
+            return limit
+        return sum(most_per_device(self.spec, self.scoring, one, self._dtype.itemsize) for one in jax.local_devices())
+
     def _set_width(self, batch_size: int) -> None:
-        width = min(batch_size, self.fingerprint.device.batch_limit or batch_size)
+        width = min(batch_size, self.most)
         if self._walks:
             self._threads = max(1, min(_cores(), width // LANES))
             self.width = -(-width // self._threads) * self._threads

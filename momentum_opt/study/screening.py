@@ -24,9 +24,6 @@ from momentum_opt.study.samplers import first_generation, sobol_numbers
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import BLOCKS, SCREEN, SOURCE, TRAIN, VALIDATION, TrialRecord, json_metrics, not_finite
 
-WIDTH: Final = 1024
-"""Candidates per call of the engine; a power of two, as Sobol points are drawn in."""
-
 AT_ONCE: Final = 2
 """Chunks under way."""
 
@@ -74,7 +71,7 @@ def screen(
         should_drop: asked all the time; True leaves what is being computed to itself.
     """
     search = fingerprint.search
-    wide = evaluator.of_width(min(WIDTH, 1 << (search.screen - 1).bit_length()))
+    wide = evaluator.of_width(min(evaluator.most, 1 << (search.screen - 1).bit_length()))
     numbers: list[NDArray[np.float64]] = []
     scores: list[BatchScores] = []
     problems: dict[int, str] = {}
