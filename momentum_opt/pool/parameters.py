@@ -6,7 +6,6 @@ from typing import Any, get_args
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from momentum_opt.errors import ParamsError
 from momentum_opt.pool.memory import memory_days_to_lamb
@@ -83,6 +82,8 @@ def add_noise(
 def _unit_noise(noise: str, n_sets: int, dimensions: int, generator: np.random.Generator) -> Values:
     if noise == "gaussian" or n_sets == 0:
         return generator.standard_normal((n_sets, dimensions))
+    from scipy.stats import qmc  # takes a second to import, and a tune seldom needs it
+
     if noise == "lhs":
         return qmc.LatinHypercube(dimensions, rng=generator).random(n_sets)
     points = qmc.Sobol(dimensions, rng=generator).random_base2(max(n_sets - 1, 0).bit_length())

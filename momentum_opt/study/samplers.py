@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
-from scipy.stats import qmc
 
 from momentum_opt.study.evolution import PopulationSampler, range_of
 from momentum_opt.vocabulary.schema import OptunaRange, sample_in_range
@@ -30,7 +29,7 @@ class SobolSampler(BaseSampler):
 
     def __init__(self, seed: int | Sequence[int], finished: int, distributions: Distributions) -> None:
         self._distributions = dict(distributions)
-        self._points = qmc.Sobol(len(distributions), rng=np.random.default_rng(seed))
+        self._points = _sobol(len(distributions), seed)
         if finished:  # scipy refuses to skip none
             self._points.fast_forward(finished)
 
@@ -56,13 +55,20 @@ class SobolSampler(BaseSampler):
 
 def sobol_numbers(seed: int, first: int, count: int, ranges: Mapping[str, OptunaRange]) -> NDArray[np.float64]:
     """Points `first` to `first + count` of the sequence that `SobolSampler` walks, in the ranges; (point, key)."""
-    points = qmc.Sobol(len(ranges), rng=np.random.default_rng(seed))
+    points = _sobol(len(ranges), seed)
     if first:
         points.fast_forward(first)
     units = points.random(1 << (count - 1).bit_length())[:count]  # scipy warns of any other size
     return np.stack(
         [sample_in_range(unit, bounds) for unit, bounds in zip(units.T, ranges.values(), strict=True)], axis=1
     )
+
+
+def _sobol(dimensions: int, seed: int | Sequence[int]) -> Any:
+    """A scrambled Sobol sequence."""
+    from scipy.stats import qmc  # takes a second to import, and few samplers need it
+
+    return qmc.Sobol(dimensions, rng=np.random.default_rng(seed))
 
 
 def _in_range(unit: float, kind: BaseDistribution) -> float:

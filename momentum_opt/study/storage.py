@@ -4,10 +4,9 @@ A store keeps Optuna studies that plain Optuna can open, adds a batch of finishe
 workers that are at work on a study, so that each draws from a random stream of its own.
 """
 
-import socket
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -17,13 +16,10 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
 
-from momentum_opt.errors import MomentumOptError, StorageError, StudyError
-from momentum_opt.fingerprint import without_password
-from momentum_opt.study import relational
+from momentum_opt.errors import StorageError, StudyError
 from momentum_opt.study.journal import JournalFile, journal_storage
-from momentum_opt.study.locks import file_lock, first_free
+from momentum_opt.study.locks import first_free
 from momentum_opt.study.trials import TrialRecord, record_of, was_sampled
 
 IDENTITY: Final = "identity"
@@ -42,10 +38,12 @@ class Store(ABC):
     Attributes:
         storage: Optuna's view of it.
         where: its name in messages; holds no password.
+        failures: what reading may raise.
     """
 
     storage: BaseStorage
     where: str
+    failures: tuple[type[Exception], ...] = (StorageInternalError,)
 
     def __init__(self) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line per study and trial would drown the progress
@@ -73,6 +71,10 @@ class Store(ABC):
     @abstractmethod
     def worker(self, name: str) -> AbstractContextManager[int]:
         """The lowest number that no other living worker of the study `name` has, for as long as the context lasts."""
+
+    def reason_of(self, error: Exception) -> str:
+        """What a failure was about, in a line."""
+        return str(error)
 
     def close(self) -> None:
         """Let go of connections; nothing can be read or written afterwards."""
@@ -130,9 +132,9 @@ class DurableStudy:
         """
         try:
             return self.study.get_trials(deepcopy=False, states=FINISHED)
-        except (StorageInternalError, SQLAlchemyError) as error:
+        except self._store.failures as error:
             raise StudyError(
-                f"storage {self._store.where}: the trials cannot be read ({relational.reason_of(error)}); "
+                f"storage {self._store.where}: the trials cannot be read ({self._store.reason_of(error)}); "
                 "mend the storage, and run the command again"
             ) from error
 
@@ -196,86 +198,7 @@ class JournalStore(Store):
 
     def worker(self, name: str) -> AbstractContextManager[int]:
         """By lock files beside the journal."""
-        return first_free(_lock_prefix(self._file.path, name))
-
-
-class DatabaseStore(Store):
-    """Studies in a database.
-
-    Args:
-        text: its URL.
-        folder: where a worker leaves its lock file if the database can neither number workers nor is a file.
-
-    Raises:
-        StorageError: it cannot be opened.
-    """
-
-    def __init__(self, text: str, folder: Path) -> None:
-        super().__init__()
-        self.where = without_password(text)
-        self._url = relational.database_url(text)
-        self._has_server_locks = self._url.get_backend_name() == relational.POSTGRESQL
-        self._file = relational.database_file(self._url)
-        self._folder = folder
-        if self._file is not None and not self._file.parent.is_dir():
-            raise StorageError(
-                f"storage {self.where}: there is no folder {self._file.parent}; make it, or name another"
-            )
-        try:
-            self._engine = relational.connect(self._url)
-            with self.exclusively():  # Optuna makes its tables here, which two processes must not do at once
-                self.storage = self._optuna = relational.optuna_storage(self._url)
-            known = self._optuna.get_current_version() == relational.REVISION
-            self._tables = relational.read_tables(self._engine) if known else None
-        except MomentumOptError:
-            raise
-        except Exception as error:  # whatever the driver of the URL raises
-            raise StorageError(
-                f"storage {self.where}: cannot be opened ({relational.reason_of(error)}); check the URL and the server"
-            ) from error
-
-    def exclusively(self) -> AbstractContextManager[None]:
-        """A lock of the server, or a lock file beside the file."""
-        if self._has_server_locks:
-            return relational.advisory_lock(self._engine, "setup")
-        return nullcontext() if self._file is None else file_lock(self._file.with_name(f".{self._file.name}.lock"))
-
-    def append(self, study: optuna.Study, trials: Sequence[FrozenTrial], expected: int | None = None) -> bool:
-        """One transaction for the batch."""
-        try:
-            if self._tables is None:
-                if expected is not None and len(study.get_trials(deepcopy=False)) != expected:
-                    return False
-                study.add_trials(trials)
-                return True
-            study_id = self.storage.get_study_id_from_name(study.study_name)
-            return relational.append_rows(self._engine, self._tables, study_id, trials, expected)
-        except (StorageInternalError, SQLAlchemyError) as error:
-            raise StudyError(
-                f"storage {self.where}: the last batch cannot be saved ({relational.reason_of(error)}); "
-                "the trials before it are safe: mend the storage, and run the command again"
-            ) from error
-
-    def close(self) -> None:
-        """Close the connections, ours and Optuna's."""
-        self._engine.dispose()
-        self._optuna.remove_session()
-        self._optuna.engine.dispose()
-
-    def worker(self, name: str) -> AbstractContextManager[int]:
-        """By locks of the server or lock files beside the file; else by lock files here, apart from other machines'."""
-        if self._has_server_locks:
-            return relational.first_free_number(self._engine, f"worker of {name}")
-        if self._file is not None:
-            return first_free(_lock_prefix(self._file, name))
-        return self._worker_of_this_machine(name)
-
-    @contextmanager
-    def _worker_of_this_machine(self, name: str) -> Generator[int]:
-        here = f"{socket.gethostname()}:{self._folder.resolve()}"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with first_free(_lock_prefix(self._folder / "worker", name)) as number:
-            yield int.from_bytes(_digest(here)[:3], "big") * MOST_PER_MACHINE + number
+        return first_free(lock_prefix(self._file.path, name))
 
 
 def open_store(storage: str, folder: Path) -> Store:
@@ -294,6 +217,8 @@ def open_store(storage: str, folder: Path) -> Store:
         if not path:
             raise StorageError(f"storage {storage}: names no file; write {JOURNAL_SCHEME}/path/to/file")
         return JournalStore(Path(path))
+    from momentum_opt.study.database import DatabaseStore  # imports SQLAlchemy, which a journal can do without
+
     return DatabaseStore(storage, folder)
 
 
@@ -301,12 +226,16 @@ def storage_file(storage: str) -> Path | None:
     """The file that `search.storage` names; None of a server."""
     if storage.startswith(JOURNAL_SCHEME):
         return Path(storage.removeprefix(JOURNAL_SCHEME))
-    return relational.database_file(relational.database_url(storage))
+    from momentum_opt.study.relational import database_file, database_url  # as above
+
+    return database_file(database_url(storage))
 
 
-def _lock_prefix(file: Path, name: str) -> Path:
-    return file.with_name(f".{file.name}.{_digest(name).hex()}.worker")
+def lock_prefix(file: Path, name: str) -> Path:
+    """Where the workers of the study `name` leave their lock files beside `file`."""
+    return file.with_name(f".{file.name}.{short_digest(name).hex()}.worker")
 
 
-def _digest(text: str) -> bytes:
+def short_digest(text: str) -> bytes:
+    """Four bytes that tell names apart."""
     return blake2b(text.encode(), digest_size=4).digest()

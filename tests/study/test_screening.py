@@ -34,7 +34,7 @@ WIDTH = 32
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("momentum_opt.study.width.MOST_ON_A_CORE", WIDTH // len(jax.local_devices()))
+    monkeypatch.setattr(Evaluator, "most", WIDTH)
 
 
 @pytest.fixture(scope="module")

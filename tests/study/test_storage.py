@@ -17,7 +17,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from momentum_opt.errors import StorageError, StudyError
 from momentum_opt.study import relational
-from momentum_opt.study.storage import DatabaseStore, Store, open_store
+from momentum_opt.study.database import DatabaseStore
+from momentum_opt.study.storage import Store, open_store
 from tests.postgres import needs_postgres, server
 from tests.sample_runs import environment
 
