@@ -8,8 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from momentum_opt.arrays import Array, Float
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -29,8 +27,8 @@ class Layout:
         leaves, structure = jax.tree.flatten(tree)
         return cls(structure, tuple(leaf.shape[:-1] for leaf in leaves))
 
-    def unpack(self, packed: Float[Array, "row candidate"]) -> Any:
-        """The tree again; views where the array is numpy's."""
+    def unpack(self, packed: Any) -> Any:
+        """The tree again, from the array (row, candidate) that `pack` made; views where it is numpy's."""
         leaves: list[Any] = []
         first = 0
         for shape in self.shapes:
@@ -40,8 +38,8 @@ class Layout:
         return jax.tree.unflatten(self.structure, leaves)
 
 
-def pack(tree: Any) -> Float[Array, "row candidate"]:
-    """All arrays of a tree, their rows below each other; on the host where they are numpy's."""
+def pack(tree: Any) -> Any:
+    """All arrays of a tree as one (row, candidate), their rows below each other; on the host where they are numpy's."""
     leaves = jax.tree.leaves(tree)
     join = np.concatenate if all(isinstance(leaf, np.ndarray) for leaf in leaves) else jnp.concatenate
     return join([leaf.reshape(-1, leaf.shape[-1]) for leaf in leaves])
