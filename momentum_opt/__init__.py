@@ -54,8 +54,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "AntiMomentumPool",
     "COMMON_PARAM_SCHEMA",
+    "AntiMomentumPool",
     "ConstantWeightPool",
     "Fingerprint",
     "Market",

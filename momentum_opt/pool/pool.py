@@ -59,7 +59,8 @@ class Pool(ABC):
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Every pool is a tree without leaves, so that it may be an argument of what JAX transforms."""
         super().__init_subclass__(**keywords)
-        jax.tree_util.register_pytree_node(cls, cls._tree_flatten, cls._tree_unflatten)
+        node: Any = cls
+        jax.tree_util.register_pytree_node(node, node._tree_flatten, node._tree_unflatten)
 
     @abstractmethod
     def rule_constants(self, params: Params, settings: RuleSettings) -> RuleConstants:
