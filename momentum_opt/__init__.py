@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from momentum_opt.api.walk_forward import walk_forward
     from momentum_opt.fingerprint import Fingerprint, load_fingerprint
     from momentum_opt.market import Market, load_market
-    from momentum_opt.pool import MomentumPool
+    from momentum_opt.pool import AntiMomentumPool, ConstantWeightPool, MomentumPool
     from momentum_opt.vocabulary.schema import (
         COMMON_PARAM_SCHEMA,
         OptunaRange,
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "AntiMomentumPool": "momentum_opt.pool",
     "COMMON_PARAM_SCHEMA": "momentum_opt.vocabulary.schema",
+    "ConstantWeightPool": "momentum_opt.pool",
     "Fingerprint": "momentum_opt.fingerprint",
     "Market": "momentum_opt.market",
     "MomentumPool": "momentum_opt.pool",
@@ -53,6 +55,8 @@ _HOMES = {
 
 __all__ = [
     "COMMON_PARAM_SCHEMA",
+    "AntiMomentumPool",
+    "ConstantWeightPool",
     "Fingerprint",
     "Market",
     "MomentumPool",

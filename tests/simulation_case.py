@@ -17,7 +17,7 @@ def pool_fingerprint(pool: Pool, tokens: tuple[str, ...], start: date, end: date
             "tokens": list(tokens),
             "startDateString": f"{start} 00:00:00",
             "endDateString": f"{end} 00:00:00",
-            "rule": "momentum",
+            "rule": pool.rule,
             "chunk_period": period,
             "weight_interpolation_period": pool.weight_interpolation_period or period,
             "weight_interpolation_method": pool.weight_interpolation_method,

@@ -19,7 +19,7 @@ from momentum_opt.onchain.deployment import Deployment
 from momentum_opt.onchain.fixed_point import to_float
 from momentum_opt.onchain.history import chunk_history
 from momentum_opt.onchain.live import start_ms
-from momentum_opt.onchain.rules import RuleCheck, check_deployable, deployment_rules, simulation_rules
+from momentum_opt.onchain.rules import RuleCheck, check_deployable, check_rule, deployment_rules, simulation_rules
 from momentum_opt.results.best import versions
 from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import internal_form, readable_form
@@ -73,6 +73,7 @@ def export(
         raise UsageError(f"--max-trade-size-ratio: {max_trade_size_ratio} is no share; give for example 0.1")
     device.configure()
     pool = tuned_pool(params_file, config=config, data=data)
+    check_rule(pool.fingerprint)
     by_token = read_addresses(addresses, pool.fingerprint.tokens)
     newest = pool.newest()
     last_ms = _last_price_ms(pool, newest.time_ms, at)

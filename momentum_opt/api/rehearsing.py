@@ -19,7 +19,7 @@ from momentum_opt.onchain.history import chunk_history
 from momentum_opt.onchain.keeper import Keeper
 from momentum_opt.onchain.rehearsal import STAGES, Rehearsal
 from momentum_opt.onchain.rehearsal import rehearse as run_rehearsal
-from momentum_opt.onchain.rules import check_deployable, deployment_rules, simulation_rules
+from momentum_opt.onchain.rules import check_deployable, check_rule, deployment_rules, simulation_rules
 from momentum_opt.results.files import SCHEMA_VERSION, read_json, write_json
 from momentum_opt.results.parameters import internal_form, parse_params, readable_form
 from momentum_opt.results.rehearsal import rehearsal_table, write_rehearsal_plot
@@ -104,6 +104,7 @@ def rehearse(
     else:
         assert params_file is not None
         pool = tuned_pool(params_file, config=config, overrides=overrides, data=data)
+    check_rule(pool.fingerprint)
     fingerprint = _with_window(pool, start, end)
     market = _market(pool, fingerprint)
     deployment, begins = _deployment(pool, fingerprint, market, exported)

@@ -19,6 +19,8 @@ from momentum_opt.results.parameters import by_token, parse_params
 from momentum_opt.results.run_folder import WarmStarts
 from momentum_opt.study.candidates import ParamSet, check_params, initial_weights
 from momentum_opt.study.space import SearchSpace, search_space, start_params
+from momentum_opt.vocabulary.rules import RULES
+from momentum_opt.vocabulary.schema import COMMON_PARAM_SCHEMA
 
 Values = NDArray[np.float64]
 
@@ -57,7 +59,8 @@ def space_of(run: Run) -> SearchSpace:
 
 def _left_out(known: Sequence[ParamSet], fingerprint: Fingerprint) -> list[str]:
     """A line for each known set whose initial weights are left out because they are not searched."""
-    if "initial_weights_logits" in fingerprint.search.parameters:
+    weights = "initial_weights_logits"
+    if RULES[fingerprint.pool.rule].schema[weights].trainable or weights in fingerprint.search.parameters:
         return []
     start = initial_weights(start_params(fingerprint))
     return [
@@ -89,6 +92,7 @@ def _logit_of_same_memory(logits: Values, period: int, fingerprint: Fingerprint)
 
 
 def _with_delta(params: ParamSet, fingerprint: Fingerprint) -> dict[str, Values]:
+    """The parameters with a second memory where the pool has one, and without it elsewhere."""
     rest = {name: values for name, values in params.items() if name != "logit_delta_lamb"}
     if not fingerprint.pool.use_alt_lamb:
         return rest
@@ -96,15 +100,15 @@ def _with_delta(params: ParamSet, fingerprint: Fingerprint) -> dict[str, Values]
 
 
 def _searched(params: ParamSet, fingerprint: Fingerprint) -> ParamSet:
+    own = RULES[fingerprint.pool.rule].schema.keys() - COMMON_PARAM_SCHEMA.keys()
+    known = {name: values for name, values in _with_delta(params, fingerprint).items() if name in own}
+    if "log_k" in own and "log_k" not in known:
+        k = params["k"] if "k" in params else params["absolute_k"] / _memory_days(params, fingerprint)
+        known["log_k"] = np.log2(np.maximum(k, SMALLEST_K))
+    return {**known, "initial_weights_logits": np.log(initial_weights(params))}
+
+
+def _memory_days(params: ParamSet, fingerprint: Fingerprint) -> Values:
     pool = fingerprint.pool
     lamb = capped_lamb(jnp.asarray(params["logit_lamb"]), pool.max_memory_days, pool.chunk_period)
-    memory = np.asarray(lamb_to_memory_days(lamb, pool.chunk_period))
-    known = {name: values for name, values in _with_delta(params, fingerprint).items() if name.startswith("logit_")}
-    if "log_k" in params:
-        known["log_k"] = params["log_k"]
-    else:
-        k = params["k"] if "k" in params else params["absolute_k"] / memory
-        known["log_k"] = np.log2(np.maximum(k, SMALLEST_K))
-    if "initial_weights_logits" not in known:
-        known["initial_weights_logits"] = np.log(initial_weights(params))
-    return known
+    return np.asarray(lamb_to_memory_days(lamb, pool.chunk_period))

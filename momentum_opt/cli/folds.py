@@ -1,6 +1,7 @@
 """A walk-forward as tables for a terminal: the content of walk_forward.json in, text out."""
 
 from momentum_opt.cli.render import BASELINE_LABELS, Document, number, table_of, text_of
+from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
 
@@ -43,12 +44,14 @@ def curve_table(summary: Document) -> str:
 
 
 def stability_table(summary: Document) -> str:
-    """k per day and memory of every token, fold by fold, and how far the searched numbers spread."""
+    """k per day and memory (or what the rule has) of every token, fold by fold, and how far searched numbers spread."""
     folds = summary["folds"]
     table = table_of("parameter", *(f"fold {fold['fold']}" for fold in folds))
-    for name, label in (("k_per_day", "k per day"), ("memory_days", "memory (days)")):
+    for name in leading_forms(folds[0]["readable"]):
         for token in folds[0]["readable"][name]:
-            table.add_row(f"{label} {token}", *(f"{fold['readable'][name][token]:.4g}" for fold in folds))
+            table.add_row(
+                f"{FORM_LABELS.get(name, name)} {token}", *(f"{fold['readable'][name][token]:.4g}" for fold in folds)
+            )
     table.add_section()
     spreads = [f"{name} {one['spread']:.2f}" for name, one in summary["stability"].items()]
     note = "spread over the folds as a share of the search range (0.29: as random): "

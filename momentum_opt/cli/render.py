@@ -9,6 +9,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from momentum_opt.vocabulary.rules import FORM_LABELS
+
 if TYPE_CHECKING:
     from momentum_opt.evidence.findings import Findings
     from momentum_opt.results.test_looks import Looks
@@ -19,17 +21,18 @@ WIDTH = 100
 SHOWN_METRICS = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
 BASELINE_LABELS = {"hodl": "HODL", "uniform_hodl": "uniform HODL", "constant_weight": "constant-weight pool"}
 
+_FORM_FORMATS = {"lamb": ".6f", "initial_weights": ".4f"}
+
 Document = Mapping[str, Any]
 
 
 def parameter_table(document: Document) -> str:
-    """Token by token: k per day, memory in days, decay λ, initial weight."""
+    """Token by token what the rule has of: k per day, memory in days, decay λ, its own parameters; initial weight."""
     readable = document["readable"]
-    table = table_of("token", "k per day", "memory (days)", "decay λ", "initial weight")
-    for token in readable["lamb"]:
-        k, memory = readable["k_per_day"][token], readable["memory_days"][token]
-        lamb, weight = readable["lamb"][token], readable["initial_weights"][token]
-        table.add_row(token, f"{k:.4g}", f"{memory:.4g}", f"{lamb:.6f}", f"{weight:.4f}")
+    table = table_of("token", *(FORM_LABELS.get(name, name) for name in readable))
+    for token in readable["initial_weights"]:
+        cells = (f"{values[token]:{_FORM_FORMATS.get(name, '.4g')}}" for name, values in readable.items())
+        table.add_row(token, *cells)
     return text_of(table)
 
 

@@ -68,8 +68,13 @@ def clouds(space: SearchSpace, winner: Rows, draws: int, rng: np.random.Generato
 
 
 def grids(space: SearchSpace, winner: Rows, side: int, tokens: tuple[str, ...]) -> list[GridRows]:
-    """For each token a grid over its k and memory, everything else as in `winner`; one grid where both are shared."""
+    """For each token a grid over its k and memory, everything else as in `winner`; one grid where both are shared.
+
+    None where the rule has not both.
+    """
     ranges = {one.name: one for one in space.sampled}
+    if not {"log_k", "logit_lamb"} <= ranges.keys():
+        return []
     k, memory = ranges["log_k"], ranges["logit_lamb"]
     keys = keys_of(space)
     shared = len(k.keys) == 1 and len(memory.keys) == 1

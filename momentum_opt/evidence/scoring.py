@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.evidence.neighbourhood import keys_of
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.pool import POOLS
 from momentum_opt.study.block_sums import Sums
 from momentum_opt.study.candidates import ParamSet, floor_problem, initial_weights
 from momentum_opt.study.evaluation import Evaluator
@@ -58,8 +59,8 @@ def score_rows(rows: Sequence[Values], space: SearchSpace, evaluator: Evaluator)
 
 
 def constant_weight_objective(start: ParamSet, evaluator: Evaluator) -> float:
-    """The (first) objective of the constant-weight pool: the initial weights with k = 0, which never move."""
-    still = {**start, "log_k": np.full_like(start["log_k"], -np.inf)}
+    """The (first) objective of the constant-weight pool: the initial weights, with parameters that never move them."""
+    still = POOLS[evaluator.fingerprint.pool.rule].resting_params(start)
     return float(evaluator.score([still]).objectives[0, 0])
 
 

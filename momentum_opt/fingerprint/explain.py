@@ -6,6 +6,8 @@ from typing import Any
 from momentum_opt.fingerprint.engine import choose_engine
 from momentum_opt.fingerprint.periods import Days
 from momentum_opt.fingerprint.run_fingerprint import Fingerprint
+from momentum_opt.fingerprint.sections import Initial, Pool
+from momentum_opt.vocabulary.rules import RULES
 
 
 def explain(fingerprint: Fingerprint, bar_minutes: int = 1) -> dict[str, Any]:
@@ -36,9 +38,23 @@ def _period(fingerprint: Fingerprint, days: Days | None) -> dict[str, Any] | Non
 def _notes(fingerprint: Fingerprint) -> list[str]:
     """Settings that are allowed and yet do nothing."""
     costs, objective = fingerprint.costs, fingerprint.objective
+    pool, initial = fingerprint.pool, fingerprint.search.initial
     idle: list[str] = []
     if not costs.has_costs and (costs.noise_trader_ratio or costs.protocol_fee_split):
         idle.append("noise_trader_ratio and protocol_fee_split act only where fees are charged")
     if objective.multi_objective and objective.overfitting_penalty:
         idle.append("overfitting_penalty does not act with multi_objective")
+    if (
+        "logit_lamb" not in RULES[pool.rule].schema
+        and pool.max_memory_days != Pool.model_fields["max_memory_days"].default
+    ):
+        idle.append(
+            f"pool.max_memory_days: the {pool.rule} rule has no memory, so it only says how much history is read"
+        )
+    if "log_k" not in RULES[pool.rule].schema and _trend_start(initial) != _trend_start(Initial()):
+        idle.append(f"search.initial: of the initial values the {pool.rule} rule reads initial_weights_logits alone")
     return idle
+
+
+def _trend_start(initial: Initial) -> tuple[Any, ...]:
+    return initial.initial_k_per_day, initial.initial_memory_length, initial.initial_memory_length_delta

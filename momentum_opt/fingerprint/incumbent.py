@@ -9,7 +9,7 @@ from momentum_opt.fingerprint.mistakes import Path, dotted
 from momentum_opt.fingerprint.run_fingerprint import MappingPlaces
 from momentum_opt.fingerprint.sections import RangeOverride
 from momentum_opt.fingerprint.source import to_yaml_text
-from momentum_opt.vocabulary.schema import MOMENTUM_PARAM_SCHEMA
+from momentum_opt.vocabulary.rules import RULES
 
 _DERIVED: Final = frozenset({("schema_version",), ("n_assets",), ("bout_length",)})
 _OPTUNA: Final[Path] = ("optimisation_settings", "optuna_settings")
@@ -57,7 +57,7 @@ def _concerning_the_pool(mapping: Mapping[str, Any]) -> tuple[dict[str, Any], li
 
 def _means_nothing(at: Path, value: Any) -> bool:
     if at[:-1] == _PARAMETERS:
-        return at[-1] not in MOMENTUM_PARAM_SCHEMA
+        return all(at[-1] not in info.schema for info in RULES.values())
     if at[:-2] == _PARAMETERS:
         return at[-1] not in RangeOverride.model_fields
     if at == _EARLY:

@@ -12,14 +12,13 @@ from momentum_opt.fingerprint.mistakes import Mistake, Path, choose_among
 from momentum_opt.fingerprint.periods import split_periods
 from momentum_opt.fingerprint.sections import RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
-from momentum_opt.vocabulary.schema import MOMENTUM_PARAM_SCHEMA, OptunaRange
+from momentum_opt.vocabulary.rules import RULES as POOL_RULES
+from momentum_opt.vocabulary.schema import OptunaRange
 
 FEWEST_DAYS: Final = 2
 """A slice of k days has k − 1 daily returns (SPEC §11)."""
 
 _RELATIVE_SLACK: Final = 1e-12  # equal logits may give a softmax of 1/n less one rounding
-
-_SEARCHABLE: Final = {name: spec.optuna for name, spec in MOMENTUM_PARAM_SCHEMA.items() if spec.optuna is not None}
 
 Check = Callable[[RunConfig], Iterator[Mistake]]
 
@@ -126,26 +125,58 @@ def _sampler_can_rank(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake("cannot search for several objectives", fix, "cmaes", ("search", "sampler"))
 
 
-@_rule()
+def _searchable(config: RunConfig) -> dict[str, OptunaRange]:
+    """Parameters of the pool's rule that a search may touch."""
+    schema = POOL_RULES[config.pool.rule].schema
+    return {name: spec.optuna for name, spec in schema.items() if spec.optuna is not None}
+
+
+@_rule("pool.rule")
 def _known_parameters(config: RunConfig) -> Iterator[Mistake]:
+    rule, own = config.pool.rule, _searchable(config)
+    others = {name for info in POOL_RULES.values() for name in info.schema}
     for name in config.search.parameters:
-        if name not in _SEARCHABLE:
-            at = ("search", "parameters", name)
-            yield Mistake("unknown parameter", choose_among(name, tuple(_SEARCHABLE)), at=at)
+        if name not in own:
+            what = f"no parameter of the {rule} rule" if name in others else "unknown parameter"
+            yield Mistake(what, choose_among(name, tuple(own)), at=("search", "parameters", name))
 
 
-@_rule("pool.use_alt_lamb")
+@_rule("pool.rule", "search.force_scalar")
+def _something_to_search(config: RunConfig) -> Iterator[Mistake]:
+    rule, search = config.pool.rule, config.search
+    schema, weights = POOL_RULES[rule].schema, "initial_weights_logits"
+    asked = [name for name in _searchable(config) if schema[name].trainable or name in search.parameters]
+    override = search.parameters.get(weights)
+    shared = search.force_scalar or (override is not None and override.scalar is True)
+    if asked == [weights] and shared:
+        at = ("search", "force_scalar") if search.force_scalar else ("search", "parameters", weights, "scalar")
+        what = f"leaves the {rule} rule nothing to search: one logit for all tokens always means equal weights"
+        yield Mistake(what, "set it to false, or leave it out", at=at)
+    elif not asked:
+        fix = f"name at least one of {', '.join(_searchable(config))} in search.parameters"
+        yield Mistake("has nothing that is searched unless asked for", fix, rule, ("pool", "rule"))
+
+
+@_rule("pool.rule")
+def _alt_lamb_needs_memory(config: RunConfig) -> Iterator[Mistake]:
+    if config.pool.use_alt_lamb and "logit_delta_lamb" not in _searchable(config):
+        what = f"the {config.pool.rule} rule has no second memory"
+        yield Mistake(what, "set it to false, or leave it out", True, ("pool", "use_alt_lamb"))
+
+
+@_rule("pool.use_alt_lamb", "pool.rule")
 def _delta_needs_alt_lamb(config: RunConfig) -> Iterator[Mistake]:
     name = "logit_delta_lamb"
-    if name in config.search.parameters and not config.pool.use_alt_lamb:
+    if name in config.search.parameters and name in _searchable(config) and not config.pool.use_alt_lamb:
         at = ("search", "parameters", name)
         yield Mistake("acts only with use_alt_lamb", "set pool.use_alt_lamb: true, or leave it out", at=at)
 
 
-@_rule()
+@_rule("pool.rule")
 def _ranges(config: RunConfig) -> Iterator[Mistake]:
+    searchable = _searchable(config)
     for name, override in config.search.parameters.items():
-        base, at = _SEARCHABLE.get(name), ("search", "parameters", name)
+        base, at = searchable.get(name), ("search", "parameters", name)
         if override.around is not None:
             for other in ("low", "high", "log_scale"):
                 if getattr(override, other) is not None:

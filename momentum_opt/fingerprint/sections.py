@@ -31,14 +31,13 @@ from momentum_opt.vocabulary.names import (
     AGGREGATES,
     INTERPOLATIONS,
     PRECISIONS,
-    RULES,
     SAMPLERS,
     Aggregate,
     Interpolation,
     Precision,
-    Rule,
     Sampler,
 )
+from momentum_opt.vocabulary.rules import DEFAULT_RULE, RULES
 
 DEFAULT_SAMPLER: Final[Sampler] = "nsga2"
 """The sampler of a search for one number or several (SPEC §12); docs/benchmarks.md has the comparison behind it."""
@@ -76,7 +75,7 @@ class Window(Section):
 class Pool(Section):
     """Settings of the pool that no search changes. Periods in minutes, maximum_change per minute."""
 
-    rule: Annotated[Rule, word(RULES), Key("rule")] = "momentum"
+    rule: Annotated[str, word(tuple(RULES)), Key("rule")] = DEFAULT_RULE
     chunk_period: Annotated[int, whole(at_least=1), Key("chunk_period")] = 1440
     weight_interpolation_period: Annotated[int, whole(at_least=1), Key("weight_interpolation_period")]
     weight_interpolation_method: Annotated[Interpolation, word(INTERPOLATIONS), Key("weight_interpolation_method")] = (

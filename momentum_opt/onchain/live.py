@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 from momentum_opt.arrays import Array, Bool, Float
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.onchain.history import ChunkHistory
-from momentum_opt.pool import MomentumPool
+from momentum_opt.pool import POOLS
 from momentum_opt.pool.guard_rails import step_per_minute, target_weights
 from momentum_opt.study.candidates import ParamSet, initial_weights
 from momentum_opt.units import MS_PER_DAY
-
-_POOL = MomentumPool()
 
 
 class Move(NamedTuple):
@@ -38,7 +36,7 @@ class Position(NamedTuple):
     """All that a pool carries from one update to the next."""
 
     carry: dict[str, Float[Array, " asset"]]
-    """The estimator's state."""
+    """The rule's state."""
     change: Float[Array, " asset"]
     """The rule's output at the last update."""
     move: Move
@@ -48,7 +46,7 @@ class Position(NamedTuple):
 def first_position(prices: NDArray[np.float64], params: ParamSet, fingerprint: Fingerprint) -> Position:
     """The pool at c_0: the estimator holds the first price, the weights are the initial ones and rest."""
     weights = jnp.asarray(initial_weights(params))
-    carry = _POOL.get_initial_rule_state(jnp.asarray(prices), params, fingerprint)
+    carry = POOLS[fingerprint.pool.rule].get_initial_rule_state(jnp.asarray(prices), params, fingerprint)
     return Position(carry, jnp.zeros_like(weights), Move(weights, weights, jnp.zeros_like(weights)))
 
 
@@ -91,9 +89,11 @@ def _advance(
     params: Mapping[str, Any],
     fingerprint: Fingerprint,
 ) -> Position:
+    pool = POOLS[fingerprint.pool.rule]
+
     def read(position: Position, chunk: tuple[Array, Array]) -> tuple[Position, None]:
         price, may_move = chunk
-        carry, change = _POOL.calculate_rule_output_step(position.carry, price, params, fingerprint)
+        carry, change = pool.calculate_rule_output_step(position.carry, price, params, fingerprint)
         change = jnp.where(may_move, change, 0.0)
         weights = position.move.start + position.move.step * fingerprint.pool.weight_interpolation_period
         decided = _decide(weights, change, fingerprint)

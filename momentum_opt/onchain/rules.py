@@ -1,8 +1,9 @@
 """What the contract accepts and what the simulation shares with it (SPEC §14): a pool in, every rule checked out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
 from momentum_opt.errors import ConfigError
@@ -11,12 +12,18 @@ from momentum_opt.onchain.deployment import Deployment
 from momentum_opt.onchain.fixed_point import ONE, to_float
 from momentum_opt.onchain.motion import STORED_LIMIT, STORED_UNIT
 from momentum_opt.onchain.rule import Row, are_valid_parameters
+from momentum_opt.vocabulary.rules import DEFAULT_RULE
 
 MOST_TOKENS: Final = 8
 LOWEST_GUARD_RAIL: Final = ONE // 100
 MOST_TRADE_SIZE: Final = 3 * ONE // 10
 STATE_LIMIT: Final = 170_000_000_000_000_000_000 * ONE
 """1.7e20, what a 128-bit word holds."""
+
+_TUNE_MOMENTUM: Final = f"tune with pool.rule: {DEFAULT_RULE}"
+_REMEDIES: Final[Mapping[str, str]] = MappingProxyType(
+    {"constant_weight": "weights that rest need no rule: create a weighted pool with the initial weights"}
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,26 @@ def simulation_rules(fingerprint: Fingerprint) -> list[RuleCheck]:
             "tune with both alike",
         ),
     ]
+
+
+def check_rule(fingerprint: Fingerprint) -> None:
+    """Refuse a pool whose rule is not the contract's, before anything is made of its parameters.
+
+    Raises:
+        ConfigError: which rule it is, and what to do.
+    """
+    rule = fingerprint.pool.rule
+    check_deployable(
+        [
+            RuleCheck(
+                "momentum",
+                rule == DEFAULT_RULE,
+                f"pool.rule: {rule}",
+                "what is deployed and rehearsed is the contract's momentum rule, which takes only κ above 0",
+                _REMEDIES.get(rule, _TUNE_MOMENTUM),
+            )
+        ]
+    )
 
 
 def deployment_rules(deployment: Deployment) -> list[RuleCheck]:

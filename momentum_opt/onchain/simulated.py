@@ -81,7 +81,7 @@ def _chunks(
         state = enter_block(state, block, rule, settings, spec)
         return state, state
 
-    return jax.lax.scan(block_step, warm_up(burn_in, candidate, rule, spec), blocks)[1]
+    return jax.lax.scan(block_step, warm_up(burn_in, candidate, rule, settings, spec), blocks)[1]
 
 
 @partial(jax.jit, static_argnums=4)

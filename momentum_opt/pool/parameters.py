@@ -1,7 +1,7 @@
 """Starting parameters (SPEC §3, §4): readable initial values in, stacked internal parameter sets with noise out."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,25 +10,49 @@ from numpy.typing import NDArray
 from momentum_opt.errors import ParamsError
 from momentum_opt.pool.memory import memory_days_to_lamb
 from momentum_opt.vocabulary.names import Noise
-from momentum_opt.vocabulary.schema import OptunaRange, ParamSpec, get_optuna_range, sample_in_range
+from momentum_opt.vocabulary.schema import OptunaRange, ParamSpec, get_optuna_range, get_param_value, sample_in_range
 
 Values = NDArray[np.float64]
 
 GAUSSIAN_NOISE = 0.1
 """Standard deviation of `gaussian` noise, as a share of the parameter's search range."""
 
+_TREND: Final = frozenset({"log_k", "logit_lamb", "logit_delta_lamb"})
+"""Parameters whose initial values are given in readable units: k per day, days of memory."""
+
 
 def initial_parameters(
-    initial_values: Mapping[str, Any], run_fingerprint: Mapping[str, Any], n_assets: int, n_parameter_sets: int
+    initial_values: Mapping[str, Any],
+    run_fingerprint: Mapping[str, Any],
+    n_assets: int,
+    n_parameter_sets: int,
+    schema: Mapping[str, ParamSpec],
 ) -> dict[str, Values]:
-    """Internal parameters of the initial values, repeated for every set: name → (set, asset).
+    """Internal parameters of the initial values for the names of `schema`, repeated for every set: name → (set, asset).
 
+    Those that have no readable initial value start from `get_param_value`.
     With the fingerprint's `force_scalar` a parameter has one value for all tokens: (set, 1), and (set,) for a log_k
     that was given as a plain number, as in the seed.
 
     Raises:
         ParamsError: a value is missing, of the wrong length, or not positive where a logarithm is taken.
     """
+    scalar = bool(run_fingerprint["optimisation_settings"]["force_scalar"])
+    known = (
+        _trend_parameters(initial_values, run_fingerprint, n_assets, n_parameter_sets) if _TREND & set(schema) else {}
+    )
+    logits = _spread(initial_values, "initial_weights_logits", n_assets, n_parameter_sets, False)
+    known["initial_weights_logits"] = logits
+    for name in schema.keys() - known.keys():
+        values = {name: get_param_value(name, initial_values, run_fingerprint, schema)}
+        known[name] = _spread(values, name, n_assets, n_parameter_sets, scalar)
+    return {name: known[name] for name in schema}
+
+
+def _trend_parameters(
+    initial_values: Mapping[str, Any], run_fingerprint: Mapping[str, Any], n_assets: int, n_parameter_sets: int
+) -> dict[str, Values]:
+    """k and memory of rules that follow trends, or anything else with a memory."""
     scalar = bool(run_fingerprint["optimisation_settings"]["force_scalar"])
     period = run_fingerprint["chunk_period"]
     k = _spread(initial_values, "initial_k_per_day", n_assets, n_parameter_sets, scalar)
@@ -44,7 +68,6 @@ def initial_parameters(
         "log_k": np.log2(k),
         "logit_lamb": np.tile(logit, sets),
         "logit_delta_lamb": np.tile(_logit_of_memory(changed, period) - logit, sets),
-        "initial_weights_logits": _spread(initial_values, "initial_weights_logits", n_assets, n_parameter_sets, False),
     }
 
 

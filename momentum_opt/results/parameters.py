@@ -14,14 +14,11 @@ from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.memory import capped_lamb, lamb_to_memory_days_clipped, memory_days_to_lamb
 from momentum_opt.study.candidates import ParamColumns, ParamSet, check_params, initial_weights
+from momentum_opt.vocabulary.rules import RULES
 
 Values = NDArray[np.float64]
 ByToken = dict[str, float]
 
-INTERNAL: Final = (
-    "log_k", "k", "absolute_k", "logit_lamb", "logit_delta_lamb", "initial_weights_logits", "initial_weights",
-)  # fmt: skip
-READABLE: Final = ("k_per_day", "memory_days")
 ALTERNATIVES: Final = (
     ("memory_days", "logit_lamb"), ("k_per_day", "k"), ("initial_weights", "initial_weights_logits"),
 )  # fmt: skip
@@ -42,27 +39,34 @@ def internal_form(params: ParamSet, tokens: tuple[str, ...]) -> dict[str, ByToke
 
 
 def readable_form(params: ParamSet, fingerprint: Fingerprint) -> dict[str, ByToken]:
-    """k per day, memory in days and decay λ as simulated (after the cap), and the initial weights; keyed by token."""
+    """k per day, memory in days and decay λ as simulated (after the cap), and the initial weights; keyed by token.
+
+    A rule without k or memory has the ones that it has; parameters of its own stand under their names.
+    """
     columns = readable_columns({name: values[:, None] for name, values in params.items()}, fingerprint)
     return {name: by_token(values[:, 0], fingerprint.tokens) for name, values in columns.items()}
 
 
 def readable_columns(params: ParamColumns, fingerprint: Fingerprint) -> dict[str, Values]:
     """The same for many candidates: name → (asset, candidate) in and out."""
-    pool, logits = fingerprint.pool, params["logit_lamb"]
-    count = logits.shape[1]
+    rule = RULES[fingerprint.pool.rule]
+    forms: dict[str, Values] = {}
+    if "logit_lamb" in rule.schema:
+        lamb, memory = _decay_and_memory(params["logit_lamb"], fingerprint)
+        forms = {"k_per_day": _k_per_day(params, memory)} if "log_k" in rule.schema else {}
+        forms |= {"memory_days": memory, "lamb": lamb}
+    plain = {name: params[name] for name in rule.plain_names}
+    return {**forms, **plain, "initial_weights": initial_weights(params)}
+
+
+def _decay_and_memory(logits: Values, fingerprint: Fingerprint) -> tuple[Values, Values]:
+    """λ as simulated, and its memory in days."""
+    pool, count = fingerprint.pool, logits.shape[1]
     # Padded to a power of two: few shapes are compiled, and no value depends on where among the others it stands.
     width = max(FEWEST_COLUMNS, 1 << (count - 1).bit_length())
     padded = np.pad(logits, ((0, 0), (0, width - count)), mode="edge")
-    lamb, memory = (
-        np.asarray(found)[:, :count] for found in _capped(jnp.asarray(padded), pool.max_memory_days, pool.chunk_period)
-    )
-    return {
-        "k_per_day": _k_per_day(params, memory),
-        "memory_days": memory,
-        "lamb": lamb,
-        "initial_weights": initial_weights(params),
-    }
+    lamb, memory = _capped(jnp.asarray(padded), pool.max_memory_days, pool.chunk_period)
+    return np.asarray(lamb)[:, :count], np.asarray(memory)[:, :count]
 
 
 @partial(jax.jit, static_argnums=(1, 2))
@@ -86,10 +90,15 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
     Raises:
         ParamsError: an unknown name, a token that is missing or not in the pool, or a value that is no number.
     """
-    unknown = [name for name in given if name not in INTERNAL + READABLE]
+    rule = RULES[fingerprint.pool.rule]
+    known = (*rule.readable_names, *rule.parameter_names)
+    unknown = [name for name in given if name not in known]
     if unknown:
-        known = ", ".join(READABLE + INTERNAL)
-        raise ParamsError(f"{where}: unknown parameter {', '.join(unknown)}; use {known}")
+        elsewhere = any(
+            name in other.parameter_names + other.readable_names for other in RULES.values() for name in unknown
+        )
+        what = f"unknown parameter {', '.join(unknown)}" + f" of the {rule.name} rule" * elsewhere
+        raise ParamsError(f"{where}: {what}; use {', '.join(known)}")
     for one, other in ALTERNATIVES:
         if one in given and other in given:
             raise ParamsError(f"{where}: holds both params.{one} and params.{other}; keep one of the two")

@@ -16,6 +16,7 @@ from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.files import read_json
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.study.pareto import balanced_row, knee_row, pareto_rows
+from momentum_opt.vocabulary.rules import RULES
 
 Row = dict[str, Any]
 
@@ -51,8 +52,8 @@ class TrialList:
         """What is shown where no columns are named: objective, validation, and the readable parameters."""
         metric = self.fingerprint.objective.metric
         names = ["number", "pick", "state", "source", *self.objectives, f"validation_{metric}", "train_returns"]
-        tokens = self.fingerprint.tokens
-        names += [f"{name}_{token}" for name in ("k_per_day", "memory_days") for token in tokens]
+        rule, tokens = RULES[self.fingerprint.pool.rule], self.fingerprint.tokens
+        names += [f"{name}_{token}" for name in rule.leading_forms for token in tokens]
         return [name for name in names if name in self.rows]
 
 

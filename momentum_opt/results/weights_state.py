@@ -12,6 +12,7 @@ import numpy as np
 from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.onchain.live import Move, Position
+from momentum_opt.pool import POOLS
 from momentum_opt.results.files import SCHEMA_VERSION, read_json
 from momentum_opt.results.parameters import by_token, internal_form
 from momentum_opt.results.run_folder import utc_ms, utc_text
@@ -60,7 +61,9 @@ def read_state(path: Path, params: ParamSet, fingerprint: Fingerprint) -> tuple[
             f"{path}: the state of a pool with other {' and '.join(differing)}; give another --state for this pool"
         )
     try:
-        names = ("ewma", "running_a", *(("ewma_alt",) if fingerprint.pool.use_alt_lamb else ()))
+        names = POOLS[fingerprint.pool.rule].get_initial_rule_state(
+            jnp.ones(len(fingerprint.tokens)), params, fingerprint
+        )
         carry = {name: _values(document["estimator"][name], fingerprint.tokens) for name in names}
         move = Move(*(_values(document["weights"][name], fingerprint.tokens) for name in Move._fields))
         change = _values(document["change"], fingerprint.tokens)

@@ -111,7 +111,7 @@ def simulate_with_costs(
         reduction: what to make of each day's minute values.
     """
     rule = rule_constants(candidates, settings, spec)
-    chunk = warm_up(arrays.burn_in, candidates, rule, spec)
+    chunk = warm_up(arrays.burn_in, candidates, rule, settings, spec)
     weights = tuple(candidates.initial_weights)
     price = arrays.days.price[0]
     first = tuple(w * (settings.initial_pool_value / price[i]) for i, w in enumerate(weights))

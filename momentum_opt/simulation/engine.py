@@ -86,7 +86,7 @@ def simulate(
     if spec.engine == "with_costs":
         return simulate_with_costs(spec, arrays, settings, candidates, cadence, reduction)
     rule = rule_constants(candidates, settings, spec)
-    chunk = warm_up(arrays.burn_in, candidates, rule, spec)
+    chunk = warm_up(arrays.burn_in, candidates, rule, settings, spec)
     weights = candidates.initial_weights
     log_value = jnp.broadcast_to(jnp.log(settings.initial_pool_value), weights.shape[1:])
     carry = _Carry(chunk, log_value, weights, weights, jnp.zeros_like(log_value))

@@ -13,6 +13,7 @@ from momentum_opt.market.external import External
 from momentum_opt.pool.costs import Trade
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.names import Interpolation
+from momentum_opt.vocabulary.rules import DEFAULT_RULE
 
 Engine = Literal["closed_form", "in_chunk", "with_costs"]
 
@@ -32,6 +33,7 @@ class SimulationSpec:
         engine: which of the engines of SPEC §8 runs.
         use_alt_lamb: whether the gradient's denominator has a decay of its own.
         burn_in_chunks: chunk prices before start, c_0 included.
+        rule: name of the rule that moves the weights, of `pool.registry`.
         trade: what an arbitrage trades, where it costs something.
         every_bar: whether the loop with costs stops at every bar, for outside trades, changes of the supply or minute
             values, and not at arbitrages only.
@@ -47,6 +49,7 @@ class SimulationSpec:
     engine: Engine
     use_alt_lamb: bool
     burn_in_chunks: int
+    rule: str = DEFAULT_RULE
     trade: Trade = "pair"
     every_bar: bool = False
 
@@ -118,6 +121,7 @@ def simulation_spec(
         engine=choose_engine(fingerprint, bar_minutes).name,
         use_alt_lamb=pool.use_alt_lamb,
         burn_in_chunks=MINUTES_PER_DAY * burn_in_days // pool.chunk_period,
+        rule=pool.rule,
         trade=_trade(costs.fees, external),
         every_bar=bool({"trades", "lp_supply"} & external.names),
     )

@@ -4,6 +4,7 @@ The price path alone decides it, not the arbitrage, so every engine shares this 
 candidates the last.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -11,17 +12,9 @@ import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, Float, PerAsset
 from momentum_opt.pool.costs import Costs
-from momentum_opt.pool.estimator import (
-    EstimatorConstants,
-    EstimatorState,
-    estimator_constants,
-    estimator_step,
-    gradient,
-    initial_state,
-)
 from momentum_opt.pool.guard_rails import step_per_minute, target_weights
-from momentum_opt.pool.memory import calc_k, capped_lamb, lamb_to_memory_days_clipped
-from momentum_opt.pool.rule import momentum_weight_update
+from momentum_opt.pool.pool import RuleConstants, RuleSettings, RuleState
+from momentum_opt.pool.registry import POOLS
 from momentum_opt.simulation.inputs import BlockInputs
 from momentum_opt.simulation.spec import SimulationSpec
 
@@ -42,67 +35,51 @@ class Settings(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """Parameter sets, one column each; the k of the rule is the one of `log_k`, `k` and `absolute_k` that is given."""
+    """Parameter sets, one column each."""
 
-    logit_lamb: PerAsset
     initial_weights: PerAsset
-    log_k: PerAsset | None = None
-    k: PerAsset | None = None
-    absolute_k: PerAsset | None = None
-    logit_delta_lamb: PerAsset | None = None
-
-
-class Rule(NamedTuple):
-    """What candidates and settings fix before the first price."""
-
-    k: PerAsset
-    constants: EstimatorConstants
+    params: Mapping[str, PerAsset]
+    """The rule's own parameters, by name."""
 
 
 class ChunkState(NamedTuple):
-    """Where the pool is: weights at the chunk's start, the step that moves them, the estimator's state."""
+    """Where the pool is: weights at the chunk's start, the step that moves them, the rule's state."""
 
     origin: PerAsset
     """Weights at the start of the current chunk."""
     step: PerAsset
     """d of the current chunk, per bar."""
-    estimator: EstimatorState
+    rule: RuleState
 
 
-def rule_constants(candidates: Candidates, settings: Settings, spec: SimulationSpec) -> Rule:
-    """k, λ and what follows from them, per token and candidate."""
-    chunk_minutes = spec.chunk * spec.bar_minutes
-    lamb = capped_lamb(candidates.logit_lamb, settings.max_memory_days, chunk_minutes)
-    memory_days = lamb_to_memory_days_clipped(lamb, chunk_minutes, settings.max_memory_days)
-    lamb_alt = None
-    if spec.use_alt_lamb:
-        assert candidates.logit_delta_lamb is not None
-        logit = candidates.logit_lamb + candidates.logit_delta_lamb
-        lamb_alt = capped_lamb(logit, settings.max_memory_days, chunk_minutes)
-    given = {name: getattr(candidates, name) for name in ("log_k", "absolute_k", "k")}
-    k = calc_k({name: value for name, value in given.items() if value is not None}, memory_days)
-    return Rule(k=jnp.broadcast_to(k, lamb.shape), constants=estimator_constants(lamb, lamb_alt))
+def rule_constants(candidates: Candidates, settings: Settings, spec: SimulationSpec) -> RuleConstants:
+    """What candidates and settings fix before the first price."""
+    return POOLS[spec.rule].rule_constants(candidates.params, _rule_settings(settings, spec))
 
 
 def warm_up(
-    burn_in: Float[Array, "chunk asset"], candidates: Candidates, rule: Rule, spec: SimulationSpec
+    burn_in: Float[Array, "chunk asset"],
+    candidates: Candidates,
+    constants: RuleConstants,
+    settings: Settings,
+    spec: SimulationSpec,
 ) -> ChunkState:
-    """The state just before minute 0: the estimator has read the history, the weights are the initial ones."""
-    shape = candidates.initial_weights.shape
+    """The state just before minute 0: the rule has read the history, the weights are the initial ones."""
+    pool, shape = POOLS[spec.rule], candidates.initial_weights.shape
 
-    def read(state: EstimatorState, price: Float[Array, " asset"]) -> tuple[EstimatorState, None]:
-        return estimator_step(state, _per_candidate(price, len(shape)), rule.constants), None
+    def read(state: RuleState, price: Float[Array, " asset"]) -> tuple[RuleState, None]:
+        return pool.read_price(state, _per_candidate(price, len(shape)), constants), None
 
     first = jnp.broadcast_to(_per_candidate(burn_in[0], len(shape)), shape)
-    estimator, _ = jax.lax.scan(read, initial_state(first, spec.use_alt_lamb), burn_in[1:])
-    return ChunkState(candidates.initial_weights, jnp.zeros(shape, first.dtype), estimator)
+    state, _ = jax.lax.scan(read, pool.rule_state(first, _rule_settings(settings, spec)), burn_in[1:])
+    return ChunkState(candidates.initial_weights, jnp.zeros(shape, first.dtype), state)
 
 
 def enter_block(
-    state: ChunkState, block: BlockInputs, rule: Rule, settings: Settings, spec: SimulationSpec
+    state: ChunkState, block: BlockInputs, constants: RuleConstants, settings: Settings, spec: SimulationSpec
 ) -> ChunkState:
     """Let the pool update at the block's first bar, where a chunk starts there."""
-    updated = _update(state, block, rule, settings, spec)
+    updated = _update(state, block, constants, settings, spec)
     if spec.blocks_per_chunk == 1:
         return updated
     return jax.tree.map(lambda new, old: jnp.where(block.updates, new, old), updated, state)
@@ -116,27 +93,33 @@ def block_weights(
     spec: SimulationSpec,
 ) -> tuple[Float[Array, "block asset *batch"], Float[Array, "block asset *batch"]]:
     """Weights at the start of every block's chunk, and their step per bar; `blocks` without what engines read."""
-    rule = rule_constants(candidates, settings, spec)
+    constants = rule_constants(candidates, settings, spec)
 
     def enter(state: ChunkState, block: BlockInputs) -> tuple[ChunkState, tuple[PerAsset, PerAsset]]:
-        state = enter_block(state, block, rule, settings, spec)
+        state = enter_block(state, block, constants, settings, spec)
         return state, (state.origin, state.step)
 
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), blocks)
-    _, weights = jax.lax.scan(enter, warm_up(burn_in, candidates, rule, spec), flat)
+    _, weights = jax.lax.scan(enter, warm_up(burn_in, candidates, constants, settings, spec), flat)
     return weights
 
 
-def _update(state: ChunkState, block: BlockInputs, rule: Rule, settings: Settings, spec: SimulationSpec) -> ChunkState:
+def _update(
+    state: ChunkState, block: BlockInputs, constants: RuleConstants, settings: Settings, spec: SimulationSpec
+) -> ChunkState:
     weights = state.origin + state.step * spec.interpolation
     price = _per_candidate(block.chunk_price, weights.ndim)
-    estimator = estimator_step(state.estimator, price, rule.constants)
-    change = momentum_weight_update(gradient(estimator, rule.constants), rule.k)
-    target = target_weights(weights, change, settings.minimum_weight)
+    pool = POOLS[spec.rule]
+    rule = pool.read_price(state.rule, price, constants)
+    target = target_weights(weights, pool.weight_change(rule, constants), settings.minimum_weight)
     minutes = spec.interpolation * spec.bar_minutes
     step = step_per_minute(weights, target, minutes, settings.maximum_change) * (spec.bar_minutes * block.moves)
-    return ChunkState(weights, step, estimator)
+    return ChunkState(weights, step, rule)
 
 
 def _per_candidate(price: Float[Array, " asset"], ndim: int) -> Array:
     return price.reshape(price.shape + (1,) * (ndim - 1))
+
+
+def _rule_settings(settings: Settings, spec: SimulationSpec) -> RuleSettings:
+    return RuleSettings(spec.chunk * spec.bar_minutes, settings.max_memory_days, spec.use_alt_lamb)

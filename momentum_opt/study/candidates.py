@@ -13,6 +13,8 @@ from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.costs import Costs
 from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.vocabulary.rules import K_NAMES, RULES
+from momentum_opt.vocabulary.schema import COMMON_PARAM_SCHEMA
 
 ParamSet = Mapping[str, NDArray[np.float64]]
 """name → (asset,) values in the order of the fingerprint's tokens."""
@@ -20,7 +22,7 @@ ParamSet = Mapping[str, NDArray[np.float64]]
 ParamColumns = Mapping[str, NDArray[np.float64]]
 """name → (asset, candidate) values: many parameter sets at once."""
 
-K_NAMES = ("log_k", "k", "absolute_k")
+_INITIAL_WEIGHTS = ("initial_weights", "initial_weights_logits")
 
 
 def settings_of(fingerprint: Fingerprint, dtype: Any) -> Settings:
@@ -77,23 +79,28 @@ def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
     Raises:
         ParamsError: a name is missing, a value is not finite, a k is negative, or the initial weights are out of range.
     """
-    given = [name for name in K_NAMES if name in params]
-    needed = ["logit_lamb"] + (["logit_delta_lamb"] if fingerprint.pool.use_alt_lamb else [])
-    missing = [name for name in needed if name not in params]
-    if len(given) != 1:
-        missing.append("exactly one of " + ", ".join(K_NAMES))
+    missing = missing_params(params, fingerprint)
     if missing:
         raise ParamsError(f"`params` lacks {', '.join(missing)}; it holds {', '.join(params)}; add what lacks")
     for name, values in params.items():
         if not np.isfinite(values).all():
             raise ParamsError(f"`params.{name}` must be finite, but holds {values.tolist()}; give numbers")
-    if given[0] != "log_k" and params[given[0]].min() < 0:
-        raise ParamsError(
-            f"`params.{given[0]}` must not be negative, but holds {params[given[0]].min()}; give 0 or more"
-        )
+    for name in ("k", "absolute_k"):
+        if name in params and params[name].min() < 0:
+            raise ParamsError(f"`params.{name}` must not be negative, but holds {params[name].min()}; give 0 or more")
     problem = floor_problem(initial_weights(params), fingerprint)
     if problem:
         raise ParamsError(f"`params`: {problem}; choose other initial weights")
+
+
+def missing_params(params: ParamSet, fingerprint: Fingerprint) -> list[str]:
+    """What the pool's rule needs and `params` do not hold; initial weights may be left out."""
+    schema = RULES[fingerprint.pool.rule].schema
+    idle = set(COMMON_PARAM_SCHEMA) | ({"logit_delta_lamb"} if not fingerprint.pool.use_alt_lamb else set[str]())
+    missing = [name for name in schema if name not in idle and name != "log_k" and name not in params]
+    if "log_k" in schema and sum(name in params for name in K_NAMES) != 1:
+        missing.append("exactly one of " + ", ".join(K_NAMES))
+    return missing
 
 
 def as_columns(sets: Sequence[ParamSet]) -> ParamColumns:
@@ -112,14 +119,5 @@ def stack_columns(columns: ParamColumns, width: int, dtype: Any) -> Candidates:
     def padded(values: NDArray[np.float64]) -> Any:
         return np.pad(values, ((0, 0), (0, width - values.shape[1])), mode="edge").astype(dtype)
 
-    def given(name: str) -> Any:
-        return padded(columns[name]) if name in columns else None
-
-    return Candidates(
-        logit_lamb=given("logit_lamb"),
-        initial_weights=padded(initial_weights(columns)),
-        log_k=given("log_k"),
-        k=given("k"),
-        absolute_k=given("absolute_k"),
-        logit_delta_lamb=given("logit_delta_lamb"),
-    )
+    own = {name: padded(values) for name, values in columns.items() if name not in _INITIAL_WEIGHTS}
+    return Candidates(padded(initial_weights(columns)), own)

@@ -17,8 +17,10 @@ from momentum_opt.simulation.cost_inputs import VaryingCosts, start_swaps, swap_
 from momentum_opt.simulation.external_bars import ExternalBars, external_bars
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Settings
-from momentum_opt.study.candidates import initial_weights, settings_of
+from momentum_opt.study.candidates import ParamSet, initial_weights, settings_of
 from momentum_opt.study.space import start_params
+from momentum_opt.vocabulary.rules import RULES
+from momentum_opt.vocabulary.schema import COMMON_PARAM_SCHEMA
 
 
 class Environment(NamedTuple):
@@ -57,6 +59,16 @@ def constant_weight_value(
     reserves = reserves_with_costs(kept, prices, settings.initial_pool_value, costs, spec.arb, flow)
     value = jnp.sum(reserves * prices, axis=1)
     return value if flow.lp_supply is None else value / flow.lp_supply
+
+
+def compared_weights(params: ParamSet, fingerprint: Fingerprint) -> NDArray[np.float64]:
+    """(asset,) weights of the constant-weight pool that a replay of `params` stands beside: the same initial ones.
+
+    Of a rule that has no other parameters the configuration's, because a pool compared with itself says nothing.
+    """
+    if RULES[fingerprint.pool.rule].schema.keys() == COMMON_PARAM_SCHEMA.keys():
+        return initial_weights(start_params(fingerprint))
+    return initial_weights(params)
 
 
 def constant_weight_log_growth(fingerprint: Fingerprint, market: Market) -> NDArray[np.float64]:

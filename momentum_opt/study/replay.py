@@ -29,7 +29,7 @@ from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inp
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
-from momentum_opt.study.constant_weight import Environment, constant_weight_value, environment_of
+from momentum_opt.study.constant_weight import Environment, compared_weights, constant_weight_value, environment_of
 from momentum_opt.study.scoring import Penalties, ScoreSpec, penalties_of, score_path, score_spec
 from momentum_opt.study.slices import slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
@@ -57,7 +57,8 @@ class Replay:
         objectives: the objective's value or values, as a tune reports them.
         metrics: period → metric → number; NaN or infinite where unavailable.
         baseline_metrics: period → baseline → metric → number; each baseline starts anew with the period, holding the
-            pool's first reserves there (hodl), equal values (uniform_hodl), or the initial weights (constant_weight).
+            pool's first reserves there (hodl), equal values (uniform_hodl), or the initial weights (constant_weight;
+            see `compared_weights`).
     """
 
     value: NDArray[np.float64]
@@ -104,6 +105,7 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         market_arrays(market.prices, market.start_row, spec, external),
         minute_inputs(market.prices, market.start_row, spec, external),
         environment_of(external, spec),
+        jnp.asarray(compared_weights(params, fingerprint)),
         settings_of(fingerprint, jnp.float64),
         penalties_of(fingerprint, jnp.float64),
         jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)),
@@ -166,6 +168,7 @@ def _replay(
     arrays: MarketArrays,
     inputs: MinuteInputs,
     environment: Environment,
+    constant_weights: Float[Array, " asset"],
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
@@ -175,7 +178,7 @@ def _replay(
     at_start = path.at_start if isinstance(path, CostPath) else None
     minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
-    constant = constant_weight_value(candidates.initial_weights, prices, settings, environment, spec)
+    constant = constant_weight_value(constant_weights, prices, settings, environment, spec)
     bars = spec.bars_per_day
 
     def held(first_bar: int) -> dict[str, Array]:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.pool import MomentumPool
 from momentum_opt.pool.memory import effective_logit_limit
 from momentum_opt.pool.parameters import initial_parameters
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.known import require_known
+from momentum_opt.vocabulary.rules import RULES
 from momentum_opt.vocabulary.schema import OptunaRange, get_optuna_range
 
 
@@ -41,9 +41,16 @@ class Sampled:
         """Where each key is searched."""
         return self.around or (self.range,) * len(self.keys)
 
+    def placed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(asset,) values; logits that lie outside the range all moved to its middle, which changes no weight."""
+        outside = values.min() < self.range.low or values.max() > self.range.high
+        if self.name != "initial_weights_logits" or not outside:
+            return values
+        return values + (self.range.low + self.range.high - values.min() - values.max()) / 2.0
+
     def inside(self, values: NDArray[np.float64]) -> dict[str, float]:
         """(asset,) values as numbers by key, moved into the ranges; a shared number is the tokens' mean."""
-        own = [values.mean()] if len(self.keys) < len(values) else values
+        own = [values.mean()] if len(self.keys) < len(values) else self.placed(values)
         return {
             key: float(np.clip(value, bounds.low, bounds.high))
             for key, value, bounds in zip(self.keys, own, self.ranges, strict=True)
@@ -121,7 +128,7 @@ def search_space(fingerprint: Fingerprint, known: Sequence[ParamSet] = ()) -> Se
     """
     require_known(fingerprint, known)
     search = fingerprint.search
-    schema = MomentumPool.get_param_schema()
+    schema = RULES[fingerprint.pool.rule].schema
     fixed = {"logit_delta_lamb"} if not fingerprint.pool.use_alt_lamb else set[str]()
     names = [
         name
@@ -163,7 +170,7 @@ def _narrowed(one: Sampled, known: Sequence[ParamSet], half_width: float) -> Sam
 
 def _moved(one: Sampled, params: ParamSet, place: int) -> Iterator[str]:
     """A line for each known value that lies outside the range, or that one number for all tokens replaces."""
-    values = params[one.name]
+    values = one.placed(params[one.name])
     if len(one.keys) < len(values) and np.ptp(values) > 0:
         yield f"known parameters {place + 1}: {one.name} is one number for all tokens, so it begins at their mean"
         values = values.mean(keepdims=True)
@@ -190,10 +197,11 @@ def start_params(fingerprint: Fingerprint) -> dict[str, NDArray[np.float64]]:
     keys = ("initial_k_per_day", "initial_memory_length", "initial_memory_length_delta", "initial_weights_logits")
     values = {key: _by_token(fingerprint[key], fingerprint.tokens) for key in keys}
     per_token = {"chunk_period": fingerprint["chunk_period"], "optimisation_settings": {"force_scalar": False}}
-    stacked = initial_parameters(values, per_token, fingerprint.n_assets, 1)
+    schema = RULES[fingerprint.pool.rule].schema
+    stacked = initial_parameters(values, per_token, fingerprint.n_assets, 1, schema)
     params = {name: np.array(sets[0]) for name, sets in stacked.items()}
     if not fingerprint.pool.use_alt_lamb:
-        del params["logit_delta_lamb"]
+        params.pop("logit_delta_lamb", None)
     return params
 
 

@@ -1,15 +1,13 @@
-"""The closed lists of words that a configuration may use: rules, interpolations, aggregates, samplers, precisions."""
+"""The closed lists of words that a configuration may use: interpolations, aggregates, samplers, precisions."""
 
 from typing import Final, Literal, get_args
 
-Rule = Literal["momentum"]
 Interpolation = Literal["linear", "approx_optimal"]
 Aggregate = Literal["mean", "worst", "mean_minus_std"]
 Sampler = Literal["tpe", "cmaes", "nsga2", "qmc", "random"]
 Precision = Literal["float64", "float32"]
 Noise = Literal["gaussian", "sobol", "lhs"]
 
-RULES: Final[tuple[str, ...]] = get_args(Rule)
 INTERPOLATIONS: Final[tuple[str, ...]] = get_args(Interpolation)
 AGGREGATES: Final[tuple[str, ...]] = get_args(Aggregate)
 SAMPLERS: Final[tuple[str, ...]] = get_args(Sampler)

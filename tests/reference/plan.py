@@ -22,6 +22,7 @@ Params = Mapping[str, ArrayLike]
 class Pool:
     """Settings of SPEC §3 with its defaults; None means the default that depends on another setting."""
 
+    rule: str = "momentum"
     chunk_period: int = 1440
     weight_interpolation_period: int | None = None
     weight_interpolation_method: str = "linear"
@@ -110,6 +111,9 @@ def plan_weights(prices: Floats, start_row: int, params: Params, pool: Pool) -> 
     n = prices.shape[1]
     warm = burn_in_chunks(start_row, pool)
     chunk_prices = prices[start_row - warm * pool.chunk_rows :: pool.chunk_rows]
+    if pool.rule == "constant_weight":
+        return _resting(initial_weights(params, n), len(chunk_prices) - warm)
+    update = {"momentum": rule.weight_update, "anti_momentum": rule.against_the_trend}[pool.rule]
     lamb = capped_decay(params, pool, n)
     alt_lamb = capped_decay(params, pool, n, alternative=True) if pool.use_alt_lamb else None
     states = estimator.estimate(chunk_prices, lamb, alt_lamb)
@@ -118,12 +122,18 @@ def plan_weights(prices: Floats, start_row: int, params: Params, pool: Pool) -> 
     w = initial_weights(params, n)
     positions, steps = [w], [np.zeros(n)]
     for gradients in readouts.rule_gradients:
-        target = rule.guarded_target(w, rule.weight_update(k, gradients), pool.floor(n))
+        target = rule.guarded_target(w, update(k, gradients), pool.floor(n))
         d = rule.limited_step(w, target, pool.interpolation_minutes, pool.maximum_change) * pool.bar_minutes
         positions.append(w)
         steps.append(d)
         w = w + d * pool.interpolation_rows
     return Plan(np.array(positions), np.array(steps), readouts)
+
+
+def _resting(w: Floats, chunks: int) -> Plan:
+    """Weights that never move; there is no estimator, so its readouts are NaN."""
+    nothing = np.full((chunks - 1, len(w)), np.nan)
+    return Plan(np.tile(w, (chunks, 1)), np.zeros((chunks, len(w))), estimator.Readouts(*[nothing] * 4))
 
 
 def row_weights(plan: Plan, rows: int, pool: Pool, dtype: Any = np.float64) -> NDArray[Any]:

@@ -16,6 +16,16 @@ def weight_update(k: Floats, gradients: Floats) -> Floats:
     return np.where(k == 0.0, 0.0, k * (gradients - (k * gradients).sum() / k.sum()))
 
 
+def against_the_trend(k: Floats, gradients: Floats) -> Floats:
+    """The anti-momentum rule written out: a token gives up k_i times what its gradient is above the mean."""
+    k = np.broadcast_to(k, gradients.shape)
+    if not k.any():
+        return np.zeros_like(gradients)
+    share = k / k.sum()
+    above = np.array([g - sum(s * h for s, h in zip(share, gradients, strict=True)) for g in gradients])
+    return np.where(k == 0.0, 0.0, -k * above)
+
+
 def guarded_target(w: Floats, u: Floats, floor: float) -> Floats:
     """Steps 1 and 2 of SPEC §7: the guarded target of an update from the position `w`; one pass, no iteration."""
     r = (w + u) / (w + u).sum()

@@ -73,11 +73,9 @@ def test_a_second_memory_needs_its_parameter():
 def test_sets_become_columns_padded_by_the_last():
     sets = [random_params(3, FLOOR, seed, alt=True) for seed in range(3)]
     found = stack(sets, 5, jnp.float64)
-    assert found.k is None
-    assert found.absolute_k is None
-    for name in ("logit_lamb", "initial_weights", "log_k", "logit_delta_lamb"):
-        columns = np.asarray(getattr(found, name))
+    assert set(found.params) == {"logit_lamb", "log_k", "logit_delta_lamb"}
+    for name, columns in {"initial_weights": found.initial_weights, **found.params}.items():
         assert columns.shape == (3, 5)
         for place, params in enumerate([*sets, sets[-1], sets[-1]]):
             np.testing.assert_array_equal(columns[:, place], params[name])
-    assert stack(sets, 3, jnp.float32).log_k.dtype == jnp.float32
+    assert stack(sets, 3, jnp.float32).params["log_k"].dtype == jnp.float32

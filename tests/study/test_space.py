@@ -176,3 +176,15 @@ def test_many_trials_at_once_are_the_trials_one_by_one(rows: list[list[float]]):
         for place, row in enumerate(numbers.tolist()):
             for name, values in space.params(dict(zip(space.ranges, row, strict=True))).items():
                 assert columns[name][:, place].tolist() == values.tolist()
+
+
+def test_constant_weights_are_searched_without_asking_and_known_ones_keep_their_weights():
+    """Softmax sees differences alone, so logits outside the range are moved together before they are cut off."""
+    weights = np.array([0.06, 0.94])
+    chosen = fingerprint(rule="constant_weight", initial_weights_logits={"AAA": 4.0, "BBB": 2.0})
+    space = search_space(chosen, [{"initial_weights_logits": np.log(weights)}])
+    assert list(space.ranges) == ["initial_weights_logits_AAA", "initial_weights_logits_BBB"]
+    assert space.notes == ()
+    for numbers, wanted in zip(space.first_trials, (weights, np.array([1.0, math.exp(-2.0)])), strict=True):
+        found = np.exp(list(numbers.values()))
+        np.testing.assert_allclose(found / found.sum(), wanted / wanted.sum(), rtol=1e-12)

@@ -15,18 +15,17 @@ from momentum_opt.errors import DataError
 
 _TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = "time", "open", "high", "low", "close", "volume"
 
-# Without a header: the columns from the left. Binance's klines have six more after these.
-_POSITIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+# Without a header: how many columns there are, and the first of them from the left.
+_HEADERLESS: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = MappingProxyType(
     {
-        "binance": (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME),
-        "kraken": (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME),
-        "coinbase": (_TIME, _LOW, _HIGH, _OPEN, _CLOSE, _VOLUME),
-        "ohlcv": (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME),
+        "binance": (12, (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME)),
+        "kraken": (7, (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME)),
+        "coinbase": (6, (_TIME, _LOW, _HIGH, _OPEN, _CLOSE, _VOLUME)),
+        "ohlcv": (6, (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME)),
     }
 )
-_WIDTHS: Final[Mapping[str, int]] = MappingProxyType({"binance": 12, "kraken": 7, "coinbase": 6, "ohlcv": 6})
 
-TEXT_FORMATS: Final = (*_POSITIONS, "cryptodatadownload")
+TEXT_FORMATS: Final = (*_HEADERLESS, "cryptodatadownload")
 """Names that a user may give; files of columns under other names are read with `Columns`."""
 
 TIME_COLUMNS: Final = (
@@ -206,8 +205,8 @@ def _by_position(parts: _Head, wanted: str | None) -> _Chosen:
     width = len(parts.rows[0])
     if wanted == "cryptodatadownload":
         raise DataError(f"{parts.name}: no header, which cryptodatadownload files have; leave --format out")
-    names = [wanted] if wanted else [name for name, columns in _WIDTHS.items() if columns == width]
-    fitting = [name for name in names if _WIDTHS[name] == width and _in_order(parts.rows, _POSITIONS[name])]
+    layouts = {wanted: _HEADERLESS[wanted]} if wanted else _HEADERLESS
+    fitting = [name for name, (wide, columns) in layouts.items() if wide == width and _in_order(parts.rows, columns)]
     if not fitting:
         like = f"not laid out as {wanted}" if wanted else "of no layout that is known by its columns alone"
         raise DataError(
@@ -215,7 +214,7 @@ def _by_position(parts: _Head, wanted: str | None) -> _Chosen:
             "--columns time=1,close=5"
         )
     # Rows without any movement fit Coinbase's order and the usual one alike; the close stands in the same column.
-    positions = _POSITIONS[fitting[0]]
+    _, positions = _HEADERLESS[fitting[0]]
     return fitting[0], positions.index(_TIME), positions.index(_CLOSE), positions.index(_VOLUME)
 
 

@@ -9,6 +9,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.report.content import Content, Document
 from momentum_opt.results.report.wording import BASELINES, metric_value, number, percent
 from momentum_opt.vocabulary.metrics import METRICS
+from momentum_opt.vocabulary.rules import FORM_LABELS
 
 SHOWN_METRICS: Final = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
 BASELINE_METRICS: Final = ("daily_log_sharpe", "returns", "max_drawdown")
@@ -81,20 +82,16 @@ def every_metric_table(content: Content) -> Table:
 
 
 def parameter_table(content: Content) -> Table:
-    """Token by token: k per day, memory in days, decay λ, initial weight."""
+    """Token by token what the rule has of: k per day, memory in days, decay λ, its own parameters; initial weight."""
     readable = content.document["readable"]
+    written = {"lamb": "{:.6f}".format, "initial_weights": percent}
     rows = (
-        (
-            token,
-            number(readable["k_per_day"][token]),
-            number(readable["memory_days"][token]),
-            f"{readable['lamb'][token]:.6f}",
-            percent(readable["initial_weights"][token]),
-        )
+        (token, *(written.get(name, number)(values[token]) for name, values in readable.items()))
         for token in content.tokens
     )
-    note = "As simulated, after the cap of max_memory_days. best.json holds the full digits."
-    return table("Parameters", ("token", "k per day", "memory (days)", "decay λ", "initial weight"), rows, note)
+    capped = "As simulated, after the cap of max_memory_days. " if "memory_days" in readable else ""
+    note = f"{capped}best.json holds the full digits."
+    return table("Parameters", ("token", *(FORM_LABELS.get(name, name) for name in readable)), rows, note)
 
 
 def fees_table(content: Content) -> Table | None:

@@ -21,6 +21,7 @@ from momentum_opt.results.report.tables import Table, table
 from momentum_opt.results.report.verdict import DISCLAIMER, VerdictBox
 from momentum_opt.results.report.wording import metric_value, number, parameter_label, percent
 from momentum_opt.results.test_looks import read_test_looks
+from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 _DAYS_PER_YEAR = 365.0
 
@@ -239,8 +240,8 @@ def _fold_table(summary: Document, looks: str) -> Table:
 def _stability_table(summary: Document) -> Table:
     folds = summary["folds"]
     rows = [
-        (f"{label}, {token}", *(number(fold["readable"][name][token]) for fold in folds))
-        for name, label in (("k_per_day", "k per day"), ("memory_days", "memory (days)"))
+        (f"{FORM_LABELS.get(name, name)}, {token}", *(number(fold["readable"][name][token]) for fold in folds))
+        for name in leading_forms(folds[0]["readable"])
         for token in folds[0]["readable"][name]
     ]
     spreads = "; ".join(
