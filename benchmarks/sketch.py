@@ -7,6 +7,7 @@ last, one scan over the chunks, sharded over all devices. Simulation and result 
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -60,13 +61,13 @@ def _objective(
     G, b = 1.0 / (1.0 - lamb), lamb / (1.0 - lamb) ** 3
     k = jnp.exp2(log_k) * jnp.clip(2.0 * jnp.cbrt(6.0 * lamb) / (1.0 - lamb), 0.0, longest)
 
-    def read(state, c):
+    def read(state: tuple[jax.Array, jax.Array], c: jax.Array) -> tuple[jax.Array, jax.Array]:
         e, a = state
         e = e + (c[:, None] - e) / G
         a = lamb * a + G * (c[:, None] - e)
         return e, jnp.where(jnp.abs(a) < 1e-10, 0.0, a)
 
-    def day(carry, at):
+    def day(carry: Any, at: tuple[jax.Array, ...]) -> tuple[Any, jax.Array]:
         state, w, d, value = carry
         c, m0, m1, moves = at
         w = w + d * _MINUTES

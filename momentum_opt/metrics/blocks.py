@@ -99,9 +99,7 @@ def separator(values: Float[Array, "*shape"], rank: int, axis: int) -> Float[Arr
     return _of_keys(lax.while_loop(unsettled, halve, (jnp.zeros((), jnp.int32), *bounds))[2], values.dtype)
 
 
-def _count_at_or_below(
-    values: Float[Array, "*shape"], edge: Float[Array, "*kept"], axis: int
-) -> Float[Array, "*kept"]:
+def _count_at_or_below(values: Float[Array, "*shape"], edge: Float[Array, "*kept"], axis: int) -> Float[Array, "*kept"]:
     """How many values along `axis` are at or below `edge`, as a float.
 
     On a CPU row by row, which is several times faster there: XLA's reduction of comparisons is no vector code.

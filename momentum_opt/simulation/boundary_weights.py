@@ -45,9 +45,7 @@ class BoundaryWeights:
         places[list(self.boundaries)] = np.arange(len(self.boundaries))
         return jnp.asarray(places)
 
-    def put(
-        self, place: Int[Array, ""], arb: PerAsset, before: PerAsset, turnover: PerCandidate
-    ) -> "BoundaryWeights":
+    def put(self, place: Int[Array, ""], arb: PerAsset, before: PerAsset, turnover: PerCandidate) -> "BoundaryWeights":
         """With the weights of one boundary."""
 
         def put(rows: Array, row: Array) -> Array:

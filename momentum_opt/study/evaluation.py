@@ -61,7 +61,9 @@ class _PackedScoring:
         """Of the result; known as soon as the function has been traced."""
 
     def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
-        scores = score_candidates(*self._static, *inputs, self._candidates.unpack(rows), self._group)
+        arrays, minutes, settings, penalties = inputs
+        candidates = self._candidates.unpack(rows)
+        scores = score_candidates(*self._static, arrays, minutes, settings, penalties, candidates, self._group)
         self.scores = Layout.of(scores)
         return pack(scores)
 

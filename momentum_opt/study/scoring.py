@@ -33,6 +33,7 @@ from momentum_opt.vocabulary.names import Aggregate
 RECORDED = tuple(name for name, info in METRICS.items() if info.cadence <= Cadence.LAST_MINUTE)
 """Metrics that every trial records besides its objective's: those that need no minute values."""
 
+
 @dataclass(frozen=True)
 class ScoreSpec:
     """Static description of the scoring of one simulation.

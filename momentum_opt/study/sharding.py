@@ -5,7 +5,7 @@ Candidates know nothing of each other, so devices never talk: each runs the prog
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,21 +17,24 @@ from momentum_opt.arrays import Array
 _AXIS: Final = "candidate"
 _EVERYWHERE: Final = PartitionSpec()
 
+Device = Any
+"""A `jax.Device`, which type checkers do not know as a class."""
+
 Compiled = Callable[..., Any]
 
 
-def choose_devices(width: int, fewest: int) -> tuple[jax.Device, ...]:
+def choose_devices(width: int, fewest: int) -> tuple[Device, ...]:
     """The local devices that share a batch: as many as get at least `fewest` candidates each, and one at least."""
     devices = jax.local_devices()
     return tuple(devices[: max(1, min(len(devices), width // fewest))])
 
 
-def on_all(tree: Any, devices: Sequence[jax.Device]) -> Any:
+def on_all(tree: Any, devices: Sequence[Device]) -> Any:
     """A copy of the arrays on each device."""
     return jax.device_put(tree, NamedSharding(_mesh(devices), _EVERYWHERE))
 
 
-def shared_out(candidates: Any, devices: Sequence[jax.Device]) -> Array:
+def shared_out(candidates: Any, devices: Sequence[Device]) -> Array:
     """An array whose last axis are the candidates, in equal shares on the devices."""
     return jax.device_put(candidates, NamedSharding(_mesh(devices), _last(candidates.ndim)))
 
@@ -39,7 +42,7 @@ def shared_out(candidates: Any, devices: Sequence[jax.Device]) -> Array:
 @lru_cache(maxsize=32)
 def compiled_for(
     function: Callable[[Any, Array], Array],
-    devices: tuple[jax.Device, ...],
+    devices: tuple[Device, ...],
     structure: Any,
     shapes: tuple[jax.ShapeDtypeStruct, ...],
     wide_registers: bool,
@@ -68,17 +71,15 @@ def compiled_for(
 def shapes_of(*arguments: Any) -> tuple[Any, tuple[jax.ShapeDtypeStruct, ...]]:
     """Structure of arguments, and shapes, types and places of their arrays."""
     leaves, structure = jax.tree.flatten(arguments)
-    return structure, tuple(
-        jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding) for leaf in leaves
-    )
+    return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding) for leaf in leaves)
 
 
 @lru_cache(maxsize=32)
-def _mesh_of(devices: tuple[jax.Device, ...]) -> Mesh:
+def _mesh_of(devices: tuple[Device, ...]) -> Mesh:
     return jax.make_mesh((len(devices),), (_AXIS,), (AxisType.Auto,), devices=devices)
 
 
-def _mesh(devices: Sequence[jax.Device]) -> Mesh:
+def _mesh(devices: Sequence[Device]) -> Mesh:
     return _mesh_of(tuple(devices))
 
 
@@ -87,7 +88,7 @@ def _last(ndim: int) -> PartitionSpec:
 
 
 @contextlib.contextmanager
-def _one_core() -> Iterator[None]:
+def _one_core() -> Generator[None]:
     """Let XLA see one core while it compiles.
 
     For a CPU it would cut every operation of a loop's body into one piece per core that it sees, and hand them to other

@@ -7,6 +7,7 @@ import jax
 
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.study.scoring import ScoreSpec
+from momentum_opt.study.sharding import Device
 from momentum_opt.vocabulary.metrics import Cadence
 
 MOST_ON_A_CORE: Final = 1024
@@ -34,14 +35,14 @@ def bytes_per_candidate(spec: SimulationSpec, scoring: ScoreSpec, itemsize: int 
     return itemsize * (per_day * spec.n_days + in_block + in_day + 64 * n)
 
 
-def most_per_device(spec: SimulationSpec, scoring: ScoreSpec, device: jax.Device, itemsize: int = 8) -> int:
+def most_per_device(spec: SimulationSpec, scoring: ScoreSpec, device: Device, itemsize: int = 8) -> int:
     """The largest power of two of candidates that `device` can hold, up to where more is no faster."""
     most = MOST_ON_A_CORE if device.platform == "cpu" else MOST_ON_A_GPU
     fits = int(MEMORY_SHARE * free_memory(device)) // bytes_per_candidate(spec, scoring, itemsize)
     return 1 << max(0, min(most, fits).bit_length() - 1)
 
 
-def free_memory(device: jax.Device) -> int:
+def free_memory(device: Device) -> int:
     """Bytes that are free on the device; for a core of a CPU its share of the machine's."""
     stats = device.memory_stats() or {}
     if "bytes_limit" in stats:

@@ -16,9 +16,10 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.simulation import minute_kernel, minute_walk
 from momentum_opt.study.candidates import stack
-from momentum_opt.study.evaluation import Evaluator, compiled_with_costs, score_walked
+from momentum_opt.study.evaluation import Evaluator, score_walked
 from momentum_opt.study.replay import replay
 from momentum_opt.study.scoring import score_candidates
+from momentum_opt.study.sharding import compiled_for
 from tests.reference.golden_cases import CASES, load
 from tests.reference.minute_loop import Pool
 from tests.shared_data import minute_prices, needs_shared
@@ -89,7 +90,7 @@ def test_minute_metrics_hold_no_minutes_of_all_candidates(metric: str) -> None:
     """Nowhere in the program is there an array of more than a day's, or a month's twentieth, numbers per candidate."""
     case, lanes = Case.random(QUICK, 3, 62), 1024
     scored = Evaluator(case.fingerprint(return_val=metric, turnover_penalty=1.0), case.market, batch_size=lanes)
-    share = lanes // scored._threads
+    share = lanes // len(scored._devices)
     candidates = stack([random_params(3, QUICK.floor(3), 0)], share, jnp.float64)
     inputs = (scored._arrays, scored._minutes, scored._settings, scored._penalties, candidates)
     program = jax.make_jaxpr(score_candidates, static_argnums=(0, 1))(scored.spec, scored.scoring, *inputs)
@@ -145,7 +146,7 @@ def test_a_sweep_over_fees_compiles_once(metric: str) -> None:
 
     def compiled() -> tuple[int, ...]:
         return (
-            compiled_with_costs.cache_info().misses,
+            compiled_for.cache_info().misses,
             minute_kernel._compiled.cache_info().misses,
             minute_walk._weights._cache_size(),
             score_walked._cache_size(),

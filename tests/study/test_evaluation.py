@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from momentum_opt.study.evaluation import Evaluator, score_batch
+from momentum_opt.study.evaluation import MINUTE_GROUP, Evaluator
 from momentum_opt.study.replay import replay
-from momentum_opt.study.scoring import MINUTE_GROUP, RECORDED
+from momentum_opt.study.scoring import RECORDED
+from momentum_opt.study.sharding import compiled_for
 from momentum_opt.vocabulary.metrics import Cadence
 from tests.reference.minute_loop import Pool
 from tests.simulation.cases import Case, random_params
@@ -175,11 +176,11 @@ def test_a_candidate_that_goes_wrong_leaves_the_others_untouched():
 
 def test_one_compilation_serves_a_study_and_what_may_be_swept():
     """Short batches are padded; values, penalties, speed limits within one engine, and prices are traced."""
-    before = score_batch._cache_size()
+    before = compiled_for.cache_info().misses
     sized = evaluator(SMALL, 5, aggregate="worst", windows=2)
     for count in (5, 5, 3, 1, 5, 12):
         assert sized.score(MANY[:count]).objectives.shape == (count, 1)
-    assert score_batch._cache_size() == before + 1
+    assert compiled_for.cache_info().misses == before + 1
 
     swept = []
     fast = replace(SMALL, pool=replace(SMALL.pool, maximum_change=1e-4))
@@ -192,7 +193,7 @@ def test_one_compilation_serves_a_study_and_what_may_be_swept():
         swept.append(evaluator(case, 5, aggregate="worst", windows=2, **penalties))
     first = sized.score(MANY[:5]).objectives
     changed = [float(np.abs(one.score(MANY[:5]).objectives - first).max()) > 1e-6 for one in swept]
-    assert score_batch._cache_size() == before + 1
+    assert compiled_for.cache_info().misses == before + 1
     assert changed == [True, False, True, True, True, True]  # the value drops out of a Sharpe ratio, nothing else does
 
 
