@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.measuring import random_sets
 from benchmarks.memory import peak_mib
-from benchmarks.run import random_sets
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import load_fingerprint

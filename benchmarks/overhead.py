@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.measuring import Row
 from momentum_opt.fingerprint import load_fingerprint
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.evaluation import BatchScores
@@ -18,8 +19,6 @@ from momentum_opt.vocabulary.names import SAMPLERS
 
 N_TRIALS = 2048
 BATCH_SIZE = 64
-
-Row = dict[str, str | float]
 
 
 class MadeUpScores:
