@@ -1,9 +1,16 @@
-"""Candidates per second of the engine without costs, for batches and chunks; beside a bare sketch of it."""
+"""Candidates per second of the engine without costs, for batches and chunks; beside a bare sketch of it.
 
-from benchmarks.measuring import Row, in_turn, median_seconds, random_columns, row, seconds
+python -m benchmarks.engine        medians of engine and sketch in turn, by batch, as JSON
+"""
+
+import json
+
+from benchmarks.measuring import Row, in_turn, median_seconds, random_columns, row, seconds, workload
 from benchmarks.sketch import sketch
+from momentum_opt import device
 from momentum_opt.api.prices import market_of
-from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint import Fingerprint, load_fingerprint
+from momentum_opt.study.candidates import ParamColumns
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import search_space
 
@@ -30,21 +37,42 @@ def engine_rows(fingerprint: Fingerprint, chunk: int) -> list[Row]:
 
 def sketch_rows(fingerprint: Fingerprint) -> list[Row]:
     """The engine and the sketch in turn, both on all devices."""
+    rows: list[Row] = []
+    for batch, (mine, sketched) in in_turn_with_sketch(fingerprint).items():
+        name = f"in turn with the sketch, batch {batch}"
+        rows.append(row(f"{name}: engine", batch / mine, "candidates/s"))
+        rows.append(row(f"{name}: sketch", batch / sketched, "candidates/s"))
+        rows.append(row(f"{name}: engine/sketch", sketched / mine, "(target 0.9)"))
+    return rows
+
+
+def in_turn_with_sketch(fingerprint: Fingerprint) -> dict[int, tuple[float, float]]:
+    """Batch → median seconds of the engine and of the sketch."""
     market, space = market_of(fingerprint), search_space(fingerprint)
     bare = sketch(fingerprint, market)
-    rows: list[Row] = []
+    widest = Evaluator(fingerprint, market, batch_size=max(SKETCHED))
+    times: dict[int, tuple[float, float]] = {}
     for batch in SKETCHED:
-        evaluator, columns = Evaluator(fingerprint, market, batch_size=batch), random_columns(space, batch)
+        evaluator, columns = widest.of_width(batch), random_columns(space, batch)
 
-        def ours(evaluator: Evaluator = evaluator, columns: dict = columns) -> object:  # pyright: ignore[reportMissingTypeArgument]
+        def ours(evaluator: Evaluator = evaluator, columns: ParamColumns = columns) -> object:
             return evaluator.score_columns(columns)
 
-        def theirs(columns: dict = columns) -> object:  # pyright: ignore[reportMissingTypeArgument]
+        def theirs(columns: ParamColumns = columns) -> object:
             return bare(columns["logit_lamb"], columns["log_k"])
 
-        seconds(ours), seconds(theirs)
-        mine, sketched = in_turn(ours, theirs, ROUNDS)
-        rows.append(row(f"in turn with the sketch, batch {batch}: engine", batch / mine, "candidates/s"))
-        rows.append(row(f"in turn with the sketch, batch {batch}: sketch", batch / sketched, "candidates/s"))
-        rows.append(row(f"in turn with the sketch, batch {batch}: engine/sketch", sketched / mine, "(target 0.9)"))
-    return rows
+        for run in (ours, theirs):
+            seconds(run)  # compiles
+        times[batch] = in_turn(ours, theirs, ROUNDS)
+    return times
+
+
+def main() -> None:
+    """Print the times of W1."""
+    device.configure()
+    config, overrides, _ = workload()
+    print(json.dumps(in_turn_with_sketch(load_fingerprint(config, overrides))))
+
+
+if __name__ == "__main__":
+    main()

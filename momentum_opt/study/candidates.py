@@ -117,7 +117,9 @@ def stack_columns(columns: ParamColumns, width: int, dtype: Any) -> Candidates:
     """The candidates for the engine, on the host, padded to the compiled `width` by repeating the last one."""
 
     def padded(values: NDArray[np.float64]) -> Any:
-        return np.pad(values, ((0, 0), (0, width - values.shape[1])), mode="edge").astype(dtype)
+        missing = width - values.shape[1]
+        filled = np.pad(values, ((0, 0), (0, missing)), mode="edge") if missing else values
+        return filled.astype(dtype, copy=False)
 
     own = {name: padded(values) for name, values in columns.items() if name not in _INITIAL_WEIGHTS}
     return Candidates(padded(initial_weights(columns)), own)

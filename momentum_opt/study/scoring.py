@@ -120,8 +120,9 @@ def score(
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
+    group: int | None = None,
 ) -> Scores:
-    """Simulate and score candidates.
+    """Simulate and score candidates; their metrics `group` at a time where it is given, so that they stay in the cache.
 
     `minutes` is needed where the cadence is MINUTE and the engine the one without costs, which rebuilds them; the loop
     with costs has them anyway, and reduces them day by day.
@@ -134,7 +135,21 @@ def score(
         assert path.blocks is not None
         assert minutes is not None
         rebuilt = rebuild_minutes(path.blocks, minutes, spec)
-    return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
+
+    def measured(path: BoundaryPath | CostPath) -> Scores:
+        return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
+
+    width = candidates.initial_weights.shape[-1]
+    return measured(path) if group is None or group >= width else _piece_by_piece(measured, path, width, group)
+
+
+def _piece_by_piece(run: Callable[[Any], Scores], path: Any, width: int, group: int) -> Scores:
+    """`run` on `group` candidates of a simulation at a time."""
+
+    def piece(first: Array) -> Scores:
+        return run(jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, first, group, axis=-1), path))
+
+    return _together(jax.lax.map(piece, jnp.arange(0, width, group)))
 
 
 def _reduction(spec: SimulationSpec, scoring: ScoreSpec) -> Reduction:
@@ -223,17 +238,18 @@ def score_candidates(
     candidates: Candidates,
     group: int | None = None,
 ) -> Scores:
-    """`score` of a batch, `group` candidates at a time where it is given, so that memory stays bounded."""
+    """`score` of a batch. Where minute values are rebuilt, a `group` is simulated at a time, to bound the memory."""
+    rebuilds = scoring.cadence == Cadence.MINUTE and spec.engine != "with_costs"
 
     def run(some: Candidates) -> Scores:
-        return score(spec, scoring, arrays, minutes, settings, penalties, some)
+        return score(spec, scoring, arrays, minutes, settings, penalties, some, None if rebuilds else group)
 
-    width = candidates.initial_weights.shape[-1]
-    return run(candidates) if group is None or group >= width else _in_groups(run, candidates, group)
+    if not rebuilds or group is None:
+        return run(candidates)
+    groups = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, group), -2, 0), candidates)
+    return _together(jax.lax.map(run, groups))
 
 
-def _in_groups(run: Callable[[Any], Scores], lanes: Any, group: int) -> Scores:
-    """`run` on `group` candidates at a time; candidates are the last axis of everything in `lanes`."""
-    groups = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, group), -2, 0), lanes)
-    scores = jax.lax.map(run, groups)
-    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), scores)
+def _together(groups: Scores) -> Scores:
+    """The scores of groups, their first axis, as those of one batch."""
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), groups)
