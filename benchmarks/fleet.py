@@ -17,9 +17,9 @@ import numpy as np
 QUANTUM: Final = 0.05
 """Seconds of a core after which a long reading queues again, so that the storage's cores are shared, not taken."""
 
-ROUNDS: Final = 8
+ROUNDS: Final = 6
 """Batches per worker that are simulated; the first `WARM_UP` of them are not counted."""
-WARM_UP: Final = 3
+WARM_UP: Final = 2
 FEWEST: Final = 200
 """Batches of all workers together at least."""
 

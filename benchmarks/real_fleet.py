@@ -1,8 +1,10 @@
 """Real workers on a real PostgreSQL that do all of a worker's work, but sleep where they would score."""
 
 import multiprocessing
+import statistics
 import time
 from collections.abc import Sequence
+from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, Final
@@ -68,31 +70,38 @@ def count_connections(url: str) -> int:
 
 
 def real_throughput(url: str, fingerprint: Fingerprint, workers: int, score: float, batches: int) -> float:
-    """Trials per second of real processes that do all of a worker's work but sleep instead of scoring."""
+    """Trials per second of real processes that do all of a worker's work but sleep instead of scoring.
+
+    By the median time from batch to batch, so that a pause of the machine does not count.
+    """
     context, name = multiprocessing.get_context("spawn"), f"{workers} workers {time.monotonic_ns()}"
     n_trials = workers * batches * fingerprint.search.batch_size
     open_durable(url, name).close()
-    start = context.Barrier(workers + 1)
+    start, cycles = context.Barrier(workers), context.SimpleQueue()
     crew = [
-        context.Process(target=_work, args=(url, name, fingerprint.to_dict(), score, n_trials, start))
+        context.Process(target=_work, args=(url, name, fingerprint.to_dict(), score, n_trials, start, cycles))
         for _ in range(workers)
     ]
     for process in crew:
         process.start()
-    start.wait(START_SECONDS)
-    began = time.perf_counter()
+    seconds = [one for _ in crew for one in cycles.get()]
     for process in crew:
         process.join()
-    seconds = time.perf_counter() - began
-    durable = open_durable(url, name)
-    done = len(durable.finished())
-    durable.close()
-    return done / seconds
+    return workers * fingerprint.search.batch_size / statistics.median(seconds)
 
 
-def _work(url: str, name: str, fingerprint: dict[str, Any], score: float, n_trials: int, start: Barrier) -> None:
-    durable = open_durable(url, name)
+def _work(
+    url: str,
+    name: str,
+    fingerprint: dict[str, Any],
+    score: float,
+    n_trials: int,
+    start: Barrier,
+    cycles: "SimpleQueue[list[float]]",
+) -> None:
+    durable, ends = open_durable(url, name), list[float]()
     study = sleeping_study(Fingerprint.from_dict(fingerprint), durable, score)
     start.wait(START_SECONDS)
-    study.run(n_trials)
+    study.run(n_trials, on_batch=lambda _: ends.append(time.perf_counter()))
+    cycles.put(np.diff(ends).tolist())
     durable.close()

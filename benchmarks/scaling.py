@@ -14,15 +14,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.fleet import Costs, Fleet, Line, Outcome, simulate
 from benchmarks.run import REPOSITORY, RESULTS, workload
 from benchmarks.scaling_picture import draw
 
+if TYPE_CHECKING:
+    from momentum_opt.fingerprint import Fingerprint
+
 PICTURE: Final = REPOSITORY / "docs" / "pictures" / "scaling.svg"
 WORKERS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
-SHOWN: Final = (1, 4, 16, 64, 256, 1000)
+SHOWN: Final = (1, 4, 16, 64, 128, 256, 1000)
 LOADS: Final[Mapping[str, Sequence[str]]] = {
     "no costs": (),
     "fees": ("costs.fees=0.003",),
@@ -32,19 +35,18 @@ LOADS: Final[Mapping[str, Sequence[str]]] = {
 BATCH: Final = 64
 REAL: Final = tuple((workers, score) for score in (0.25, 2.0) for workers in (1, 2, 4))
 """Processes, and seconds that they sleep instead of scoring a batch."""
-REAL_BATCHES: Final = 8
+REAL_BATCHES: Final = 12
 """Of each real process."""
-REMEDIES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "as it is": {},
-    "`cmaes`": {"sampler": "cmaes"},
-    "`qmc`": {"sampler": "qmc"},
-    "`qmc`, 32 cores": {"sampler": "qmc", "cores": 32},
-    "`qmc`, 10 studies": {"sampler": "qmc", "studies": 10},
-    "`nsga2`, 10 studies": {"studies": 10},
-    "`nsga2`, 50 studies": {"studies": 50},
-    "`nsga2`, 50 studies of 2,000 trials": {"studies": 50, "trials": 2_000},
+REMEDIES: Final[Mapping[str, tuple[str, Mapping[str, int]]]] = {
+    "64 workers": ("nsga2", {"workers": 64}),
+    "64 workers, `cmaes`": ("cmaes", {"workers": 64}),
+    "1,000 workers": ("nsga2", {}),
+    "1,000 workers, 32 cores": ("nsga2", {"cores": 32}),
+    "1,000 workers in 10 studies": ("nsga2", {"studies": 10}),
+    "1,000 workers in 50 studies": ("nsga2", {"studies": 50}),
+    "1,000 workers in 8 studies, a server each": ("nsga2", {"studies": 8, "cores": 64}),
 }
-"""What can be done at 1,000 workers → what it changes."""
+"""What can be done → sampler, and what it changes in a fleet of 1,000 on a storage of 8 cores."""
 
 
 def main() -> None:
@@ -70,7 +72,7 @@ def main() -> None:
 
 def measure() -> dict[str, Any]:
     """Everything that the model takes from this machine, JSON-ready; minutes."""
-    from benchmarks.real_fleet import count_connections, real_throughput
+    from benchmarks.real_fleet import count_connections
     from benchmarks.storage_costs import measure_costs
     from momentum_opt.fingerprint import load_fingerprint
     from momentum_opt.results.best import versions
@@ -82,10 +84,7 @@ def measure() -> dict[str, Any]:
     with server() as url:
         costs = measure_costs(url, fingerprint)
         connections = count_connections(url)
-        real = [
-            {"workers": n, "score": seconds, "throughput": real_throughput(url, fingerprint, n, seconds, REAL_BATCHES)}
-            for n, seconds in REAL
-        ]
+        real = [real_row(url, fingerprint, workers, seconds) for workers, seconds in REAL]
     return {
         "machine": f"{os.cpu_count()} cores",
         "data": data,
@@ -96,6 +95,15 @@ def measure() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "real": real,
     }
+
+
+def real_row(url: str, fingerprint: "Fingerprint", workers: int, score: float) -> dict[str, float]:
+    """Real processes: how many, how long they sleep, and their trials per second."""
+    from benchmarks.real_fleet import real_throughput
+
+    throughput = real_throughput(url, fingerprint, workers, score, REAL_BATCHES)
+    print(f"{workers} processes, {score} s: {throughput:.0f} trials/s")
+    return {"workers": workers, "score": score, "throughput": throughput}
 
 
 def _score_seconds(config: Path, overrides: Sequence[str]) -> float:
@@ -126,7 +134,7 @@ def print_costs(costs: Mapping[str, Costs], score: Mapping[str, float]) -> None:
     rows |= {"go through the known trials": one.look, "take in a trial of another worker": Line(one.take)}
     rows |= {"serve a trial to one worker: the server's core": Line(one.serve_trial)}
     for name, line in rows.items():
-        print(f"| {name} | {line.at(1_000) * 1e3:,.3g} ms | {line.at(20_000) * 1e3:,.3g} ms |")
+        print(f"| {name} | {line.at(1_000) * 1e3:,.4g} ms | {line.at(20_000) * 1e3:,.4g} ms |")
     print("\n| scoring a batch of 64 | seconds |\n|---|---|")
     for name, seconds in score.items():
         print(f"| {name} | {seconds:.3g} |")
@@ -143,13 +151,16 @@ def print_real(costs: Costs, measured: Mapping[str, Any]) -> None:
 
 
 def print_curves(curves: Mapping[str, Mapping[int, Outcome]]) -> None:
-    """Throughput, share of the ideal one, and staleness."""
-    print(f"\n| workers | {' | '.join(f'{load}: trials/s | each' for load in curves)} | staleness |")
-    print("|---" * (2 + 2 * len(curves)) + "|")
+    """Throughput, share of the ideal one, staleness, and of the load with fees how busy the storage is."""
+    print(
+        f"\n| workers | {' | '.join(f'{load}: trials/s | each' for load in curves)} | missed | writing | cores busy |"
+    )
+    print("|---" * (4 + 2 * len(curves)) + "|")
     for workers in SHOWN:
-        cells = [f"{found[workers].throughput:,.0f} | {share(found, workers):.0%}" for found in curves.values()]
-        staleness = max(found[workers].staleness for found in curves.values())
-        print(f"| {workers:,} | {' | '.join(cells)} | {staleness:,.0f} |")
+        cells = [f"{found[workers].throughput:,.0f} | {share(found, workers):.1%}" for found in curves.values()]
+        one = curves["fees"][workers]
+        storage = f"{one.staleness:,.0f} | {one.lock_busy:.0%} | {one.storage_busy:.0%}"
+        print(f"| {workers:,} | {' | '.join(cells)} | {storage} |")
 
 
 def share(found: Mapping[int, Outcome], workers: int) -> float:
@@ -158,14 +169,11 @@ def share(found: Mapping[int, Outcome], workers: int) -> float:
 
 
 def print_remedies(costs: Mapping[str, Costs], score: Mapping[str, float]) -> None:
-    """Throughput at the largest number of workers, and how busy the storage is, with one thing changed."""
-    workers = WORKERS[-1]
-    print(f"\n| {workers:,} workers | {' | '.join(f'{load}: trials/s' for load in score)} | storage busy |")
-    print("|---" * (2 + len(score)) + "|")
-    for name, change in REMEDIES.items():
-        changed = {key: value for key, value in change.items() if key != "sampler"}
-        one = costs[change.get("sampler", "nsga2")]
-        found = [simulate(one, replace(Fleet(workers, seconds, BATCH), **changed)) for seconds in score.values()]
+    """Throughput, and how busy the storage is, with one thing changed."""
+    print(f"\n| | {' | '.join(f'{load}: trials/s' for load in score)} | storage busy |\n{'|---' * (2 + len(score))}|")
+    for name, (sampler, change) in REMEDIES.items():
+        fleets = [replace(Fleet(WORKERS[-1], seconds, BATCH), **change) for seconds in score.values()]
+        found = [simulate(costs[sampler], fleet) for fleet in fleets]
         print(f"| {name} | {' | '.join(f'{each.throughput:,.0f}' for each in found)} | {found[-1].storage_busy:.0%} |")
 
 
