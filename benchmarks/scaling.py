@@ -134,10 +134,15 @@ def print_costs(costs: Mapping[str, Costs], score: Mapping[str, float]) -> None:
     rows |= {"go through the known trials": one.look, "take in a trial of another worker": Line(one.take)}
     rows |= {"serve a trial to one worker: the server's core": Line(one.serve_trial)}
     for name, line in rows.items():
-        print(f"| {name} | {line.at(1_000) * 1e3:,.4g} ms | {line.at(20_000) * 1e3:,.4g} ms |")
+        print(f"| {name} | {milliseconds(line.at(1_000))} | {milliseconds(line.at(20_000))} |")
     print("\n| scoring a batch of 64 | seconds |\n|---|---|")
     for name, seconds in score.items():
         print(f"| {name} | {seconds:.3g} |")
+
+
+def milliseconds(seconds: float) -> str:
+    """Three digits."""
+    return f"{float(f'{seconds * 1e3:.3g}'):,g} ms"
 
 
 def print_real(costs: Costs, measured: Mapping[str, Any]) -> None:
