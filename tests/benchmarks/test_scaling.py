@@ -51,12 +51,12 @@ def test_a_storage_that_is_busy_with_readers_serves_less_the_more_there_are(work
 
 
 def test_waiting_stays_below_that_of_random_arrivals():
-    """Workers that come at regular times wait less than the ρ s / 2(1 - ρ) of an M/D/1 queue, and some do wait."""
+    """Workers of one pace fall into step, and so wait less than the ρ s / 2(1 - ρ) of an M/D/1 queue."""
     service, workers = 0.01, 80
     found = simulate(costs(write=Line(service)), Fleet(workers, score=1.0))
     busy = found.lock_busy
     assert busy == pytest.approx(workers * service / (1.0 + service), rel=0.05)
-    assert 0 < found.lock_wait < busy * service / (2 * (1 - busy))
+    assert 0 <= found.lock_wait < busy * service / (2 * (1 - busy))
 
 
 def test_studies_of_their_own_do_not_read_each_other():
