@@ -45,7 +45,9 @@ def main() -> None:
     }
     top = max(best.values())
     print(f"{data}; {given.trials:,} trials in batches of {BATCH}, {given.seeds} seeds; best {top:.4f}\n")
-    print(f"| sampler | {' | '.join(f'{workers} workers' for workers in WORKERS)} |\n|---{'|---' * len(WORKERS)}|")
+    print(
+        f"| sampler | {' | '.join(f'{workers} worker' + 's' * (workers > 1) for workers in WORKERS)} |\n|---{'|---' * len(WORKERS)}|"
+    )
     for name in SAMPLERS:
         behind = [
             statistics.median(best[name, workers, seed] for seed in range(given.seeds)) - top for workers in WORKERS
