@@ -45,9 +45,8 @@ def main() -> None:
     }
     top = max(best.values())
     print(f"{data}; {given.trials:,} trials in batches of {BATCH}, {given.seeds} seeds; best {top:.4f}\n")
-    print(
-        f"| sampler | {' | '.join(f'{workers} worker' + 's' * (workers > 1) for workers in WORKERS)} |\n|---{'|---' * len(WORKERS)}|"
-    )
+    heads = [f"{workers} worker{'s' * (workers > 1)}" for workers in WORKERS]
+    print(f"| sampler | {' | '.join(heads)} |\n|---{'|---' * len(heads)}|")
     for name in SAMPLERS:
         behind = [
             statistics.median(best[name, workers, seed] for seed in range(given.seeds)) - top for workers in WORKERS
