@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 QUICK_COMPILE := --xla_backend_optimization_level=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers
+.PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers bench-scaling
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,3 +57,6 @@ bench: $(VENV)/installed ## measure; the table is printed and written to benchma
 
 bench-samplers: $(VENV)/installed ## compare samplers and batch sizes on real windows (ARGS="--seconds 2 --seeds 5")
 	$(BIN)/python -m benchmarks.samplers $(ARGS)
+
+bench-scaling: $(VENV)/installed-dev ## measure what a worker costs a PostgreSQL, and simulate up to 1,000 of them (ARGS="--costs FILE")
+	$(BIN)/python -m benchmarks.scaling $(ARGS)

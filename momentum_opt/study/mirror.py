@@ -13,7 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.study.samplers import ask_batch, batch_sampler
+from momentum_opt.study.samplers import ask_batch, batch_sampler, work_out_parents
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import SOURCE, WARM_START, WORKER, was_sampled
 
@@ -38,6 +38,7 @@ class Mirror:
         self._study = optuna.create_study(directions=[StudyDirection.MAXIMIZE] * n_objectives)
         self._finished = 0
         self._own = 0
+        self._generation = 0
         self._screened: list[Mapping[str, float]] = []
         self._warm: set[int] = set()
         self.absorb(trials)
@@ -68,6 +69,7 @@ class Mirror:
             kept=len(self._screened),
             mean=next(iter([*self._screened[:1], *self._space.warm]), None),
         )
+        self._generation = work_out_parents(self._study, self._generation)
         first = self._own if self._worker == 0 else len(self._space.first_trials)
         for numbers in self._space.first_trials[first : first + size]:
             self._study.enqueue_trial(dict(numbers))

@@ -7,7 +7,7 @@ from optuna.distributions import FloatDistribution
 from optuna.samplers import BaseSampler
 from scipy.stats import qmc
 
-from momentum_opt.study.samplers import SAMPLER_FACTORIES, SobolSampler, ask_batch, batch_sampler
+from momentum_opt.study.samplers import SAMPLER_FACTORIES, SobolSampler, ask_batch, batch_sampler, work_out_parents
 from momentum_opt.vocabulary.names import SAMPLERS
 
 SPACE = {"x": FloatDistribution(-2.0, 2.0), "y": FloatDistribution(0.01, 100.0, log=True)}
@@ -72,3 +72,21 @@ def test_samplers_find_the_better_half():
         numbers = search(name, [8] * 8)
         first, last = (np.median([value(**one) for one in part]) for part in (numbers[:16], numbers[-16:]))
         assert last > first, name
+
+
+def test_nsga2_takes_up_a_study_of_many_generations():
+    """Optuna's own way back through them is a recursion, which ends at Python's limit."""
+    study = optuna.create_study(direction="maximize")
+    key = f"{optuna.samplers.NSGAIISampler.__name__}:generation"
+    for number in range(4 * 600):
+        numbers = {"x": number / 2400, "y": 1.0}
+        generation = {key: number // 4}
+        study.add_trial(
+            optuna.create_trial(params=numbers, distributions=SPACE, value=value(**numbers), system_attrs=generation)
+        )
+    study.sampler = batch_sampler("nsga2", 0, 2400, 4, SPACE)
+    with pytest.raises(RecursionError):
+        ask_batch(study, SPACE, 1)
+    assert work_out_parents(study, 0) == 599
+    assert len(ask_batch(study, SPACE, 4)) == 4
+    assert work_out_parents(study, 599) == 599
