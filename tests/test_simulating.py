@@ -14,7 +14,7 @@ from tests.sample_runs import TOKENS, smoke, tuned
 WITH_COSTS = ("costs.fees=0.003", "costs.gas_cost=1")
 
 
-@pytest.mark.parametrize("overrides", [(), WITH_COSTS])
+@pytest.mark.parametrize("overrides", [(), pytest.param(WITH_COSTS, marks=pytest.mark.slow)])
 def test_a_simulation_is_the_replay(overrides: tuple[str, ...]):
     fingerprint = smoke("window.end=2023-03-11", "window.test_end=2023-03-13", *overrides)
     market = market_of(fingerprint)
@@ -29,6 +29,7 @@ def test_a_simulation_is_the_replay(overrides: tuple[str, ...]):
     np.testing.assert_allclose((found.reserves * found.prices).sum(axis=1), found.value, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_params_of_a_best_json(tmp_path_factory: pytest.TempPathFactory):
     _, folder = tuned(tmp_path_factory.getbasetemp())
     best = json.loads((folder / "best.json").read_text())
