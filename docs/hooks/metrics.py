@@ -14,8 +14,8 @@ Every metric that `objective.metric` may name, made from the registry (`momentum
 functions behind it. **Higher is better for all of them**: falls and losses are negative numbers.
 
 Symbols: $v$ is the pool's value at every minute of a slice, $T$ its minutes, $D = 1440$ the minutes of a day, $p$
-prices, $R$ reserves, $n$ tokens, ρ = v_end/v_0, A = 365 D/T; std is the population's; percentiles interpolate linearly. Blocks are consecutive
-from the slice's start and complete; returns of a block are those between its own values; a drawdown is (v − running
+prices, $R$ reserves, $n$ tokens, ρ = v_end/v_0, A = 365 D/T; std is the population's; percentiles interpolate
+linearly. Blocks are consecutive from the slice's start and complete; returns of a block are those between its own values; a drawdown is (v − running
 maximum)/running maximum. A slice begins anew with its own first value and reserves. With longer bars the "minutes" are
 bars and D is the bars of a day.
 
