@@ -15,9 +15,9 @@ functions behind it. **Higher is better for all of them**: falls and losses are 
 
 Symbols: $v$ is the pool's value at every minute of a slice, $T$ its minutes, $D = 1440$ the minutes of a day, $p$
 prices, $R$ reserves, $n$ tokens, ρ = v_end/v_0, A = 365 D/T; std is the population's; percentiles interpolate
-linearly. Blocks are consecutive from the slice's start and complete; returns of a block are those between its own values; a drawdown is (v − running
-maximum)/running maximum. A slice begins anew with its own first value and reserves. With longer bars the "minutes" are
-bars and D is the bars of a day.
+linearly. Blocks are consecutive from the slice's start and complete; returns of a block are those between its own
+values; a drawdown is (v − running maximum)/running maximum. A slice begins anew with its own first value and reserves.
+With longer bars the "minutes" are bars and D is the bars of a day.
 
 A metric that is not finite (no drawdown, no variance, too few blocks) fails the trial with that reason; in the final
 tables it is "–" and in JSON `null`.
