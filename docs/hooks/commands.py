@@ -31,14 +31,15 @@ def page() -> str:
 
 def command_words() -> list[tuple[str, ...]]:
     """Every command by its words, the program itself first."""
-    return [(), *_below(typer.main.get_command(app), ())]
+    return [(), *(path for path, _ in tree_of(typer.main.get_command(app)))]
 
 
-def _below(group: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def tree_of(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Words and command of everything below a group."""
     for name, command in group.commands.items():
-        yield (*path, name)
+        yield (*path, name), command
         if hasattr(command, "commands"):
-            yield from _below(command, (*path, name))
+            yield from tree_of(command, (*path, name))
 
 
 def help_text(words: tuple[str, ...]) -> str:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from docs.hooks.commands import command_words, help_text
 from momentum_opt.cli.completing import complete_configs, complete_runs, complete_settings
 from momentum_opt.cli.examples import EXAMPLES
 from momentum_opt.vocabulary.metrics import METRICS
-from tests.command_line import command_words, help_text, parses
+from tests.command_line import parses
 from tests.sample_runs import ROOT, environment
 
 
