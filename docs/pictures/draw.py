@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
@@ -89,7 +90,7 @@ def rule() -> Figure:
     fingerprint = mo.load_fingerprint(CONFIG)
     market = mo.market_of(fingerprint)
     first = market.start_row % CHUNK
-    prices = market.prices[first::CHUNK]
+    prices = jnp.asarray(market.prices[first::CHUNK])
     constants = estimator_constants(memory_days_to_lamb(PARAMS["memory_days"], CHUNK))
     state, averages, signals = initial_state(prices[0]), [], []
     for price in prices[1:]:
@@ -137,16 +138,16 @@ def chunk() -> Figure:
 
 def guard_rails() -> Figure:
     """One update taken apart: where the rule wants to go, what the rails leave, how far the speed limit lets it."""
-    weights, change = np.array([0.50, 0.30, 0.20]), np.array([0.55, -0.10, -0.45])
+    weights, change = jnp.array([0.50, 0.30, 0.20]), jnp.array([0.55, -0.10, -0.45])
     floor, limit = 0.1, 9e-5
-    target = np.asarray(target_weights(weights, change, floor))
-    reached = weights + np.asarray(step_per_minute(weights, target, CHUNK, limit)) * CHUNK
+    target = target_weights(weights, change, floor)
+    reached = weights + step_per_minute(weights, target, float(CHUNK), limit) * CHUNK
     stages = {"now\nw": weights, "wanted\nw + u": weights + change, "inside the rails\nr": target,
               "after one chunk\nw + d·m": reached}  # fmt: skip
     figure, axes = _panels(1, 3.2)
     places = np.arange(len(stages))
     for column, token in enumerate("ABC"):
-        heights = [stage[column] for stage in stages.values()]
+        heights = [float(stage[column]) for stage in stages.values()]
         bars = axes.bar(places + 0.26 * (column - 1), heights, 0.24, color=TOKENS[column], label=f"token {token}")
         axes.bar_label(bars, fmt="%.3f", fontsize=7, padding=2)
     axes.axhline(0, color=light("ink"), linewidth=0.9)
@@ -184,19 +185,19 @@ def _cost_of_steps(count: int) -> float:
     """Share of the value that a pool of two tokens loses when its weights move in `count` equal steps."""
     first = np.linspace(0.5, 0.7, count + 1)
     weights = np.stack([first, 1 - first], axis=1)
-    reserves = np.asarray(perfect_arbitrage_reserves(weights, np.ones_like(weights), 1.0))
+    reserves = perfect_arbitrage_reserves(jnp.asarray(weights), jnp.ones_like(weights), 1.0)
     return float(1 - reserves[-1].sum())
 
 
 def memory() -> Figure:
     """The signal's answer to a price that begins to rise by one percent per update, for three memories."""
     figure, axes = _panels(1, 2.8)
-    prices = 1.01 ** np.maximum(np.arange(-5, 90), 0.0)
+    prices = jnp.asarray(1.01 ** np.maximum(np.arange(-5, 90), 0.0))
     for days, colour in ((5, "pool"), (15, "uniform"), (40, "hodl")):
-        constants = estimator_constants(memory_days_to_lamb(float(days), CHUNK))
+        constants = estimator_constants(memory_days_to_lamb(jnp.asarray(float(days)), CHUNK))
         state, signals = initial_state(prices[:1]), [0.0]
         for price in prices[1:]:
-            state = estimator_step(state, np.array([price]), constants)
+            state = estimator_step(state, price[None], constants)
             signals.append(float(gradient(state, constants)[0]))
         axes.plot(np.arange(-5, 90), 100 * np.array(signals), color=light(colour), label=f"memory {days} days")
     axes.set(title="Signal of a price that rises by 1 % per day from day 0", xlabel="days", ylabel="% per day")
