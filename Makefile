@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 QUICK_COMPILE := --xla_backend_optimization_level=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers bench-scaling
+.PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers bench-scaling docs pictures package
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	@touch $@
 
 install: $(VENV)/installed ## make .venv and install momentum-opt into it
@@ -48,6 +52,17 @@ check: $(VENV)/installed-dev ## lint, format check, types, import rules
 format: $(VENV)/installed-dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/installed-docs ## build the documentation site, warnings as errors, and say where it lies
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean --strict
+	@echo "open $(CURDIR)/site/index.html"
+
+pictures: $(VENV)/installed ## draw the pictures of the documentation anew, and run its notebook
+	$(BIN)/python -m docs.pictures.draw
+	$(BIN)/python -m docs.run_notebook
+
+package: $(VENV)/installed-dev ## build wheel and sdist into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 smoke: $(VENV)/installed ## a tune of a few seconds, in a folder of its own
 	$(BIN)/momentum-opt tune configs/smoke.yaml

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from momentum_opt.api.rehearsing import rehearse
     from momentum_opt.api.reporting import report
     from momentum_opt.api.scoring import score
+    from momentum_opt.api.simulating import simulate
     from momentum_opt.api.tuning import tune
     from momentum_opt.api.walk_forward import walk_forward
     from momentum_opt.fingerprint import Fingerprint, load_fingerprint
@@ -49,6 +50,7 @@ _HOMES = {
     "report": "momentum_opt.api.reporting",
     "sample_in_range": "momentum_opt.vocabulary.schema",
     "score": "momentum_opt.api.scoring",
+    "simulate": "momentum_opt.api.simulating",
     "tune": "momentum_opt.api.tuning",
     "walk_forward": "momentum_opt.api.walk_forward",
 }
@@ -74,6 +76,7 @@ __all__ = [
     "report",
     "sample_in_range",
     "score",
+    "simulate",
     "tune",
     "walk_forward",
 ]

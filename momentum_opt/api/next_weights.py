@@ -123,7 +123,7 @@ def _checked(given: Mapping[str, float], fingerprint: Fingerprint) -> NDArray[np
     if not (weights > 0).all() or abs(weights.sum() - 1.0) > SUM_TOLERANCE:
         raise UsageError(
             f"--current-weights: weights must be above 0 and sum to 1, but they are {weights.tolist()}, sum "
-            f"{weights.sum():.9g}"
+            f"{weights.sum():.9g}; give those that the pool has"
         )
     return weights
 

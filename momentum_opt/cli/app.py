@@ -11,6 +11,7 @@ import typer
 from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.data import data_app
+from momentum_opt.cli.examples import examples
 from momentum_opt.cli.export import export
 from momentum_opt.cli.rehearse import rehearse
 from momentum_opt.cli.report import report
@@ -26,19 +27,20 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="momentum-opt",
     help="Tune a QuantAMM momentum pool on real prices, replay the winner, trust the number.",
-    epilog="Exit codes: 0 done, 1 failed while running, 2 bad usage, configuration or data, 130 interrupted.",
+    epilog=examples(
+        "", "Exit codes: 0 done, 1 failed while running, 2 bad usage, configuration or data, 130 interrupted."
+    ),
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
 )
-app.command()(tune)
-app.command()(backtest)
-app.command()(report)
-app.command()(walk_forward)
-app.command()(export)
-app.command()(rehearse)
-app.command()(weights)
+app.command(epilog=examples("tune"))(tune)
+app.command(epilog=examples("backtest"))(backtest)
+app.command(epilog=examples("report"))(report)
+app.command(epilog=examples("walk-forward"))(walk_forward)
+app.command(epilog=examples("export"))(export)
+app.command(epilog=examples("rehearse"))(rehearse)
+app.command(epilog=examples("weights"))(weights)
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
 app.add_typer(trials_app, name="trials")

@@ -6,16 +6,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from momentum_opt.cli.completing import complete_configs, complete_settings
+from momentum_opt.cli.examples import examples
 from momentum_opt.errors import ConfigError, MissingFileError, UsageError
 
 if TYPE_CHECKING:
     from momentum_opt.fingerprint import Fingerprint
 
 config_app = typer.Typer(
-    help="Show, check or import a configuration.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+    help="Show, check or import a configuration.",
+    epilog=examples("config"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
 )
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="Configuration file (YAML).", show_default=False)]
+Config = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CONFIG", help="Configuration file (YAML).", show_default=False, autocompletion=complete_configs
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -23,12 +34,13 @@ Settings = Annotated[
         metavar="SECTION.KEY=VALUE",
         help="Override one value, written as YAML; may be repeated, the last one wins.",
         show_default=False,
+        autocompletion=complete_settings,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-@config_app.command()
+@config_app.command(epilog=examples("config show"))
 def show(config: Config, settings: Settings = None, as_json: AsJson = False) -> None:
     """Print all values, the periods, and which engine runs."""
     from momentum_opt.fingerprint import explain, load_fingerprint, to_yaml_text
@@ -44,7 +56,7 @@ def show(config: Config, settings: Settings = None, as_json: AsJson = False) -> 
     typer.echo(to_yaml_text(values), nl=False)
 
 
-@config_app.command()
+@config_app.command(epilog=examples("config check"))
 def check(config: Config, settings: Settings = None) -> None:
     """Check a configuration; list all its mistakes at once."""
     from momentum_opt.fingerprint import load_fingerprint
@@ -52,7 +64,7 @@ def check(config: Config, settings: Settings = None) -> None:
     typer.echo(f"{config}: no mistakes; {_summary(load_fingerprint(config, settings or ()))}")
 
 
-@config_app.command("import")
+@config_app.command("import", epilog=examples("config import"))
 def import_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON fingerprint of the incumbent simulator.")],
     out: Annotated[

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
+from momentum_opt.cli.completing import complete_runs
 from momentum_opt.errors import MomentumOptError
 
 WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")]
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, as tune wrote it.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Run folder, as tune wrote it.", autocompletion=complete_runs)
+    ],
     out: Annotated[
         Path | None,
         typer.Option(

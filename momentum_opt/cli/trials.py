@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from momentum_opt.cli.completing import complete_runs
 from momentum_opt.cli.config import AsJson
+from momentum_opt.cli.examples import examples
 from momentum_opt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,18 +33,23 @@ trials_app = typer.Typer(
     cls=_RunFirst,
     help="List the trials of a run, show one, or export it: trials RUN · trials RUN show N · "
     "trials RUN export N --out FILE.",
-    epilog="RUN is a run folder. Columns are those of its trials.parquet; trials RUN --columns all shows them.",
+    epilog=examples(
+        "trials", "RUN is a run folder. Columns are those of its trials.parquet; trials RUN --columns all shows them."
+    ),
     subcommand_metavar="RUN [show N | export N | OPTIONS]",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
 )
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of a tune.", show_default=False)]
+Run = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="Run folder of a tune.", show_default=False, autocompletion=complete_runs),
+]
 Number = Annotated[int, typer.Argument(metavar="N", help="Number of the trial.", show_default=False)]
 
 
-@trials_app.command("list")
+@trials_app.command("list", epilog=examples("trials list"))
 def list_trials(
     run: Run,
     where: Annotated[
@@ -106,7 +113,7 @@ def list_trials(
         _print_table(shown, total)
 
 
-@trials_app.command()
+@trials_app.command(epilog=examples("trials show"))
 def show(run: Run, number: Number, as_json: AsJson = False) -> None:
     """Show everything that is recorded of one trial."""
     from momentum_opt.cli.render import row_table
@@ -118,7 +125,7 @@ def show(run: Run, number: Number, as_json: AsJson = False) -> None:
     typer.echo(to_json(row) if as_json else row_table(row, trials.fingerprint.tokens), nl=not as_json)
 
 
-@trials_app.command()
+@trials_app.command(epilog=examples("trials export"))
 def export(
     run: Run,
     number: Number,

@@ -36,12 +36,14 @@ class Key:
         in_digest: whether the value can change a trial's numbers.
         file: the value may be a path; the digest then only knows that it is one.
         example: a value that would do, for keys without a default.
+        unit: of the number, for the reference; empty where there is none.
     """
 
     name: str | None = None
     in_digest: bool = True
     file: bool = False
     example: Any = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,45 +60,70 @@ class Data(Section):
     """Where the prices are, and how large a hole in them may be."""
 
     root: Annotated[Path | None, folder(), Key(in_digest=False)] = None
-    max_gap_minutes: Annotated[int, whole(), Key(in_digest=False)] = 1440
+    """Folder of the price files; relative paths start at the configuration's folder."""
+    max_gap_minutes: Annotated[int, whole(), Key(in_digest=False, unit="minutes")] = 1440
+    """Longest gap that is filled with the last close before it; a longer one is refused."""
 
 
 class Window(Section):
     """What is simulated: [start, end) for train and validation, [end, test_end) for the test."""
 
     start: Annotated[date, day(), Key("startDateString", example="2022-06-01")]
+    """First day that is simulated; minute 0 is its midnight."""
     end: Annotated[date, day(), Key("endDateString", example="2023-06-01")]
+    """Day after the last one of train and validation."""
     test_end: Annotated[date | None, day(), Key("endTestDateString")] = None
-    validation_fraction: Annotated[float, number(at_least=0, below=1), Key(f"{_OPTIMISATION}.val_fraction")] = 0.2
+    """Day after the last one of the test; none without it."""
+    validation_fraction: Annotated[
+        float, number(at_least=0, below=1), Key(f"{_OPTIMISATION}.val_fraction", unit="share of days")
+    ] = 0.2
+    """Part of [start, end), taken from its end, that validates and is never tuned on."""
 
 
 class Pool(Section):
     """Settings of the pool that no search changes. Periods in minutes, maximum_change per minute."""
 
     rule: Annotated[str, word(tuple(RULES)), Key("rule")] = DEFAULT_RULE
-    chunk_period: Annotated[int, whole(at_least=1), Key("chunk_period")] = 1440
-    weight_interpolation_period: Annotated[int, whole(at_least=1), Key("weight_interpolation_period")]
+    """How prices move the weights."""
+    chunk_period: Annotated[int, whole(at_least=1), Key("chunk_period", unit="minutes")] = 1440
+    """Time from one update of the weights to the next; divides a day or is whole days."""
+    weight_interpolation_period: Annotated[int, whole(at_least=1), Key("weight_interpolation_period", unit="minutes")]
+    """How long the weights take to their new place after an update; at most chunk_period, which is the default."""
     weight_interpolation_method: Annotated[Interpolation, word(INTERPOLATIONS), Key("weight_interpolation_method")] = (
         "linear"
     )
-    maximum_change: Annotated[float, number(above=0, at_most=1), Key("maximum_change")] = 3e-4
-    minimum_weight: Annotated[float, number(above=0, at_most=0.5), Key("minimum_weight")]
-    max_memory_days: Annotated[float, number(above=0), Key("max_memory_days")] = 365.0
+    """The path between two places: a straight line, or the normalised sum of it and a geometric path."""
+    maximum_change: Annotated[float, number(above=0, at_most=1), Key("maximum_change", unit="weight per minute")] = 3e-4
+    """Speed limit: the largest step of any weight."""
+    minimum_weight: Annotated[float, number(above=0, at_most=0.5), Key("minimum_weight", unit="weight")]
+    """Floor of every weight, at most 1/n; the ceiling is 1 − (n − 1) · floor. 0.1/n unless given, n tokens."""
+    max_memory_days: Annotated[float, number(above=0), Key("max_memory_days", unit="days")] = 365.0
+    """Cap of the memory, and the history that is read before start."""
     use_alt_lamb: Annotated[bool, flag(), Key("use_alt_lamb")] = False
-    initial_pool_value: Annotated[float, number(above=0), Key("initial_pool_value")] = 1e6
+    """Whether the average in the signal's denominator has a decay of its own."""
+    initial_pool_value: Annotated[float, number(above=0), Key("initial_pool_value", unit="numeraire")] = 1e6
+    """Value of the pool at minute 0."""
 
 
 class Costs(Section):
     """What trading costs. A file in place of a number holds a cost that varies with time."""
 
-    fees: Annotated[float | Path, cost(below=1), Key("fees", file=True)] = 0.0
-    gas_cost: Annotated[float | Path, cost(), Key("gas_cost", file=True)] = 0.0
-    arb_fees: Annotated[float | Path, cost(below=1), Key("arb_fees", file=True)] = 0.0
-    noise_trader_ratio: Annotated[float, number(at_least=0), Key("noise_trader_ratio")] = 0.0
-    protocol_fee_split: Annotated[float, number(at_least=0, at_most=1), Key("protocol_fee_split")] = 0.0
-    arb_frequency: Annotated[int, whole(at_least=1), Key("arb_frequency")] = 1
+    fees: Annotated[float | Path, cost(below=1), Key("fees", file=True, unit="share")] = 0.0
+    """Share of what comes in that the pool keeps."""
+    gas_cost: Annotated[float | Path, cost(), Key("gas_cost", file=True, unit="numeraire")] = 0.0
+    """Price of one arbitrage, whatever its size."""
+    arb_fees: Annotated[float | Path, cost(below=1), Key("arb_fees", file=True, unit="share")] = 0.0
+    """What moving tokens costs the arbitrageur elsewhere, as a share of their worth."""
+    noise_trader_ratio: Annotated[float, number(at_least=0), Key("noise_trader_ratio", unit="multiple")] = 0.0
+    """Trades of others per arbitrage, as a multiple of its inflow."""
+    protocol_fee_split: Annotated[float, number(at_least=0, at_most=1), Key("protocol_fee_split", unit="share")] = 0.0
+    """Share of the fees that leaves the pool."""
+    arb_frequency: Annotated[int, whole(at_least=1), Key("arb_frequency", unit="minutes")] = 1
+    """Time from one arbitrage to the next; 1 means at every bar."""
     trades: Annotated[Path | None, table_file(), Key(file=True)] = None
+    """File of swaps by outside traders."""
     lp_supply: Annotated[Path | None, table_file(), Key(file=True)] = None
+    """File of the pool tokens there are over time."""
 
     def arb_minutes(self, bar_minutes: int) -> int:
         """Minutes from one arbitrage to the next on bars of `bar_minutes`: 1, the default, means at every bar."""
@@ -122,43 +147,64 @@ class Objective(Section):
     """What a trial is scored by."""
 
     metric: Annotated[str, word(tuple(METRICS)), Key("return_val")] = "daily_log_sharpe"
+    """What is maximised; every metric is better when higher."""
     aggregate: Annotated[Aggregate, word(AGGREGATES), Key()] = "mean"
+    """How the windows become one number; mean_minus_std subtracts their standard deviation."""
     windows: Annotated[int, whole(at_least=1), Key()] = 1
-    overfitting_penalty: Annotated[float, number(at_least=0), Key(f"{_OPTUNA}.overfitting_penalty")] = 0.0
-    turnover_penalty: Annotated[float, number(at_least=0), Key("turnover_penalty")] = 0.0
+    """Slices of train, whole days each, on which the metric is taken."""
+    overfitting_penalty: Annotated[
+        float, number(at_least=0), Key(f"{_OPTUNA}.overfitting_penalty", unit="per unit of metric")
+    ] = 0.0
+    """Subtracted for every unit that the objective stands above validation."""
+    turnover_penalty: Annotated[float, number(at_least=0), Key("turnover_penalty", unit="per unit of turnover")] = 0.0
+    """Subtracted for the mean change of the value shares per minute."""
     multi_objective: Annotated[bool, flag(), Key(f"{_OPTUNA}.multi_objective")] = False
+    """Maximise mean, worst and steadiness over the windows, as three objectives."""
 
 
 class EarlyStopping(Section):
     """Stop when the best objective has not risen by min_improvement · |best| within `patience` trials."""
 
-    patience: Annotated[int, whole(at_least=1), Key(f"{_EARLY}.patience", in_digest=False, example=200)]
-    min_improvement: Annotated[float, number(at_least=0), Key(f"{_EARLY}.min_improvement", in_digest=False)] = 0.0
+    patience: Annotated[int, whole(at_least=1), Key(f"{_EARLY}.patience", in_digest=False, example=200, unit="trials")]
+    """Trials without a rise after which the search stops."""
+    min_improvement: Annotated[
+        float, number(at_least=0), Key(f"{_EARLY}.min_improvement", in_digest=False, unit="share")
+    ] = 0.0
+    """Rise that counts, as a share of the best objective."""
 
 
 class Around(Section):
     """A range centred on the values of a warm start."""
 
-    half_width: Annotated[float, number(above=0), Key(example=1.0)]
+    half_width: Annotated[float, number(above=0), Key(example=1.0, unit="internal")]
+    """Distance to either side of the known values, inside the schema's range."""
 
 
 class RangeOverride(Section):
     """What a configuration changes of one parameter's search range; None leaves the schema's value."""
 
-    low: Annotated[float | None, number()] = None
-    high: Annotated[float | None, number()] = None
+    low: Annotated[float | None, number(), Key(unit="internal")] = None
+    """Smallest value."""
+    high: Annotated[float | None, number(), Key(unit="internal")] = None
+    """Largest value."""
     log_scale: Annotated[bool | None, flag()] = None
+    """Sample the logarithm uniformly; needs low > 0."""
     scalar: Annotated[bool | None, flag()] = None
+    """One value for all tokens instead of one per token."""
     around: Around | None = None
 
 
 class Initial(Section):
     """Readable starting values: k per day, memory in days, logits of the first weights."""
 
-    initial_k_per_day: Annotated[PerToken, per_token(above=0), Key("initial_k_per_day")] = 20.0
-    initial_memory_length: Annotated[PerToken, per_token(above=0), Key("initial_memory_length")] = 10.0
-    initial_memory_length_delta: Annotated[PerToken, per_token(), Key("initial_memory_length_delta")] = 0.0
-    initial_weights_logits: Annotated[PerToken, per_token(), Key("initial_weights_logits")] = 1.0
+    initial_k_per_day: Annotated[PerToken, per_token(above=0), Key("initial_k_per_day", unit="per day")] = 20.0
+    """k of the first trial, the strength of the reaction to a trend."""
+    initial_memory_length: Annotated[PerToken, per_token(above=0), Key("initial_memory_length", unit="days")] = 10.0
+    """Memory of the first trial."""
+    initial_memory_length_delta: Annotated[PerToken, per_token(), Key("initial_memory_length_delta", unit="days")] = 0.0
+    """Added to the memory for the denominator's own average, with use_alt_lamb."""
+    initial_weights_logits: Annotated[PerToken, per_token(), Key("initial_weights_logits", unit="logit")] = 1.0
+    """Logits of the first weights; softmax over the tokens makes them weights."""
 
 
 def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -168,21 +214,33 @@ def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
 class Search(Section):
     """How the study looks for the best parameters."""
 
-    n_trials: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.n_trials", in_digest=False)] = 1000
-    batch_size: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.batch_size")] = 64
+    n_trials: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.n_trials", in_digest=False, unit="trials")] = 1000
+    """Size of the study: the total of all workers and all resumptions."""
+    batch_size: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.batch_size", unit="trials")] = 64
+    """Candidates that are asked for, simulated and told at once."""
     sampler: Annotated[Sampler, word(SAMPLERS), Key(f"{_OPTUNA}.sampler")]
+    """Who chooses the next candidates; nsga2 unless given."""
     seed: Annotated[int, whole(at_most=2**32 - 1), Key(f"{_OPTUNA}.seed")] = 0
-    timeout: Annotated[float | None, number(above=0), Key(f"{_OPTUNA}.timeout", in_digest=False)] = None
-    screen: Annotated[int, whole(), Key(f"{_OPTUNA}.screen")] = 0
-    screen_keep: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.screen_keep")] = 256
+    """Seed of everything random in the search."""
+    timeout: Annotated[float | None, number(above=0), Key(f"{_OPTUNA}.timeout", in_digest=False, unit="seconds")] = None
+    """Time after which no further batch begins; screening counts."""
+    screen: Annotated[int, whole(), Key(f"{_OPTUNA}.screen", unit="candidates")] = 0
+    """Quasi-random candidates scored on the engine alone before the sampler starts."""
+    screen_keep: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.screen_keep", unit="candidates")] = 256
+    """The best screened ones, which enter the study."""
     early_stopping: EarlyStopping | None = None
     storage: Annotated[str, storage_place(), Key(f"{_OPTUNA}.storage", in_digest=False)] = "journal"
+    """Where trials are kept: the run folder's journal, another one, or a database."""
     study_name: Annotated[str | None, text(), Key(f"{_OPTUNA}.study_name", in_digest=False)] = None
+    """Name of the study; that of the run folder, or of the configuration in a shared storage, unless given."""
     clip_to_effective: Annotated[bool, flag(), Key()] = True
+    """Search logit_lamb only up to the cap of max_memory_days, above which nothing changes."""
     parameters: Annotated[Mapping[str, RangeOverride], AfterValidator(_frozen), Key(f"{_OPTUNA}.parameter_config")] = (
         Field(default_factory=lambda: MappingProxyType(dict[str, RangeOverride]()))
     )
+    """Parameter → what differs of its range, see below; naming initial_weights_logits is what samples it."""
     force_scalar: Annotated[bool, flag(), Key(f"{_OPTIMISATION}.force_scalar")] = False
+    """One value for all tokens, of every parameter."""
     initial: Initial = Initial()
 
 
@@ -190,16 +248,22 @@ class Device(Section):
     """Number format, and the largest batch to put on the device at once (None: from its memory)."""
 
     precision: Annotated[Precision, word(PRECISIONS), Key()] = "float64"
-    batch_limit: Annotated[int | None, whole(at_least=1), Key(in_digest=False)] = None
+    """Format of the numbers in the search; replays are always float64."""
+    batch_limit: Annotated[int | None, whole(at_least=1), Key(in_digest=False, unit="candidates")] = None
+    """Largest batch to put on the device at once; from its memory unless given."""
 
 
 class WalkForward(Section):
     """Folds of the walk-forward, in days; `anchored` keeps every fold's start at the first one's."""
 
-    train_days: Annotated[int, whole(at_least=2), Key(in_digest=False, example=180)]
-    test_days: Annotated[int, whole(at_least=2), Key(in_digest=False, example=60)]
-    step_days: Annotated[int, whole(at_least=1), Key(in_digest=False, example=60)]
+    train_days: Annotated[int, whole(at_least=2), Key(in_digest=False, example=180, unit="days")]
+    """Days that each fold tunes on, validation included."""
+    test_days: Annotated[int, whole(at_least=2), Key(in_digest=False, example=60, unit="days")]
+    """Days that follow and judge the fold's winner."""
+    step_days: Annotated[int, whole(at_least=1), Key(in_digest=False, example=60, unit="days")]
+    """Days from one fold to the next; test_days unless given."""
     anchored: Annotated[bool, flag(), Key(in_digest=False)] = False
+    """Whether every fold begins at window.start."""
 
 
 class Verdict(Section):
@@ -208,9 +272,14 @@ class Verdict(Section):
     A deflated Sharpe ratio, a probability of overfitting, a share of neighbours that keep 90 % of the gain.
     """
 
-    min_deflated_sharpe: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False)] = 0.95
-    max_overfitting: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False)] = 0.2
-    min_plateau: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False)] = 0.5
+    min_deflated_sharpe: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False, unit="probability")] = (
+        0.95
+    )
+    """Deflated Sharpe ratio that counts as more than luck."""
+    max_overfitting: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False, unit="probability")] = 0.2
+    """Probability of overfitting that is still accepted."""
+    min_plateau: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False, unit="share")] = 0.5
+    """Share of neighbours that must keep 90 % of the gain."""
 
 
 class Evidence(Section):
@@ -221,11 +290,17 @@ class Evidence(Section):
     """
 
     enabled: Annotated[bool, flag(), Key(in_digest=False)] = True
+    """Whether a tune ends with evidence."""
     blocks: Annotated[int, whole(at_least=2, at_most=24), Key(in_digest=False)] = 16
-    bootstrap_draws: Annotated[int, whole(at_least=1), Key(in_digest=False)] = 2000
-    random_baselines: Annotated[int, whole(at_least=1), Key(in_digest=False)] = 1000
-    plateau_draws: Annotated[int, whole(), Key(in_digest=False)]
-    heat_map: Annotated[int, whole(), Key(in_digest=False)]
+    """Blocks of train days that are halved in every way; even."""
+    bootstrap_draws: Annotated[int, whole(at_least=1), Key(in_digest=False, unit="draws")] = 2000
+    """Resamplings behind the interval of the Sharpe ratio."""
+    random_baselines: Annotated[int, whole(at_least=1), Key(in_digest=False, unit="candidates")] = 1000
+    """Random parameter sets that the winner is compared with, where nothing was screened."""
+    plateau_draws: Annotated[int, whole(), Key(in_digest=False, unit="candidates")]
+    """Neighbours per parameter and radius; 0 leaves them out. 32 unless given, 8 with costs."""
+    heat_map: Annotated[int, whole(), Key(in_digest=False, unit="points")]
+    """Points per side of a heat map; 0 leaves them out. 25 unless given, 9 with costs."""
     verdict: Verdict = Verdict()
 
 
@@ -234,6 +309,7 @@ class RunConfig(Section):
 
     data: Data = Data()
     tokens: Annotated[tuple[str, ...], token_list(), Key("tokens", example=["BTC", "ETH"])]
+    """What the pool holds; order means nothing."""
     window: Window
     pool: Pool
     costs: Costs = Costs()

@@ -107,13 +107,13 @@ class Source:
         return next(((way, self.settings[way]) for way in ways if way in self.settings), None)
 
 
-def read_source(file: FilePath, overrides: Sequence[str] = ()) -> Source:
+def read_source(file: FilePath, overrides: Sequence[str] = (), *, what: str = "a configuration file") -> Source:
     """Read `file` and lay the overrides `a.b=value` over it.
 
     Raises:
         ConfigError: the file cannot be read or is no YAML mapping, or an override is no `a.b=value`.
     """
-    return parse_source(_read_text(file), str(file), overrides)
+    return parse_source(_read_text(file, what), str(file), overrides)
 
 
 def parse_source(text: str, name: str, overrides: Sequence[str] = ()) -> Source:
@@ -133,11 +133,11 @@ def parse_source(text: str, name: str, overrides: Sequence[str] = ()) -> Source:
     return source
 
 
-def _read_text(file: FilePath) -> str:
+def _read_text(file: FilePath, what: str) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise ConfigError((f"{file}: no such file; give the path of a configuration file",)) from None
+        raise ConfigError((f"{file}: no such file; give the path of {what}",)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError((f"{file}: cannot be read as text ({error}); give a YAML file in UTF-8",)) from None
 

@@ -33,7 +33,7 @@ def read_addresses(file: Path, tokens: Sequence[str]) -> dict[str, str]:
         ConfigError: all mistakes at once: a token that is missing or not in the pool, what is no address, a checksum
             that does not fit, the zero address, or one address for two tokens.
     """
-    source = read_source(file)
+    source = read_source(file, what="a file of addresses, one line TOKEN: 0x… for each token")
     problems = [f"{source.prefix(mistake.at)}: {mistake.text()}" for mistake in source.mistakes]
     problems += _name_problems(source, tokens)
     given = {token: source.tree[token] for token in tokens if token in source.tree}

@@ -93,7 +93,9 @@ def parse_section(section: Mapping[str, Any], tokens: tuple[str, ...], first_upd
     n = len(tokens)
     rows = reader.value("ruleParameters")
     if not isinstance(rows, list) or len(rows) != 1:
-        raise ParamsError(f"{reader.where}.ruleParameters: one row of κ is rehearsed, but found {rows!r}")
+        raise ParamsError(
+            f"{reader.where}.ruleParameters: one row of κ is rehearsed, but found {rows!r}; export it again"
+        )
     deployment = Deployment(
         tokens=tokens,
         addresses=reader.addresses(n),
@@ -156,5 +158,7 @@ class _Reader:
 
     def _integer(self, value: Any, key: str) -> int:
         if not isinstance(value, str) or not _INTEGER.fullmatch(value):
-            raise ParamsError(f"{self.where}.{key}: {value!r} is no whole number in quotes, scaled by 1e18")
+            raise ParamsError(
+                f"{self.where}.{key}: {value!r} is no whole number in quotes, scaled by 1e18; export it again"
+            )
         return int(value)

@@ -5,10 +5,14 @@ import typer
 from momentum_opt.cli.data.check import check
 from momentum_opt.cli.data.importing import import_prices
 from momentum_opt.cli.data.sample import sample
+from momentum_opt.cli.examples import examples
 
 data_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Price files: check, import, or make a synthetic sample."
+    help="Price files: check, import, or make a synthetic sample.",
+    epilog=examples("data"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
-data_app.command()(check)
-data_app.command("import")(import_prices)
-data_app.command()(sample)
+data_app.command(epilog=examples("data check"))(check)
+data_app.command("import", epilog=examples("data import"))(import_prices)
+data_app.command(epilog=examples("data sample"))(sample)

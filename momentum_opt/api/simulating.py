@@ -1,0 +1,108 @@
+"""A fingerprint, its prices and parameter sets in; the pool at every bar out, as plain arrays for a notebook."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt import device
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.market import Market
+from momentum_opt.results.parameters import by_token, parse_params
+from momentum_opt.simulation.costs import CostPath
+from momentum_opt.simulation.engine import simulate as run_engine
+from momentum_opt.simulation.external_bars import external_bars
+from momentum_opt.simulation.inputs import MarketArrays, market_arrays
+from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
+from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
+from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.study.candidates import ParamSet, settings_of, stack
+from momentum_opt.study.space import start_params
+from momentum_opt.vocabulary.metrics import Cadence
+
+GivenParams = Mapping[str, Mapping[str, float] | NDArray[np.float64] | float]
+"""Parameter → {token: number}, (asset,) numbers in the fingerprint's order of tokens, or one number for all."""
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One pool from start to the end of the last period.
+
+    Attributes:
+        tokens: order of the columns, alphabetical.
+        times: (time,) UTC, start of each bar.
+        prices: (time, asset) numeraire per token.
+        value: (time,) Σ R p in the numeraire.
+        weights: (time, asset) as the pool shows them.
+        reserves: (time, asset) in tokens.
+    """
+
+    tokens: tuple[str, ...]
+    times: NDArray[np.datetime64]
+    prices: NDArray[np.float64]
+    value: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    reserves: NDArray[np.float64]
+
+
+def simulate(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParams]) -> list[Simulation]:
+    """Simulate parameter sets at every bar, in float64; numbers equal those of `backtest`, without its metrics.
+
+    Args:
+        fingerprint: what to simulate; what it searches and scores is not read.
+        market: its prices.
+        sets: parameters under their internal names (a best.json's `params`), or `k_per_day` and `memory_days`;
+            without initial weights they start as the search does.
+
+    Returns:
+        One simulation per set, in their order. One set takes as much memory as its bars times its tokens.
+
+    Raises:
+        ParamsError: a set that the pool cannot run with.
+        ConfigError: a period is no multiple of the market's bar.
+    """
+    device.configure()
+    parsed = [_parsed(given, fingerprint, f"sets[{place}]") for place, given in enumerate(sets)]
+    spec = simulation_spec(
+        fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days, external=market.external
+    )
+    external = external_bars(market, spec.n_bars)
+    arrays = market_arrays(market.prices, market.start_row, spec, external)
+    inputs = minute_inputs(market.prices, market.start_row, spec, external)
+    settings = settings_of(fingerprint, jnp.float64)
+    candidates = [jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)) for params in parsed]
+    return [_on_host(_minutes(spec, arrays, inputs, settings, one), market) for one in candidates]
+
+
+def _parsed(given: GivenParams, fingerprint: Fingerprint, where: str) -> ParamSet:
+    named: dict[str, Any] = {
+        name: by_token(value, fingerprint.tokens) if isinstance(value, np.ndarray) else value
+        for name, value in given.items()
+    }
+    return parse_params(named, start_params(fingerprint), fingerprint, where)
+
+
+@partial(jax.jit, static_argnums=0)
+def _minutes(
+    spec: SimulationSpec, arrays: MarketArrays, inputs: MinuteInputs, settings: Settings, candidate: Candidates
+) -> MinutePath:
+    path = run_engine(spec, arrays, settings, candidate, Cadence.MINUTE)
+    assert path.blocks is not None
+    at_start = path.at_start if isinstance(path, CostPath) else None
+    return rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
+
+
+def _on_host(minutes: MinutePath, market: Market) -> Simulation:
+    return Simulation(
+        tokens=market.tokens,
+        times=market.times_ms[market.start_row :].astype("datetime64[ms]"),
+        prices=market.prices[market.start_row :],
+        value=np.asarray(minutes.value),
+        weights=np.asarray(minutes.weights),
+        reserves=np.asarray(minutes.reserves),
+    )

@@ -1,0 +1,52 @@
+"""What the Tab key offers for values: the word so far in, candidates out. Imports no JAX."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def complete_settings(incomplete: str) -> list[str]:
+    """Keys of a configuration for `--set`, and after the `=` the words of a key that has a closed list."""
+    from momentum_opt.fingerprint.keys import LEAVES
+
+    key, equals, value = incomplete.partition("=")
+    if equals:
+        return [f"{key}={word}" for word in _words(key) if word.startswith(value)]
+    return [text for leaf in LEAVES if (text := f"{'.'.join(leaf.path)}=").startswith(incomplete)]
+
+
+def complete_configs(incomplete: str) -> Iterator[str]:
+    """Configuration files, and folders on the way to them."""
+    yield from (_shown(path) for path in _matches(incomplete) if path.is_dir() or path.suffix in (".yaml", ".yml"))
+
+
+def complete_runs(incomplete: str) -> Iterator[str]:
+    """Run folders: those under `runs`, and folders on the way to others."""
+    if not incomplete:
+        yield from (str(path.parent) for path in sorted(Path("runs").glob("*/fingerprint.json")))
+    yield from (_shown(path) for path in _matches(incomplete) if path.is_dir())
+
+
+def _words(key: str) -> tuple[str, ...]:
+    from momentum_opt.vocabulary import names
+    from momentum_opt.vocabulary.metrics import METRICS
+
+    lists = {
+        "objective.metric": tuple(METRICS),
+        "objective.aggregate": names.AGGREGATES,
+        "search.sampler": names.SAMPLERS,
+        "pool.rule": names.RULES,
+        "pool.weight_interpolation_method": names.INTERPOLATIONS,
+        "device.precision": names.PRECISIONS,
+    }
+    return lists.get(key, ())
+
+
+def _matches(incomplete: str) -> Iterator[Path]:
+    start = Path(incomplete)
+    folder, name = (start, "") if incomplete.endswith("/") or not incomplete else (start.parent, start.name)
+    if folder.is_dir():
+        yield from (path for path in sorted(folder.iterdir()) if path.name.startswith(name) and path.name[0] != ".")
+
+
+def _shown(path: Path) -> str:
+    return f"{path}/" if path.is_dir() else str(path)

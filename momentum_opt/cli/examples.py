@@ -1,0 +1,73 @@
+"""Examples below the help of each command: words of a command in, the text that `--help` ends with out."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "": (
+            "momentum-opt tune configs/quickstart.yaml",
+            "momentum-opt backtest --params runs/quickstart-02e10653/best.json",
+            "momentum-opt COMMAND --help",
+        ),
+        "tune": (
+            "momentum-opt tune configs/quickstart.yaml --trials 1000",
+            "momentum-opt tune configs/quickstart.yaml --set objective.metric=returns --set costs.fees=0.003",
+            "momentum-opt tune runs/quickstart-02e10653 --resume",
+        ),
+        "backtest": (
+            "momentum-opt backtest --params runs/quickstart-02e10653/best.json --out replay --minute",
+            "momentum-opt backtest --params params.json --config configs/quickstart.yaml",
+        ),
+        "report": ("momentum-opt report runs/quickstart-02e10653",),
+        "walk-forward": (
+            "momentum-opt walk-forward configs/quickstart.yaml --set walk_forward.train_days=120 "
+            "--set walk_forward.test_days=40",
+        ),
+        "export": ("momentum-opt export --params best.json --addresses tokens.yaml --out deployment.json",),
+        "rehearse": (
+            "momentum-opt rehearse --params best.json --out rehearsal",
+            "momentum-opt rehearse --deployment deployment.json --start 2023-06-01 --delay 300s --miss 0.05",
+        ),
+        "weights": (
+            "momentum-opt weights --params best.json --state state.json",
+            "momentum-opt weights --params best.json --at 2024-01-20 --json",
+        ),
+        "config": ("momentum-opt config show configs/quickstart.yaml",),
+        "config show": (
+            "momentum-opt config show configs/quickstart.yaml",
+            "momentum-opt config show configs/quickstart.yaml --set costs.fees=0.003 --json",
+        ),
+        "config check": ("momentum-opt config check configs/quickstart.yaml",),
+        "config import": ("momentum-opt config import incumbent.json --out imported.yaml",),
+        "data": ("momentum-opt data check data/sample",),
+        "data check": (
+            "momentum-opt data check data/sample",
+            "momentum-opt data check --config configs/quickstart.yaml",
+        ),
+        "data import": (
+            "momentum-opt data import downloads/BTCUSDT --token BTC --out prices",
+            "momentum-opt data import --token USDC --constant 1.0 --start 2022-01-01 --end 2025-01-01 --out prices",
+        ),
+        "data sample": ("momentum-opt data sample --out somewhere --seed 7 --tokens 5 --bar 15",),
+        "trials": (
+            "momentum-opt trials runs/quickstart-02e10653",
+            "momentum-opt trials runs/quickstart-02e10653 show 17",
+            "momentum-opt trials runs/quickstart-02e10653 export 17 --out trial17.json",
+        ),
+        "trials list": (
+            'momentum-opt trials runs/quickstart-02e10653 --where "validation_returns > 0" --sort train_returns',
+            "momentum-opt trials runs/quickstart-02e10653 --columns number,objective,memory_days_SYNA --csv",
+        ),
+        "trials show": ("momentum-opt trials runs/quickstart-02e10653 show 17",),
+        "trials export": ("momentum-opt trials runs/quickstart-02e10653 export 17 --out trial17.json",),
+    }
+)
+
+
+def examples(command: str, note: str = "") -> str:
+    """The end of a help text: an optional note, then the examples of `command`, unwrapped."""
+    lines = EXAMPLES[command]
+    listed = "\n".join(["\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)])
+    return f"{note}\n\n{listed}" if note else listed
