@@ -2,15 +2,19 @@
 
 import os
 from collections.abc import Generator, Iterator
+from functools import cache
+from importlib.metadata import entry_points
 
 import jax
 import pytest
 from jaxtyping import install_import_hook
 
 import tests.shape_checker
+from momentum_opt.device import leave_memory
 from tests.shared_data import SHARED, needs_shared
 
 jax.config.update("jax_enable_x64", True)
+leave_memory()  # to the other workers of this run
 
 # Before any of these packages is imported: from here on every annotated shape in them is checked at every call.
 CHECKED = ("momentum_opt.pool", "momentum_opt.simulation", "momentum_opt.metrics", "momentum_opt.study")
@@ -28,6 +32,23 @@ def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+@cache
+def has_gpu() -> bool:
+    """Whether JAX finds a GPU. Asking starts all devices, so it is not asked where no plugin could bring one."""
+    try:
+        return bool(entry_points(group="jax_plugins")) and bool(jax.devices("gpu"))
+    except RuntimeError:
+        return False
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of the GPU out where there is none."""
+    left_out = [item for item in items if item.path.name == "test_gpu.py" and not has_gpu()]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A test that needs the shared data may be skipped only where there are none."""
@@ -40,6 +61,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say that the golden numbers and real prices were not looked at."""
+    """Say what was not looked at."""
+    if not has_gpu():
+        terminalreporter.write_line("no GPU: tests/test_gpu.py was left out", yellow=True)
     if SHARED is None:
         terminalreporter.write_line("shared data absent: golden numbers and real prices were not tested", yellow=True)

@@ -5,8 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.market import Market
+from tests.reference.golden_cases import CASES, load
 from tests.reference.minute_loop import Pool
+from tests.shared_data import minute_prices
 
 
 def pool_fingerprint(pool: Pool, tokens: tuple[str, ...], start: date, end: date, **keys: Any) -> Fingerprint:
@@ -42,3 +46,12 @@ def with_initial_weights(params: dict[str, np.ndarray], n_assets: int) -> dict[s
     if "initial_weights" in params or "initial_weights_logits" in params:
         return params
     return {**params, "initial_weights_logits": np.ones(n_assets)}
+
+
+def golden_run(name: str) -> tuple[Fingerprint, Market, dict[str, np.ndarray]]:
+    """A golden case as the command line would run it, on the shared prices."""
+    case, loaded, tokens = CASES[name]["case"], load(name), tuple(CASES[name]["expected"]["order"])
+    start, end = date.fromisoformat(case["start"]), date.fromisoformat(case["end"])
+    fingerprint = pool_fingerprint(loaded.pool, tokens, start, end, optimisation_settings={"val_fraction": 0.0})
+    market = market_of(fingerprint, root=minute_prices(), burn_in_days=case["burn_in_days"])
+    return fingerprint, market, with_initial_weights(loaded.params, len(tokens))

@@ -83,6 +83,11 @@ def simulate(
         reduction: with costs, what to make of each day's minute values instead of keeping what the rebuild needs.
         ends: without costs, the boundaries whose weights LAST_MINUTE needs, in order; None: all.
     """
+    if spec.engine == "with_costs" and spec.minute_loop == "pallas":
+        # Not every installation of JAX has what kernels need; `minute_gpu` finds out before it asks for one.
+        from momentum_opt.simulation.minute_pallas import simulate_in_kernel
+
+        return simulate_in_kernel(spec, arrays, settings, candidates)
     if spec.engine == "with_costs":
         return simulate_with_costs(spec, arrays, settings, candidates, cadence, reduction)
     rule = rule_constants(candidates, settings, spec)

@@ -86,11 +86,12 @@ def walk(inputs: Walk, trade: Trade, blocks_per_day: int) -> Walked:
 _one_compiles = threading.Lock()
 
 
-class _UnitCosts(Costs):
+class UnitCosts(Costs):
     """Costs whose fusion barrier is the constant 1, which costs a kernel nothing."""
 
     @property
     def unit(self) -> Array:
+        """The constant."""
         return jnp.ones(())
 
 
@@ -158,7 +159,7 @@ def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: 
 
     def formula(*numbers: Any) -> tuple[Any, ...]:
         reserves, prices, before, weights = (numbers[k * n : (k + 1) * n] for k in range(4))
-        outcome = arbitrage_minute(reserves, prices, before, weights, _UnitCosts(*numbers[4 * n :]), trade, functions)
+        outcome = arbitrage_minute(reserves, prices, before, weights, UnitCosts(*numbers[4 * n :]), trade, functions)
         return (*outcome.reserves, outcome.reach)
 
     names = [*rows("r"), *rows("p"), *rows("b"), *rows("w"), *Costs._fields]

@@ -36,6 +36,11 @@ _weights = partial(jax.jit, static_argnums=4)(block_weights)
 
 def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
     """Whether `walk_with_costs` can take the place of `simulate`, here and for this."""
+    return arbitrage_alone(spec, cadence, dtype) and jax.default_backend() == "cpu"
+
+
+def arbitrage_alone(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
+    """Whether the minutes hold nothing that a kernel leaves out, and little enough to be written out in one."""
     return (
         spec.engine == "with_costs"
         and spec.n_assets <= MOST_TOKENS
@@ -44,7 +49,6 @@ def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
         and not spec.every_bar
         and cadence < Cadence.MINUTE
         and dtype == np.float64
-        and jax.default_backend() == "cpu"
     )
 
 

@@ -17,6 +17,9 @@ from momentum_opt.vocabulary.rules import DEFAULT_RULE
 
 Engine = Literal["closed_form", "in_chunk", "with_costs"]
 
+MinuteLoop = Literal["xla", "pallas"]
+"""What walks the minutes of the engine with costs: XLA's loop, or the kernel of `minute_pallas`."""
+
 
 @dataclass(frozen=True)
 class SimulationSpec:
@@ -37,6 +40,7 @@ class SimulationSpec:
         trade: what an arbitrage trades, where it costs something.
         every_bar: whether the loop with costs stops at every bar, for outside trades, changes of the supply or minute
             values, and not at arbitrages only.
+        minute_loop: what walks the minutes of the engine with costs; see `minute_gpu`.
     """
 
     n_assets: int
@@ -52,6 +56,7 @@ class SimulationSpec:
     rule: str = DEFAULT_RULE
     trade: Trade = "pair"
     every_bar: bool = False
+    minute_loop: MinuteLoop = "xla"
 
     @property
     def stride(self) -> int:

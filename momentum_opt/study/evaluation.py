@@ -17,6 +17,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import market_arrays
+from momentum_opt.simulation.minute_gpu import Choice, choose_loop, pallas_serves
 from momentum_opt.simulation.minute_kernel import LANES
 from momentum_opt.simulation.minute_walk import kernel_serves, walk_with_costs
 from momentum_opt.simulation.minutes import minute_inputs
@@ -121,6 +122,9 @@ class Evaluator:
         self.spec = replace(spec, every_bar=spec.every_bar or needs_minutes)
         self._rebuilds = needs_minutes and spec.engine != "with_costs"
         self._walks = kernel_serves(self.spec, self.scoring.cadence, self._dtype)
+        self._chooses = pallas_serves(self.spec, self.scoring.cadence, self._dtype)
+        self.minute_loop: Choice | None = None
+        """What walks the minutes on a GPU, and why; None before the first batch, and where there is no choice."""
         external = external_bars(market, self.spec.n_bars)
         arrays = market_arrays(market.prices, market.start_row, self.spec, external)
         if constant_weight is not None:
@@ -200,7 +204,7 @@ class Evaluator:
             scores = score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties)
             return jax.device_get(scores)
         rows = shared_out(pack(candidates), self._devices)
-        scoring = packed_scoring(self.spec, self.scoring, Layout.of(candidates), self._group)
+        scoring = packed_scoring(self._with_loop(candidates), self.scoring, Layout.of(candidates), self._group)
         run = compiled_for(
             scoring,
             self._devices,
@@ -210,6 +214,13 @@ class Evaluator:
         found = np.asarray(run(self._placed, rows))
         assert scoring.scores is not None
         return scoring.scores.unpack(found)
+
+    def _with_loop(self, candidates: Candidates) -> SimulationSpec:
+        """The spec, with the loop that is best for candidates such as these."""
+        if not self._chooses:
+            return self.spec
+        self.minute_loop = choose_loop(self.spec, self._arrays, self._settings, candidates)
+        return replace(self.spec, minute_loop=self.minute_loop.loop)
 
     def _cast(self, tree: Any) -> Any:
         def cast(x: Array) -> Array:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import jax
@@ -11,33 +10,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from momentum_opt.api.prices import market_of
-from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.market import Market
 from momentum_opt.simulation import minute_kernel, minute_walk
 from momentum_opt.study.candidates import stack
 from momentum_opt.study.evaluation import Evaluator, score_walked
 from momentum_opt.study.replay import replay
 from momentum_opt.study.scoring import score_candidates
 from momentum_opt.study.sharding import compiled_for
-from tests.reference.golden_cases import CASES, load
+from tests.reference.golden_cases import CASES
 from tests.reference.minute_loop import Pool
-from tests.shared_data import minute_prices, needs_shared
+from tests.shared_data import needs_shared
 from tests.simulation.cases import Case, random_params
-from tests.simulation_case import pool_fingerprint, with_initial_weights
+from tests.simulation_case import golden_run
 
 pytestmark = pytest.mark.golden
 
 COSTLY = [name for name, entry in CASES.items() if {"fees", "gas_cost"} & set(entry["case"])]
 QUICK = Pool(chunk_period=60, max_memory_days=2.0, maximum_change=1e-3, fees=0.003, protocol_fee_split=0.25)
-
-
-def golden_run(name: str) -> tuple[Fingerprint, Market, dict[str, np.ndarray]]:
-    case, loaded, tokens = CASES[name]["case"], load(name), tuple(CASES[name]["expected"]["order"])
-    start, end = date.fromisoformat(case["start"]), date.fromisoformat(case["end"])
-    fingerprint = pool_fingerprint(loaded.pool, tokens, start, end, optimisation_settings={"val_fraction": 0.0})
-    market = market_of(fingerprint, root=minute_prices(), burn_in_days=case["burn_in_days"])
-    return fingerprint, market, with_initial_weights(loaded.params, len(tokens))
 
 
 @needs_shared
