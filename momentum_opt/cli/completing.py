@@ -29,12 +29,13 @@ def complete_runs(incomplete: str) -> Iterator[str]:
 def _words(key: str) -> tuple[str, ...]:
     from momentum_opt.vocabulary import names
     from momentum_opt.vocabulary.metrics import METRICS
+    from momentum_opt.vocabulary.rules import RULES
 
     lists = {
         "objective.metric": tuple(METRICS),
         "objective.aggregate": names.AGGREGATES,
         "search.sampler": names.SAMPLERS,
-        "pool.rule": names.RULES,
+        "pool.rule": tuple(RULES),
         "pool.weight_interpolation_method": names.INTERPOLATIONS,
         "device.precision": names.PRECISIONS,
     }
