@@ -34,10 +34,10 @@ def _blocks_of(page: Path) -> Iterator[Block]:
 
 
 def command_lines() -> list[tuple[str, str]]:
-    """Page and line of every command behind a `$`."""
+    """Page and line of every command behind a `$`; what a backslash continues is one line."""
     return [
         (block.page, line[2:].strip())
         for block in blocks("console")
-        for line in block.text.splitlines()
+        for line in block.text.replace("\\\n", " ").splitlines()
         if line.startswith("$ ")
     ]

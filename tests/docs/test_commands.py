@@ -22,10 +22,12 @@ ONLY_PARSED = {
     r"costs\.\w+=\S+\.(csv|parquet)": "the reader's own files of costs",
     r"--deployment|rehearse|weights |export --params": "an exported pool; tests/cli/test_onchain.py runs them",
     r"walk-forward": "minutes; tests/cli/test_walk_forward.py runs it",
+    r"STORAGE|runs/(look|part)": "a PostgreSQL; tests/deploy runs the job files on one",
     r"--workers": "several processes; tests/test_many_workers.py runs them",
 }
 """Which commands are not run, and what they need."""
-OTHER_PROGRAMS = {"make", "mkdir", "for", "sha256sum", "cat", "s=$(date", "freqtrade"}
+OTHER_PROGRAMS = {"make", "mkdir", "for", "sha256sum", "cat", "s=$(date", "freqtrade", "pytest", "git"}
+OTHER_PROGRAMS |= {"sudo", "pip", "echo", "export", "psql", "sbatch", "docker", "kubectl"}
 """What else a page may show; `make` targets are looked up in the Makefile."""
 
 LINES = list(dict.fromkeys(line for _, line in command_lines() if line.startswith("momentum-opt ")))
