@@ -136,6 +136,7 @@ def test_the_evaluator_takes_it_and_scores_the_same(monkeypatch: pytest.MonkeyPa
     assert evaluator._walks
     found = evaluator.score(sets)
     monkeypatch.setattr(evaluator, "_walks", False)
+    evaluator._set_width(11)
     wanted = evaluator.score(sets)
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9)
