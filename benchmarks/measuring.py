@@ -1,10 +1,14 @@
 """What all benchmarks share: the workload, candidates, and how a time becomes a row of the table."""
 
+import json
 import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +17,7 @@ from momentum_opt.study.candidates import ParamColumns, ParamSet
 from momentum_opt.study.space import SearchSpace
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = REPOSITORY / "benchmarks" / "results"
 REPEATS = 5
 
 Row = dict[str, str | float]
@@ -56,6 +61,14 @@ def seconds(run: Callable[[], object]) -> float:
     began = time.perf_counter()
     jax.block_until_ready(run())
     return time.perf_counter() - began
+
+
+def alone(module: str, *arguments: str) -> Any:
+    """What a module prints, as JSON, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], check=True, capture_output=True, text=True, cwd=REPOSITORY
+    )
+    return json.loads(done.stdout)
 
 
 def in_turn(first: Callable[[], object], second: Callable[[], object], repeats: int) -> tuple[float, float]:

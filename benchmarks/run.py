@@ -8,16 +8,13 @@ the table says so.
 import json
 import os
 import platform
-import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from benchmarks.engine import engine_rows, sketch_rows
 from benchmarks.growth import draw, slope_rows
-from benchmarks.measuring import REPOSITORY, Row, median_seconds, row, workload
+from benchmarks.measuring import REPOSITORY, RESULTS, Row, alone, median_seconds, row, workload
 from benchmarks.overhead import overhead_rows
 from benchmarks.tunes import start_rows, tune_rows
 from momentum_opt import device
@@ -25,7 +22,6 @@ from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import load_fingerprint
 from momentum_opt.results.best import versions
 
-RESULTS = REPOSITORY / "benchmarks" / "results"
 PICTURE = REPOSITORY / "docs" / "pictures" / "growth.svg"
 COSTS = (("daily_log_sharpe", 64), ("daily_log_sharpe", 1024), ("max_drawdown", 1024))
 """Metric and batch; the last one needs minute values, which is XLA's loop."""
@@ -65,9 +61,9 @@ def main() -> None:
 
 def _growth() -> list[Row]:
     """Slopes and their picture, and the memory of a large batch, each in a process of its own."""
-    times = _alone("benchmarks.growth")
+    times = alone("benchmarks.growth")
     draw(times, PICTURE)
-    large = _alone("benchmarks.growth", "memory")
+    large = alone("benchmarks.growth", "memory")
     name = "8 tokens, 3 years, batch 1,024"
     return [
         *slope_rows(times),
@@ -81,7 +77,7 @@ def _with_costs(config: Path, overrides: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
     for metric, batch in COSTS:
         settings = [*overrides, "costs.fees=0.003", f"objective.metric={metric}"]
-        found = _alone("benchmarks.costs", str(config), str(batch), *settings)
+        found = alone("benchmarks.costs", str(config), str(batch), *settings)
         name = f"score, fee 0.003, {metric}, batch {batch}"
         aim = f" (target {COSTS_TARGET})" if metric == "daily_log_sharpe" else ""
         rows += [
@@ -90,14 +86,6 @@ def _with_costs(config: Path, overrides: Sequence[str]) -> list[Row]:
             row(f"{name}: peak memory", found["peak_mib"], f"MiB (target {MEMORY_TARGET_MIB})"),
         ]
     return rows
-
-
-def _alone(module: str, *arguments: str) -> Any:
-    """What a module prints, as JSON, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], check=True, capture_output=True, text=True, cwd=REPOSITORY
-    )
-    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,13 @@ Prints the tables of docs/scaling.md, writes the costs to benchmarks/results/sca
 import argparse
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.fleet import Costs, Fleet, Line, Outcome, simulate
-from benchmarks.run import REPOSITORY, RESULTS, workload
+from benchmarks.measuring import REPOSITORY, RESULTS, alone, workload
 from benchmarks.scaling_picture import draw
 
 if TYPE_CHECKING:
@@ -108,11 +106,7 @@ def real_row(url: str, fingerprint: "Fingerprint", workers: int, score: float) -
 
 def _score_seconds(config: Path, overrides: Sequence[str]) -> float:
     """Seconds to score a batch, the compiled program at hand, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.costs", str(config), str(BATCH), *overrides],
-        check=True, capture_output=True, text=True, cwd=REPOSITORY,
-    )  # fmt: skip
-    return BATCH / json.loads(done.stdout)["candidates_per_second"]
+    return BATCH / alone("benchmarks.costs", str(config), str(BATCH), *overrides)["candidates_per_second"]
 
 
 def costs_of(document: Mapping[str, Any]) -> Costs:

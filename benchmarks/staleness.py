@@ -12,7 +12,7 @@ from typing import Final
 
 import optuna
 
-from benchmarks.run import workload
+from benchmarks.measuring import workload
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import load_fingerprint
