@@ -17,7 +17,7 @@ from momentum_opt.fingerprint.fields import Key
 from momentum_opt.fingerprint.keys import LEAF_AT, section_of
 from momentum_opt.fingerprint.mistakes import RefusedError
 from momentum_opt.fingerprint.sections import RangeOverride, RunConfig, Section
-from momentum_opt.vocabulary.schema import MOMENTUM_PARAM_SCHEMA
+from momentum_opt.vocabulary.rules import RULES
 
 _INTRO = """\
 # Configuration
@@ -76,12 +76,13 @@ def _section(model: type[Section], path: tuple[str, ...], title: str, *, skip_se
 
 def _ranges() -> Iterator[str]:
     yield _RANGES
-    head = ("parameter", "low", "high", "first trial", "meaning")
+    head = ("parameter", "rule", "low", "high", "first trial", "meaning")
     entries: _Rows = []
-    for name, spec in MOMENTUM_PARAM_SCHEMA.items():
-        low, high = ("", "") if spec.optuna is None else (f"{spec.optuna.low:g}", f"{spec.optuna.high:g}")
-        sampled = "" if spec.trainable else "; sampled only where it is named here"
-        entries.append((f"`{name}`", low, high, "`search.initial`", spec.description + sampled))
+    for rule in RULES.values():
+        for name, spec in rule.schema.items():
+            low, high = ("", "") if spec.optuna is None else (f"{spec.optuna.low:g}", f"{spec.optuna.high:g}")
+            sampled = "" if spec.trainable else "; sampled only where it is named here"
+            entries.append((f"`{name}`", f"`{rule.name}`", low, high, "`search.initial`", spec.description + sampled))
     yield table(head, entries)
     path = ("search", "parameters", "<name>")
     plain = {name: field for name, field in RangeOverride.model_fields.items() if section_of(field) is None}
