@@ -6,11 +6,12 @@ from pathlib import Path
 
 def complete_settings(incomplete: str) -> list[str]:
     """Keys of a configuration for `--set`, and after the `=` the words of a key that has a closed list."""
-    from momentum_opt.fingerprint.keys import LEAVES
+    from momentum_opt.fingerprint.keys import LEAF_AT, LEAVES
 
     key, equals, value = incomplete.partition("=")
     if equals:
-        return [f"{key}={word}" for word in _words(key) if word.startswith(value)]
+        leaf = LEAF_AT.get(tuple(key.split(".")))
+        return [f"{key}={word}" for word in leaf.words if word.startswith(value)] if leaf else []
     return [text for leaf in LEAVES if (text := f"{'.'.join(leaf.path)}=").startswith(incomplete)]
 
 
@@ -24,22 +25,6 @@ def complete_runs(incomplete: str) -> Iterator[str]:
     if not incomplete:
         yield from (str(path.parent) for path in sorted(Path("runs").glob("*/fingerprint.json")))
     yield from (_shown(path) for path in _matches(incomplete) if path.is_dir())
-
-
-def _words(key: str) -> tuple[str, ...]:
-    from momentum_opt.vocabulary import names
-    from momentum_opt.vocabulary.metrics import METRICS
-    from momentum_opt.vocabulary.rules import RULES
-
-    lists = {
-        "objective.metric": tuple(METRICS),
-        "objective.aggregate": names.AGGREGATES,
-        "search.sampler": names.SAMPLERS,
-        "pool.rule": tuple(RULES),
-        "pool.weight_interpolation_method": names.INTERPOLATIONS,
-        "device.precision": names.PRECISIONS,
-    }
-    return lists.get(key, ())
 
 
 def _matches(incomplete: str) -> Iterator[Path]:

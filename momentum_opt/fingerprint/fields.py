@@ -135,15 +135,22 @@ def flag() -> PlainValidator:
     return PlainValidator(check)
 
 
-def word(choices: tuple[str, ...]) -> PlainValidator:
-    """One word of a closed list."""
+@dataclass(frozen=True, slots=True)
+class Word:
+    """The check of a field that takes one word of a closed list."""
 
-    def check(value: Any) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise RefusedError(Mistake("unknown word", choose_among(value, choices), value))
+    choices: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str:
+        """The word, or `RefusedError`."""
+        if not isinstance(value, str) or value not in self.choices:
+            raise RefusedError(Mistake("unknown word", choose_among(value, self.choices), value))
         return value
 
-    return PlainValidator(check)
+
+def word(choices: tuple[str, ...]) -> PlainValidator:
+    """One word of a closed list."""
+    return PlainValidator(Word(choices))
 
 
 def text() -> PlainValidator:

@@ -10,10 +10,10 @@ from pathlib import Path as FilePath
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainValidator
 from pydantic.fields import FieldInfo
 
-from momentum_opt.fingerprint.fields import Key
+from momentum_opt.fingerprint.fields import Key, Word
 from momentum_opt.fingerprint.mistakes import Path
 from momentum_opt.fingerprint.sections import RunConfig, Section
 
@@ -30,6 +30,7 @@ class Leaf:
         in_digest: whether it can change a trial's numbers.
         file: whether it may be a path.
         example: a value that would do, for keys without a default.
+        words: what it may be, where that is a closed list.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Leaf:
     in_digest: bool
     file: bool
     example: Any
+    words: tuple[str, ...] = ()
 
 
 def section_of(field: FieldInfo) -> type[Section] | None:
@@ -53,7 +55,9 @@ def _leaves(model: type[Section], path: Path) -> Iterator[Leaf]:
             yield from _leaves(inner, at)
             continue
         key = next(entry for entry in field.metadata if isinstance(entry, Key))
-        yield Leaf(at, tuple(key.name.split(".")) if key.name else at, key.in_digest, key.file, key.example)
+        checks = (entry.func for entry in field.metadata if isinstance(entry, PlainValidator))
+        words = next((check.choices for check in checks if isinstance(check, Word)), ())
+        yield Leaf(at, tuple(key.name.split(".")) if key.name else at, key.in_digest, key.file, key.example, words)
 
 
 LEAVES: Final[tuple[Leaf, ...]] = tuple(_leaves(RunConfig, ()))
