@@ -6,6 +6,8 @@ from pathlib import Path
 
 import jax
 
+from momentum_opt.cores import available_cores
+
 
 def configure() -> None:
     """Turn on float64 and the compilation caches in the user's cache folder; call once, before any array is made."""
@@ -21,9 +23,8 @@ def _cores_as_devices() -> None:
     """Make every core of a CPU a device, unless a flag of XLA says how many there are, or JAX is at work already."""
     if "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", ""):
         return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(RuntimeError):
-        jax.config.update("jax_num_cpu_devices", cores)
+        jax.config.update("jax_num_cpu_devices", available_cores())
 
 
 def describe_devices() -> str:

@@ -14,16 +14,13 @@ from momentum_opt import device
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.parameters import by_token, parse_params
-from momentum_opt.simulation.costs import CostPath
-from momentum_opt.simulation.engine import simulate as run_engine
 from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
+from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, simulate_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, settings_of, stack
 from momentum_opt.study.space import start_params
-from momentum_opt.vocabulary.metrics import Cadence
 
 GivenParams = Mapping[str, Mapping[str, float] | NDArray[np.float64] | float]
 """Parameter → {token: number}, (asset,) numbers in the fingerprint's order of tokens, or one number for all."""
@@ -91,10 +88,7 @@ def _parsed(given: GivenParams, fingerprint: Fingerprint, where: str) -> ParamSe
 def _minutes(
     spec: SimulationSpec, arrays: MarketArrays, inputs: MinuteInputs, settings: Settings, candidate: Candidates
 ) -> MinutePath:
-    path = run_engine(spec, arrays, settings, candidate, Cadence.MINUTE)
-    assert path.blocks is not None
-    at_start = path.at_start if isinstance(path, CostPath) else None
-    return rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
+    return simulate_minutes(spec, arrays, inputs, settings, candidate)[1]
 
 
 def _on_host(minutes: MinutePath, market: Market) -> Simulation:

@@ -4,7 +4,6 @@ And what a pool on any weights is worth, with the arbitrage and the costs of the
 """
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from momentum_opt.pool.costs import Costs
 from momentum_opt.pool.reserves import reserves_with_costs
 from momentum_opt.simulation.inputs import BlockInputs
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
-from momentum_opt.simulation.trajectory import Candidates, ChunkState, Settings, enter_block, rule_constants, warm_up
+from momentum_opt.simulation.trajectory import Candidates, Settings, enter_blocks, rule_constants, warm_up
 from momentum_opt.study.candidates import ParamSet, settings_of, stack
 
 Series = NDArray[np.float64]
@@ -48,7 +47,7 @@ def simulated_weights(fingerprint: Fingerprint, market: Market, params: ParamSet
     )
     candidate = jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64))
     chunks = _chunks(spec, jnp.asarray(burn_in), blocks, settings_of(fingerprint, jnp.float64), candidate)
-    origin, step = np.asarray(chunks.origin), np.asarray(chunks.step)
+    origin, step = map(np.asarray, chunks)
     tau = (offset[:, None] + np.arange(spec.block)).astype(np.float64)[..., None]
     return (origin[:, None] + step[:, None] * tau).reshape(spec.n_bars, spec.n_assets)
 
@@ -73,15 +72,10 @@ def _chunks(
     blocks: BlockInputs,
     settings: Settings,
     candidate: Candidates,
-) -> ChunkState:
+) -> tuple[Float[Array, "block asset"], Float[Array, "block asset"]]:
     """Start weights and step of every block's chunk."""
     rule = rule_constants(candidate, settings, spec)
-
-    def block_step(state: ChunkState, block: BlockInputs) -> tuple[ChunkState, Any]:
-        state = enter_block(state, block, rule, settings, spec)
-        return state, state
-
-    return jax.lax.scan(block_step, warm_up(burn_in, candidate, rule, settings, spec), blocks)[1]
+    return enter_blocks(warm_up(burn_in, candidate, rule, settings, spec), blocks, rule, settings, spec)[1]
 
 
 @partial(jax.jit, static_argnums=4)

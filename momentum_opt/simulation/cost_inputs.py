@@ -59,6 +59,20 @@ class CostInputs(NamedTuple):
     """Pool tokens there are at each bar, as a multiple of those at bar 0; None: their number never changes."""
 
 
+class WalkedSteps(NamedTuple):
+    """The same as a kernel of its own walks them: those of the blocks of one day, or of all days with an axis more."""
+
+    price: Float[Array, "*day block step asset"]
+    moved: Float[Array, "*day block step"]
+    """Bars that the weights have moved, min(τ, m)."""
+    costs: Float[Array, "*day b s cost"]
+    """In the order of `Costs`; one block and one step where they are numbers."""
+    before_end: Int[Array, "*day block"]
+    """How many steps are not later than the block's last bar."""
+    length: Int[Array, "*day block"]
+    """How many steps there are."""
+
+
 class StartSwaps(NamedTuple):
     """All outside swaps, and what minute 0 needs to do its own: it has no step."""
 
@@ -139,3 +153,16 @@ def _span(
 
 def _per_day(values: NDArray[np.generic], spec: SimulationSpec) -> Array:
     return jnp.asarray(values.reshape(spec.n_days, spec.blocks_per_day, *values.shape[1:]))
+
+
+def walked_steps(inputs: CostInputs, fixed: Costs, spec: SimulationSpec) -> WalkedSteps:
+    """The steps of all days for a kernel, with costs that are numbers taken from `fixed`."""
+    tau = inputs.steps.tau
+    shape = tau.shape if any(value is not None for value in inputs.steps.costs) else (tau.shape[0], 1, 1)
+    return WalkedSteps(
+        price=inputs.steps.price,
+        moved=jnp.minimum(tau, float(spec.interpolation)),
+        costs=jnp.stack([jnp.broadcast_to(value, shape) for value in inputs.steps.costs.over(fixed)], axis=-1),
+        before_end=inputs.before_end.astype(jnp.int32),
+        length=inputs.length.astype(jnp.int32),
+    )

@@ -154,9 +154,8 @@ def _cross_summed(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _C
 
 
 def _kept_boundaries(spec: SimulationSpec, cadence: Cadence, ends: tuple[int, ...] | None) -> tuple[int, ...]:
-    held = spec.bars_per_day % spec.arb != 0
-    if cadence == Cadence.DAILY and not held:
-        return ()
-    if ends is None or held or cadence > Cadence.LAST_MINUTE:
+    if not spec.arbitrages_daily or cadence > Cadence.LAST_MINUTE:
         return tuple(range(spec.n_days + 1))
-    return ends
+    if cadence == Cadence.DAILY:
+        return ()
+    return tuple(range(spec.n_days + 1)) if ends is None else ends

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
-from momentum_opt.arrays import Array, Float, Int, PerAsset
+from momentum_opt.arrays import Array, Float, PerAsset
 from momentum_opt.pool.costs import Costs, Trade, arbitrage_minute
 from momentum_opt.pool.series import EXACT, SHORT, SMALL, Functions
 from momentum_opt.pool.swap import Tokens, total
-from momentum_opt.simulation.cost_inputs import CostInputs
+from momentum_opt.simulation.cost_inputs import WalkedSteps, walked_steps
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
 from momentum_opt.simulation.minute_kernel import UnitCosts
@@ -28,7 +28,7 @@ from momentum_opt.simulation.trajectory import (
     Candidates,
     ChunkState,
     Settings,
-    enter_block,
+    enter_blocks,
     rule_constants,
     warm_up,
 )
@@ -38,20 +38,6 @@ TILE: Final = 32
 
 _ALONE: Final = EXACT._replace(stacked=False)
 """The exact functions pair by pair: a kernel cannot stack arrays."""
-
-
-class Steps(NamedTuple):
-    """The steps of the blocks of one day, or of all days with an axis more in front."""
-
-    price: Float[Array, "*day block step asset"]
-    moved: Float[Array, "*day block step"]
-    """Bars that the weights have moved, min(τ, m)."""
-    costs: Float[Array, "*day b s cost"]
-    """In the order of `Costs`; one block and one step where they are numbers."""
-    before_end: Int[Array, "*day block"]
-    """How many steps are not later than the block's last bar."""
-    length: Int[Array, "*day block"]
-    """How many steps there are."""
 
 
 class Day(NamedTuple):
@@ -65,7 +51,7 @@ class Day(NamedTuple):
     """At the end of the day before."""
     arb_weights: PerAsset
     """At the last arbitrage of the days before."""
-    steps: Steps
+    steps: WalkedSteps
 
 
 class DayEnd(NamedTuple):
@@ -97,21 +83,17 @@ def simulate_in_kernel(
     weights = filled.initial_weights
     first = weights * (settings.initial_pool_value / arrays.days.price[0])[:, None]
 
-    def enter(chunk: ChunkState, block: BlockInputs) -> tuple[ChunkState, tuple[PerAsset, PerAsset]]:
-        chunk = enter_block(chunk, block, rule, settings, spec)
-        return chunk, (chunk.origin, chunk.step)
-
     def day_step(
-        carry: tuple[ChunkState, PerAsset, PerAsset], day: tuple[BlockInputs, Steps]
+        carry: tuple[ChunkState, PerAsset, PerAsset], day: tuple[BlockInputs, WalkedSteps]
     ) -> tuple[tuple[ChunkState, PerAsset, PerAsset], tuple[PerAsset, PerAsset]]:
         chunk, reserves, arb_weights = carry
         blocks, steps = day
-        chunk, (origin, move) = jax.lax.scan(enter, chunk, blocks)
+        chunk, (origin, move) = enter_blocks(chunk, blocks, rule, settings, spec)
         end = walk_day(Day(origin, move, reserves, arb_weights, steps), spec.trade)
         return (chunk, end.reserves, end.arb_weights), (end.reserves, end.before)
 
     start = warm_up(arrays.burn_in, filled, rule, settings, spec), first, weights
-    days = arrays.blocks._replace(cost=None), _steps(cost, settings.costs, spec)
+    days = arrays.blocks._replace(cost=None), walked_steps(cost, settings.costs, spec)
     _, (reserves, before) = jax.lax.scan(day_step, start, days)
     return CostPath(jnp.concatenate([first[None], reserves])[..., :width], before[..., :width])
 
@@ -204,20 +186,6 @@ def _costs(costs: Any, block: Array | int, step: Array | int) -> UnitCosts:
 
 def _rows(reference: Any, *at: Array) -> Tokens:
     return tuple(reference[(*at, i, slice(None))] for i in range(reference.shape[-2]))
-
-
-def _steps(cost: CostInputs, fixed: Costs, spec: SimulationSpec) -> Steps:
-    """The steps of all days, as the kernel reads them."""
-    tau = cost.steps.tau
-    shape = tau.shape if any(value is not None for value in cost.steps.costs) else (tau.shape[0], 1, 1)
-    each = cost.steps.costs.over(fixed)
-    return Steps(
-        price=cost.steps.price,
-        moved=jnp.minimum(tau, float(spec.interpolation)),
-        costs=jnp.stack([jnp.broadcast_to(value, shape) for value in each], axis=-1),
-        before_end=cost.before_end.astype(jnp.int32),
-        length=cost.length.astype(jnp.int32),
-    )
 
 
 def _whole_tiles(candidates: Candidates) -> Candidates:

@@ -15,9 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from momentum_opt.arrays import Array
-from momentum_opt.pool.costs import Costs
-from momentum_opt.simulation.cost_inputs import CostInputs
+from momentum_opt.simulation.cost_inputs import WalkedSteps, walked_steps
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.inputs import MarketArrays
 from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked, walk
@@ -63,14 +61,16 @@ def walk_with_costs(
     blocks = arrays.blocks._replace(cost=None)
     width = candidates.initial_weights.shape[1]
     piece = _piece(spec, width, threads)
-    steps = _Steps(arrays.blocks.cost, settings.costs, spec)
+    steps = _flat(walked_steps(arrays.blocks.cost, settings.costs, spec))
     tokens_of_all = np.asarray(settings.initial_pool_value / arrays.days.price[0])[:, None]
     one_at_a_time = threading.Lock()
 
     def run(some: Candidates) -> Walked:
         with one_at_a_time:  # so that the weights are compiled once, and few of them wait in memory
             origin, move = jax.device_get(_weights(arrays.burn_in, blocks, some, settings, spec))
-        return walk(steps.walk(origin, move, some.initial_weights * tokens_of_all), spec.trade, spec.blocks_per_day)
+        first = np.ascontiguousarray(some.initial_weights * tokens_of_all)
+        weights = np.ascontiguousarray(origin), np.ascontiguousarray(move), first
+        return walk(Walk(*weights, **steps), spec.trade, spec.blocks_per_day)
 
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(run, _pieces(candidates, piece)))
@@ -79,33 +79,20 @@ def walk_with_costs(
     return CostPath(jnp.concatenate([first[None], reserves]), jnp.asarray(before))
 
 
-class _Steps:
-    """The steps of all blocks, as the kernel reads them."""
+def _flat(steps: WalkedSteps) -> dict[str, NDArray[Any]]:
+    """The steps block by block on the host, as the kernel reads them."""
 
-    def __init__(self, cost: CostInputs, fixed: Costs, spec: SimulationSpec) -> None:
-        def flat(values: Any, dtype: Any = np.float64) -> NDArray[Any]:
-            return np.ascontiguousarray(np.asarray(values, dtype).reshape(spec.n_blocks, *values.shape[2:]))
+    def flat(values: Any, dtype: Any = np.float64) -> NDArray[Any]:
+        return np.ascontiguousarray(np.asarray(values, dtype).reshape(-1, *values.shape[2:]))
 
-        self._price = flat(cost.steps.price)
-        self._moved = np.minimum(flat(cost.steps.tau), float(spec.interpolation))
-        self._before_end, self._length = flat(cost.before_end, np.int64), flat(cost.length, np.int64)
-        each = cost.steps.costs.over(fixed)
-        varies = any(value is not None for value in cost.steps.costs)
-        shape = self._moved.shape if varies else (1, 1)
-        columns = [flat(value) if np.ndim(value) else np.full(shape, float(value)) for value in each]
-        self._costs = np.stack(columns, axis=-1)
-
-    def walk(self, origin: NDArray[Any], move: NDArray[Any], first: Array) -> Walk:
-        return Walk(
-            origin=np.ascontiguousarray(origin),
-            move=np.ascontiguousarray(move),
-            first_reserves=np.ascontiguousarray(first),
-            price=self._price,
-            moved=self._moved,
-            costs=self._costs,
-            before_end=self._before_end,
-            length=self._length,
-        )
+    numbers = steps.costs.shape[:3] != steps.moved.shape  # the same on all days
+    return {
+        "price": flat(steps.price),
+        "moved": flat(steps.moved),
+        "costs": flat(steps.costs[:1] if numbers else steps.costs),
+        "before_end": flat(steps.before_end, np.int64),
+        "length": flat(steps.length, np.int64),
+    }
 
 
 def _piece(spec: SimulationSpec, width: int, threads: int) -> int:

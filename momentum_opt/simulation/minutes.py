@@ -15,13 +15,14 @@ from momentum_opt.pool.interpolation import weight_path
 from momentum_opt.pool.outside import SwapOutcome, Swaps
 from momentum_opt.simulation.cost_inputs import CostInputs, cost_inputs, start_swaps, step_bars
 from momentum_opt.simulation.cost_minutes import rerun_blocks
-from momentum_opt.simulation.costs import CostBlockStart
-from momentum_opt.simulation.engine import BlockStart
+from momentum_opt.simulation.costs import CostBlockStart, CostPath
+from momentum_opt.simulation.engine import BlockStart, BoundaryPath, simulate
 from momentum_opt.simulation.external_bars import ExternalBars
 from momentum_opt.simulation.in_chunk import arbitrage_path
-from momentum_opt.simulation.inputs import ArbitrageInputs, Prices, arbitrage_inputs
+from momentum_opt.simulation.inputs import ArbitrageInputs, MarketArrays, Prices, arbitrage_inputs
 from momentum_opt.simulation.spec import SimulationSpec
-from momentum_opt.simulation.trajectory import ChunkState
+from momentum_opt.simulation.trajectory import Candidates, ChunkState, Settings
+from momentum_opt.vocabulary.metrics import Cadence
 
 DAYS_AT_ONCE = 32
 """Days rebuilt together; bounds the memory of the intermediate arrays."""
@@ -100,6 +101,16 @@ def minute_inputs(
         price=jnp.asarray(window.reshape(*shape, spec.n_assets)),
         arb_price=jnp.asarray(window[bar // spec.arb * spec.arb].reshape(*shape, spec.n_assets)),
     )
+
+
+def simulate_minutes(
+    spec: SimulationSpec, arrays: MarketArrays, inputs: MinuteInputs, settings: Settings, candidates: Candidates
+) -> tuple[BoundaryPath | CostPath, MinutePath]:
+    """Run candidates, as `simulate` does, and rebuild every bar of them."""
+    path = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
+    assert path.blocks is not None
+    at_start = path.at_start if isinstance(path, CostPath) else None
+    return path, rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
 
 
 def rebuild_minutes(

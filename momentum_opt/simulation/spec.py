@@ -59,6 +59,11 @@ class SimulationSpec:
     minute_loop: MinuteLoop = "xla"
 
     @property
+    def arbitrages_daily(self) -> bool:
+        """Whether the first bar of every day is one at which the pool is arbitraged."""
+        return self.bars_per_day % self.arb == 0
+
+    @property
     def stride(self) -> int:
         """Bars from one step of the loop with costs to the next."""
         return 1 if self.every_bar else self.arb

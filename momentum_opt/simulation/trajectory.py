@@ -85,6 +85,18 @@ def enter_block(
     return jax.tree.map(lambda new, old: jnp.where(block.updates, new, old), updated, state)
 
 
+def enter_blocks(
+    state: ChunkState, blocks: BlockInputs, constants: RuleConstants, settings: Settings, spec: SimulationSpec
+) -> tuple[ChunkState, tuple[Float[Array, "block asset *batch"], Float[Array, "block asset *batch"]]]:
+    """Enter block after block: the last state, and weights at the start of each one's chunk and their step per bar."""
+
+    def enter(state: ChunkState, block: BlockInputs) -> tuple[ChunkState, tuple[PerAsset, PerAsset]]:
+        state = enter_block(state, block, constants, settings, spec)
+        return state, (state.origin, state.step)
+
+    return jax.lax.scan(enter, state, blocks)
+
+
 def block_weights(
     burn_in: Float[Array, "chunk asset"],
     blocks: BlockInputs,
@@ -94,14 +106,8 @@ def block_weights(
 ) -> tuple[Float[Array, "block asset *batch"], Float[Array, "block asset *batch"]]:
     """Weights at the start of every block's chunk, and their step per bar; `blocks` without what engines read."""
     constants = rule_constants(candidates, settings, spec)
-
-    def enter(state: ChunkState, block: BlockInputs) -> tuple[ChunkState, tuple[PerAsset, PerAsset]]:
-        state = enter_block(state, block, constants, settings, spec)
-        return state, (state.origin, state.step)
-
     flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), blocks)
-    _, weights = jax.lax.scan(enter, warm_up(burn_in, candidates, constants, settings, spec), flat)
-    return weights
+    return enter_blocks(warm_up(burn_in, candidates, constants, settings, spec), flat, constants, settings, spec)[1]
 
 
 def _update(

@@ -22,7 +22,7 @@ def daily_values(path: BoundaryPath | CostPath, days: DayInputs, spec: Simulatio
         value = jnp.sum(path.reserves[:-1] * _like(days.price[:-1], path.reserves), axis=1)
         return value if days.supply is None else value / _like(days.supply[:-1], value)
     value = jnp.exp(path.log_value[:-1])
-    if spec.bars_per_day % spec.arb == 0:
+    if spec.arbitrages_daily:
         return value
     return value * _held(path.weights.arb[:-1], days.price[:-1], days.arb_price[:-1])
 

@@ -1,7 +1,6 @@
 """Batches of parameter sets in, their scores on the host out (SPEC §12): compiled once, on as many devices as pay."""
 
 import copy
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array
+from momentum_opt.cores import available_cores
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.simulation.external_bars import external_bars
@@ -30,6 +30,7 @@ from momentum_opt.study.scoring import (
     Scores,
     ScoreSpec,
     penalties_of,
+    rebuilds,
     score_candidates,
     score_path,
     score_spec,
@@ -73,10 +74,6 @@ packed_scoring = lru_cache(maxsize=64)(_PackedScoring)
 """Always the same one for the same static values, so that it is compiled once."""
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class BatchScores(NamedTuple):
     """Scores of a batch on the host, one row per candidate in the order given."""
 
@@ -118,9 +115,8 @@ class Evaluator:
         )
         self.scoring = score_spec(fingerprint, spec)
         self._dtype = jnp.dtype(precision)
-        needs_minutes = self.scoring.cadence == Cadence.MINUTE
-        self.spec = replace(spec, every_bar=spec.every_bar or needs_minutes)
-        self._rebuilds = needs_minutes and spec.engine != "with_costs"
+        self.spec = replace(spec, every_bar=spec.every_bar or self.scoring.cadence == Cadence.MINUTE)
+        self._rebuilds = rebuilds(self.spec, self.scoring)
         self._walks = kernel_serves(self.spec, self.scoring.cadence, self._dtype)
         self._chooses = pallas_serves(self.spec, self.scoring.cadence, self._dtype)
         self.minute_loop: Choice | None = None
@@ -166,7 +162,7 @@ class Evaluator:
     def _set_width(self, batch_size: int) -> None:
         width = min(batch_size, self.most)
         if self._walks:
-            self._threads = max(1, min(_cores(), width // LANES))
+            self._threads = max(1, min(available_cores(), width // LANES))
             self.width = -(-width // self._threads) * self._threads
             return
         self._devices = choose_devices(width, FEWEST_PER_DEVICE)

@@ -21,11 +21,9 @@ from momentum_opt.market import Market
 from momentum_opt.metrics.path import SlicePath
 from momentum_opt.metrics.registry import evaluate
 from momentum_opt.pool.costs import Income
-from momentum_opt.simulation.costs import CostPath
-from momentum_opt.simulation.engine import simulate
 from momentum_opt.simulation.external_bars import ExternalBars, external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, rebuild_minutes
+from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, simulate_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
@@ -173,10 +171,7 @@ def _replay(
     penalties: Penalties,
     candidates: Candidates,
 ) -> _Outputs:
-    path = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
-    assert path.blocks is not None
-    at_start = path.at_start if isinstance(path, CostPath) else None
-    minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
+    path, minutes = simulate_minutes(spec, arrays, inputs, settings, candidates)
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
     constant = constant_weight_value(constant_weights, prices, settings, environment, spec)
     bars = spec.bars_per_day

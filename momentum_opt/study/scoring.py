@@ -112,6 +112,11 @@ def penalties_of(fingerprint: Fingerprint, dtype: Any) -> Penalties:
     return Penalties(jnp.asarray(aim.overfitting_penalty, dtype), jnp.asarray(aim.turnover_penalty, dtype))
 
 
+def rebuilds(spec: SimulationSpec, scoring: ScoreSpec) -> bool:
+    """Whether minute values are rebuilt after the simulation; the loop with costs has them anyway."""
+    return scoring.cadence == Cadence.MINUTE and spec.engine != "with_costs"
+
+
 def score(
     spec: SimulationSpec,
     scoring: ScoreSpec,
@@ -124,13 +129,12 @@ def score(
 ) -> Scores:
     """Simulate and score candidates; their metrics `group` at a time where it is given, so that they stay in the cache.
 
-    `minutes` is needed where the cadence is MINUTE and the engine the one without costs, which rebuilds them; the loop
-    with costs has them anyway, and reduces them day by day.
+    `minutes` is needed where `rebuilds` says so; the loop with costs reduces its minute values day by day.
     """
     reduction = _reduction(spec, scoring) if spec.engine == "with_costs" and scoring.cadence == Cadence.MINUTE else None
     path = simulate(spec, arrays, settings, candidates, scoring.cadence, reduction, scoring.ends)
     rebuilt = None
-    if scoring.cadence == Cadence.MINUTE and reduction is None:
+    if rebuilds(spec, scoring):
         assert isinstance(path, BoundaryPath)
         assert path.blocks is not None
         assert minutes is not None
@@ -239,12 +243,12 @@ def score_candidates(
     group: int | None = None,
 ) -> Scores:
     """`score` of a batch. Where minute values are rebuilt, a `group` is simulated at a time, to bound the memory."""
-    rebuilds = scoring.cadence == Cadence.MINUTE and spec.engine != "with_costs"
+    in_groups = group is not None and rebuilds(spec, scoring)
 
     def run(some: Candidates) -> Scores:
-        return score(spec, scoring, arrays, minutes, settings, penalties, some, None if rebuilds else group)
+        return score(spec, scoring, arrays, minutes, settings, penalties, some, None if in_groups else group)
 
-    if not rebuilds or group is None:
+    if not in_groups:
         return run(candidates)
     groups = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, group), -2, 0), candidates)
     return _together(jax.lax.map(run, groups))

@@ -26,9 +26,8 @@ def bytes_per_candidate(spec: SimulationSpec, scoring: ScoreSpec, itemsize: int 
     what XLA allocates.
     """
     n = spec.n_assets
-    held = spec.bars_per_day % spec.arb != 0
     per_day = 10
-    if spec.engine == "with_costs" or held or scoring.cadence >= Cadence.DAY_END:
+    if spec.engine == "with_costs" or not spec.arbitrages_daily or scoring.cadence >= Cadence.DAY_END:
         per_day += 8 * n
     in_block = 8 * n * (spec.block // spec.arb) if spec.engine == "in_chunk" else 0
     in_day = 8 * spec.bars_per_day if spec.engine == "with_costs" and scoring.cadence == Cadence.MINUTE else 0
