@@ -3,7 +3,7 @@
 Few metrics read more than the ends of their slice, and to keep the weights of all days costs as much as to find them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,7 +19,7 @@ from momentum_opt.arrays import Array, Float, Int, PerAsset, PerCandidate
 @partial(jax.tree_util.register_dataclass, data_fields=["arb", "before", "turnover"], meta_fields=["boundaries"])
 @dataclass(frozen=True)
 class BoundaryWeights:
-    """A row for each boundary that is kept, and while the simulation runs a last one for all others.
+    """A row for each boundary that is kept.
 
     Attributes:
         boundaries: which ones are kept, in order (static).
@@ -36,28 +36,30 @@ class BoundaryWeights:
     @classmethod
     def empty(cls, boundaries: tuple[int, ...], like: PerAsset) -> "BoundaryWeights":
         """No weights yet, for candidates of the shape of `like`."""
-        weights = jnp.zeros((len(boundaries) + 1, *like.shape), like.dtype)
+        weights = jnp.zeros((len(boundaries), *like.shape), like.dtype)
         return cls(boundaries, weights, weights, weights[:, 0])
 
     def places(self, n_days: int) -> Int[Array, " boundary"]:
-        """Row of every boundary from 0 to `n_days`, the last one for those that are not kept."""
+        """Row of every boundary from 0 to `n_days`; beyond the last one for those that are not kept."""
         places = np.full(n_days + 1, len(self.boundaries))
         places[list(self.boundaries)] = np.arange(len(self.boundaries))
         return jnp.asarray(places)
 
-    def put(self, place: Int[Array, ""], arb: PerAsset, before: PerAsset, turnover: PerCandidate) -> "BoundaryWeights":
-        """With the weights of one boundary."""
+    def put(
+        self, place: Int[Array, ""], row: Callable[[], tuple[PerAsset, PerAsset, PerCandidate]]
+    ) -> "BoundaryWeights":
+        """With the weights of one boundary; `row` is not asked for them where they are not kept."""
+        if not self.boundaries:
+            return self
 
-        def put(rows: Array, row: Array) -> Array:
-            return lax.dynamic_update_index_in_dim(rows, row, place, axis=0)
+        def put() -> BoundaryWeights:
+            whole = (self.arb, self.before, self.turnover)
+            return BoundaryWeights(
+                self.boundaries,
+                *(lax.dynamic_update_index_in_dim(*pair, place, axis=0) for pair in zip(whole, row(), strict=True)),
+            )
 
-        return BoundaryWeights(
-            self.boundaries, put(self.arb, arb), put(self.before, before), put(self.turnover, turnover)
-        )
-
-    def finished(self) -> "BoundaryWeights":
-        """Without the row of the others."""
-        return jax.tree.map(lambda rows: rows[:-1], self)
+        return lax.cond(place < len(self.boundaries), put, lambda: self)
 
     def rows(self, boundaries: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of boundaries, all of which are kept."""

@@ -52,7 +52,8 @@ class _Carry(NamedTuple):
     chunk: ChunkState
     log_value: PerCandidate
     arb_weights: PerAsset
-    before_weights: PerAsset
+    before_weights: PerAsset | None
+    """At the last arbitrage at or before the block's last bar; None where the closed form finds them when asked."""
     turnover: PerCandidate
 
 
@@ -94,7 +95,8 @@ def simulate(
     chunk = warm_up(arrays.burn_in, candidates, rule, settings, spec)
     weights = candidates.initial_weights
     log_value = jnp.broadcast_to(jnp.log(settings.initial_pool_value), weights.shape[1:])
-    carry = _Carry(chunk, log_value, weights, weights, jnp.zeros_like(log_value))
+    before = None if spec.engine == "closed_form" else weights
+    carry = _Carry(chunk, log_value, weights, before, jnp.zeros_like(log_value))
     kept = BoundaryWeights.empty(_kept_boundaries(spec, cadence, ends), weights)
     places = kept.places(spec.n_days)
 
@@ -107,12 +109,13 @@ def simulate(
         state: tuple[_Carry, BoundaryWeights], day: _Day
     ) -> tuple[tuple[_Carry, BoundaryWeights], tuple[PerCandidate, BlockStart | None]]:
         carry, starts = jax.lax.scan(block_step, state[0], day.blocks)
-        kept = state[1].put(day.place, carry.arb_weights, carry.before_weights, carry.turnover)
+        last = jax.tree.map(lambda x: x[-1], day.blocks)
+        kept = state[1].put(day.place, lambda: (carry.arb_weights, _before_weights(carry, last, spec), carry.turnover))
         return (carry, kept), (carry.log_value, starts)
 
-    start = carry, kept.put(places[0], weights, weights, carry.turnover)
+    start = carry, kept.put(places[0], lambda: (weights, weights, carry.turnover))
     (_, kept), (log_values, starts) = jax.lax.scan(day_step, start, _Day(arrays.blocks, places[1:]))
-    return BoundaryPath(jnp.concatenate([log_value[None], log_values]), kept.finished(), starts)
+    return BoundaryPath(jnp.concatenate([log_value[None], log_values]), kept, starts)
 
 
 def _cross_block(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Carry:
@@ -123,13 +126,8 @@ def _cross_block(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Ca
 
 def _cross_closed(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Carry:
     origin, step = carry.chunk.origin, carry.chunk.step
-    m = spec.interpolation
-
-    def moved(bars: int) -> Array | int:
-        """Bars moved `bars` into the block; plain numbers unless the chunk lasts several blocks."""
-        return min(bars, m) if spec.blocks_per_chunk == 1 else jnp.minimum(block.offset + bars, m)
-
-    start, end = origin + step * moved(0), origin + step * moved(spec.block)
+    first, last = _moved(0, block, spec), _moved(spec.block, block, spec)
+    start, end = origin + step * first, origin + step * last
     shape = (spec.n_assets,) + (1,) * (origin.ndim - 1)
     assert block.mu0 is not None
     assert block.mu1 is not None
@@ -137,9 +135,21 @@ def _cross_closed(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _C
     return carry._replace(
         log_value=carry.log_value + growth,
         arb_weights=end,
-        before_weights=origin + step * moved(spec.block - spec.arb),
-        turnover=carry.turnover + jnp.sum(jnp.abs(step), axis=0) * (moved(spec.block) - moved(0)),
+        turnover=carry.turnover + jnp.sum(jnp.abs(step), axis=0) * (last - first),
     )
+
+
+def _moved(bars: int, block: BlockInputs, spec: SimulationSpec) -> Array | int:
+    """Bars moved `bars` into the block; plain numbers unless the chunk lasts several blocks."""
+    m = spec.interpolation
+    return min(bars, m) if spec.blocks_per_chunk == 1 else jnp.minimum(block.offset + bars, m)
+
+
+def _before_weights(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> PerAsset:
+    """Weights at the last arbitrage at or before the last bar of the block that was crossed."""
+    if carry.before_weights is not None:
+        return carry.before_weights
+    return carry.chunk.origin + carry.chunk.step * _moved(spec.block - spec.arb, block, spec)
 
 
 def _cross_summed(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Carry:

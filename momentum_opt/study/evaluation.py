@@ -35,18 +35,15 @@ from momentum_opt.study.scoring import (
     score_path,
     score_spec,
 )
-from momentum_opt.study.sharding import choose_devices, compiled_for, on_all, shapes_of, shared_out
+from momentum_opt.study.sharding import choose_devices, on_all, run_shares
 from momentum_opt.study.width import most_per_device
 from momentum_opt.vocabulary.metrics import Cadence
 
-FEWEST_PER_DEVICE = 32
+FEWEST_PER_DEVICE = 64
 """Candidates below which a device of its own does not pay; the kernel's are `LANES`."""
 
 MINUTE_GROUP = 8
 """Candidates whose minute values a device holds at once, where a metric needs them and the engine rebuilds them."""
-
-CACHED_GROUP = 512
-"""Candidates that a core works on at once: fewer share the price of an operation, more leave the cache."""
 
 score_walked = partial(jax.jit, static_argnums=(0, 1))(score_path)
 """The scores of a simulation that the kernel has done."""
@@ -113,7 +110,7 @@ class Evaluator:
             burn_in_days=market.burn_in_days,
             external=market.external,
         )
-        self.scoring = score_spec(fingerprint, spec)
+        self.scoring = score_spec(fingerprint, spec, sums=constant_weight is not None)
         self._dtype = jnp.dtype(precision)
         self.spec = replace(spec, every_bar=spec.every_bar or self.scoring.cadence == Cadence.MINUTE)
         self._rebuilds = rebuilds(self.spec, self.scoring)
@@ -166,19 +163,10 @@ class Evaluator:
             self.width = -(-width // self._threads) * self._threads
             return
         self._devices = choose_devices(width, FEWEST_PER_DEVICE)
-        share = -(-width // len(self._devices))
-        self._group = self._group_of(share)
+        self._group = MINUTE_GROUP if self._rebuilds else None
         unit = len(self._devices) * (self._group or 1)
         self.width = -(-width // unit) * unit
         self._placed = on_all((self._arrays, self._minutes, self._settings, self._penalties), self._devices)
-
-    def _group_of(self, share: int) -> int | None:
-        """How many of a device's candidates it works on at once; None: all."""
-        if self._rebuilds:
-            return MINUTE_GROUP
-        if self.spec.engine == "with_costs" or jax.default_backend() != "cpu" or share <= CACHED_GROUP:
-            return None
-        return CACHED_GROUP
 
     def _score_piece(self, columns: ParamColumns) -> BatchScores:
         count = next(iter(columns.values())).shape[1]
@@ -199,15 +187,9 @@ class Evaluator:
             path = walk_with_costs(self.spec, self._arrays, self._settings, walkers, self._threads)
             scores = score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties)
             return jax.device_get(scores)
-        rows = shared_out(pack(candidates), self._devices)
         scoring = packed_scoring(self._with_loop(candidates), self.scoring, Layout.of(candidates), self._group)
-        run = compiled_for(
-            scoring,
-            self._devices,
-            *shapes_of(self._placed, rows),
-            wide_registers=self.spec.engine == "with_costs" and jax.default_backend() == "cpu",
-        )
-        found = np.asarray(run(self._placed, rows))
+        wide = self.spec.engine == "with_costs" and jax.default_backend() == "cpu"
+        found = run_shares(scoring, self._devices, self._placed, pack(candidates), wide_registers=wide)
         assert scoring.scores is not None
         return scoring.scores.unpack(found)
 

@@ -4,7 +4,7 @@ Simulation, slices, metrics and objective as one function of arrays; prices, par
 traced, so a study compiles once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,7 +47,7 @@ class ScoreSpec:
         how: aggregate over the windows.
         multi_objective: return (mean, worst, −std) instead of one number.
         cadence: how much of the simulation all of it needs.
-        blocks: S, blocks of train days whose sums are kept (SPEC §13).
+        blocks: S, blocks of train days whose sums are kept (SPEC §13); 0: none.
         shares: whether the turnover needs the value shares of every bar.
     """
 
@@ -84,11 +84,11 @@ class Scores(NamedTuple):
     train: dict[str, Float[Array, "*batch"]]
     validation: dict[str, Float[Array, "*batch"]]
     blocks: Float[Array, "row column *batch"] | None = None
-    """`block_sums` of train, where the constant-weight pool is known."""
+    """`block_sums` of train, where they are wanted."""
 
 
-def score_spec(fingerprint: Fingerprint, spec: SimulationSpec) -> ScoreSpec:
-    """What to compute for every trial of `fingerprint`."""
+def score_spec(fingerprint: Fingerprint, spec: SimulationSpec, *, sums: bool = False) -> ScoreSpec:
+    """What to compute for every trial of `fingerprint`; `sums`: per block of train days too."""
     aim, periods = fingerprint.objective, fingerprint.periods
     names = tuple(dict.fromkeys((aim.metric, *RECORDED)))
     needs_shares = aim.turnover_penalty > 0 and (spec.arb > 1 or spec.engine == "with_costs")
@@ -101,7 +101,7 @@ def score_spec(fingerprint: Fingerprint, spec: SimulationSpec) -> ScoreSpec:
         how=aim.aggregate,
         multi_objective=aim.multi_objective,
         cadence=Cadence.MINUTE if needs_shares else cadence_of(names),
-        blocks=fingerprint.evidence.blocks,
+        blocks=fingerprint.evidence.blocks if sums else 0,
         shares=needs_shares,
     )
 
@@ -125,9 +125,8 @@ def score(
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
-    group: int | None = None,
 ) -> Scores:
-    """Simulate and score candidates; their metrics `group` at a time where it is given, so that they stay in the cache.
+    """Simulate and score candidates.
 
     `minutes` is needed where `rebuilds` says so; the loop with costs reduces its minute values day by day.
     """
@@ -140,20 +139,7 @@ def score(
         assert minutes is not None
         rebuilt = rebuild_minutes(path.blocks, minutes, spec)
 
-    def measured(path: BoundaryPath | CostPath) -> Scores:
-        return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
-
-    width = candidates.initial_weights.shape[-1]
-    return measured(path) if group is None or group >= width else _piece_by_piece(measured, path, width, group)
-
-
-def _piece_by_piece(run: Callable[[Any], Scores], path: Any, width: int, group: int) -> Scores:
-    """`run` on `group` candidates of a simulation at a time."""
-
-    def piece(first: Array) -> Scores:
-        return run(jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, first, group, axis=-1), path))
-
-    return _together(jax.lax.map(piece, jnp.arange(0, width, group)))
+    return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
 
 
 def _reduction(spec: SimulationSpec, scoring: ScoreSpec) -> Reduction:
@@ -224,8 +210,9 @@ def _block_sums(
     path: BoundaryPath | CostPath,
     rebuilt: MinutePath | None,
 ) -> Array | None:
-    if boundaries.constant_weight is None:
+    if scoring.blocks == 0:
         return None
+    assert boundaries.constant_weight is not None
     part = slice_path(path, rebuilt, boundaries, spec, scoring.train, Cadence.DAILY)
     first, end = scoring.train
     # The same logarithm as the daily Sharpe ratio's, so that it is taken once.
@@ -242,18 +229,13 @@ def score_candidates(
     candidates: Candidates,
     group: int | None = None,
 ) -> Scores:
-    """`score` of a batch. Where minute values are rebuilt, a `group` is simulated at a time, to bound the memory."""
-    in_groups = group is not None and rebuilds(spec, scoring)
+    """`score` of a batch, or where a group is given `group` candidates at a time, to bound the memory."""
 
     def run(some: Candidates) -> Scores:
-        return score(spec, scoring, arrays, minutes, settings, penalties, some, None if in_groups else group)
+        return score(spec, scoring, arrays, minutes, settings, penalties, some)
 
-    if not in_groups:
+    if group is None:
         return run(candidates)
     groups = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(*x.shape[:-1], -1, group), -2, 0), candidates)
-    return _together(jax.lax.map(run, groups))
-
-
-def _together(groups: Scores) -> Scores:
-    """The scores of groups, their first axis, as those of one batch."""
-    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), groups)
+    found: Scores = jax.lax.map(run, groups)
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, -2).reshape(*x.shape[1:-1], -1), found)

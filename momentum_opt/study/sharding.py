@@ -1,26 +1,28 @@
-"""One batch on several devices: a function of candidates in, the same one compiled for a share on each device out.
+"""One batch on several devices: a function of candidates in, its results for all of them out, a share per device.
 
-Candidates know nothing of each other, so devices never talk: each runs the program of one device on its share.
+Candidates know nothing of each other, so devices never talk: each runs a program of its own on its share. The cores of
+a CPU, which JAX counts as devices too, all run the first one's program, each in a thread: compiled once, and several
+times faster than XLA's own partitions there, which wait for each other.
 """
 
 import contextlib
 import os
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import jax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+import numpy as np
+from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array
-
-_AXIS: Final = "candidate"
-_EVERYWHERE: Final = PartitionSpec()
 
 Device = Any
 """A `jax.Device`, which type checkers do not know as a class."""
 
-Compiled = Callable[..., Any]
+Function = Callable[[Any, Array], Array]
+"""Of inputs and candidates, the last axis of an array; so is its result's, which has one axis before it."""
 
 
 def choose_devices(width: int, fewest: int) -> tuple[Device, ...]:
@@ -29,62 +31,57 @@ def choose_devices(width: int, fewest: int) -> tuple[Device, ...]:
     return tuple(devices[: max(1, min(len(devices), width // fewest))])
 
 
-def on_all(tree: Any, devices: Sequence[Device]) -> Any:
-    """A copy of the arrays on each device."""
-    return jax.device_put(tree, NamedSharding(_mesh(devices), _EVERYWHERE))
+def on_all(tree: Any, devices: Sequence[Device]) -> tuple[Any, ...]:
+    """The arrays for each device: a copy on it, and for the cores of a CPU the same one."""
+    copies = {home: jax.device_put(tree, home) for home in map(_home, devices)}
+    return tuple(copies[_home(device)] for device in devices)
 
 
-def shared_out(candidates: Any, devices: Sequence[Device]) -> Array:
-    """An array whose last axis are the candidates, in equal shares on the devices."""
-    return jax.device_put(candidates, NamedSharding(_mesh(devices), _last(candidates.ndim)))
+def run_shares(
+    function: Function,
+    devices: Sequence[Device],
+    inputs: Sequence[Any],
+    candidates: NDArray[Any],
+    *,
+    wide_registers: bool = False,
+) -> NDArray[Any]:
+    """`function` of all candidates, an equal share of them on each device.
+
+    Args:
+        function: the same object whenever it is to be compiled no more.
+        devices: that share the candidates, whose number is a multiple of theirs.
+        inputs: from `on_all` of the same devices.
+        candidates: on the host, as the results are.
+        wide_registers: ask a CPU for its widest vectors.
+    """
+    shares = [
+        (inputs[place], jax.device_put(share, _home(devices[place])))
+        for place, share in enumerate(np.split(candidates, len(devices), axis=-1))
+    ]
+    programs = [compiled_for(function, *_shapes_of(share), wide_registers) for share in shares]
+    with ThreadPoolExecutor(len(devices)) as pool:
+        found = pool.map(lambda program, share: np.asarray(program(*share)), programs, shares)
+        return np.concatenate(list(found), axis=-1)
 
 
 @lru_cache(maxsize=32)
 def compiled_for(
-    function: Callable[[Any, Array], Array],
-    devices: tuple[Device, ...],
-    structure: Any,
-    shapes: tuple[jax.ShapeDtypeStruct, ...],
-    wide_registers: bool,
-) -> Compiled:
-    """`function(inputs, candidates)` compiled, kept for every later call that asks for the same.
-
-    Args:
-        function: its result, two axes, has the candidates as the last one.
-        devices: that share the candidates.
-        structure: of the arguments.
-        shapes: of the arrays in them, from `shapes_of`.
-        wide_registers: ask a CPU for its widest vectors.
-    """
-    spread = jax.shard_map(
-        function,
-        mesh=_mesh(devices),
-        in_specs=(_EVERYWHERE, _last(2)),
-        out_specs=_last(2),
-        check_vma=False,
-    )
+    function: Function, structure: Any, shapes: tuple[jax.ShapeDtypeStruct, ...], wide_registers: bool
+) -> Callable[..., Array]:
+    """`function` compiled for arguments of this structure and these shapes, where they lie; kept for later calls."""
     options: dict[str, bool | int] = {"xla_cpu_prefer_vector_width": 512} if wide_registers else {}
     with _one_core():
-        return jax.jit(spread, compiler_options=options).lower(*jax.tree.unflatten(structure, shapes)).compile()
+        return jax.jit(function, compiler_options=options).lower(*jax.tree.unflatten(structure, shapes)).compile()
 
 
-def shapes_of(*arguments: Any) -> tuple[Any, tuple[jax.ShapeDtypeStruct, ...]]:
-    """Structure of arguments, and shapes, types and places of their arrays."""
+def _home(device: Device) -> Device:
+    """Where the arrays of a device lie."""
+    return jax.local_devices()[0] if device.platform == "cpu" else device
+
+
+def _shapes_of(arguments: tuple[Any, Array]) -> tuple[Any, tuple[jax.ShapeDtypeStruct, ...]]:
     leaves, structure = jax.tree.flatten(arguments)
     return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding) for leaf in leaves)
-
-
-@lru_cache(maxsize=32)
-def _mesh_of(devices: tuple[Device, ...]) -> Mesh:
-    return jax.make_mesh((len(devices),), (_AXIS,), (AxisType.Auto,), devices=devices)
-
-
-def _mesh(devices: Sequence[Device]) -> Mesh:
-    return _mesh_of(tuple(devices))
-
-
-def _last(ndim: int) -> PartitionSpec:
-    return PartitionSpec(*(None,) * (ndim - 1), _AXIS)
 
 
 @contextlib.contextmanager

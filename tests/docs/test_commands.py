@@ -23,6 +23,7 @@ ONLY_PARSED = {
     r"--deployment|rehearse|weights |export --params": "an exported pool; tests/cli/test_onchain.py runs them",
     r"walk-forward": "minutes; tests/cli/test_walk_forward.py runs it",
     r"STORAGE|runs/(look|part)": "a PostgreSQL; tests/deploy runs the job files on one",
+    r"mean_reversion|gain_to_pain|tpe_univariate": "the page followed; tests/test_extending.py does",
     r"--workers": "several processes; tests/test_many_workers.py runs them",
 }
 """Which commands are not run, and what they need."""

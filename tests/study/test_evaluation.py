@@ -51,6 +51,18 @@ def test_train_and_validation_metrics_are_the_oracles():
     assert_close(scores.objectives[:, 0], scores.train["daily_log_sharpe"], rtol=1e-12)
 
 
+def test_evaluators_with_and_without_block_sums_take_turns():
+    plain = evaluator()
+    summing = Evaluator(plain.fingerprint, CASE.market, batch_size=4, constant_weight=np.zeros(DAYS))
+    first = summing.score(SETS)
+    assert plain.score(SETS).blocks is None
+    again = summing.score(SETS)
+    assert first.blocks is not None
+    assert again.blocks is not None
+    np.testing.assert_array_equal(again.blocks, first.blocks)
+    np.testing.assert_array_equal(again.objectives, first.objectives)
+
+
 OBJECTIVES = {
     "worst": {"how": "worst", "windows": 3},
     "mean_minus_std_overfitting": {"how": "mean_minus_std", "windows": 4, "overfitting": 0.7},

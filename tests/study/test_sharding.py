@@ -34,10 +34,10 @@ json.dump(found, sys.stdout)
 
 FREE = {"chunk_period": 1440, "max_memory_days": 5.0}
 JOBS = [
-    (FREE, "daily_log_sharpe", 131),
-    ({**FREE, "arb_frequency": 7}, "returns", 128),
-    (FREE, "max_drawdown", 70),
-    ({**FREE, "fees": 0.003}, "max_drawdown", 96),
+    (FREE, "daily_log_sharpe", 261),
+    ({**FREE, "arb_frequency": 7}, "returns", 256),
+    (FREE, "max_drawdown", 140),
+    ({**FREE, "fees": 0.003}, "max_drawdown", 194),
 ]
 """Each engine of XLA, and the rebuild of minutes; counts that leave the last device short of candidates too."""
 
