@@ -1,6 +1,8 @@
 """Values along time in; consecutive blocks, returns and percentiles out (the words of SPEC §10's heading)."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
 
 import jax.numpy as jnp
 from jax import lax
@@ -45,13 +47,58 @@ def percentile(values: Float[Array, "*shape"], percent: float, axis: int = 0) ->
         return jnp.percentile(values, percent, axis=axis)
     position = percent / 100.0 * (count - 1)
     rank = math.floor(position)
-    low_side = values <= separator(lax.stop_gradient(values), rank, axis)
-    lower = jnp.max(jnp.where(low_side, values, -jnp.inf), axis=axis)
-    above = jnp.min(jnp.where(low_side, jnp.inf, values), axis=axis)
-    tied = (jnp.sum(low_side, axis=axis) > rank + 1) | (rank + 1 >= count)
+    edge = separator(lax.stop_gradient(values), rank, axis)
+
+    def sides(some: Array) -> tuple[Array, ...]:
+        low, number = some <= edge, jnp.ones_like(some)
+        lower, above = jnp.where(low, some, -jnp.inf), jnp.where(low, jnp.inf, some)
+        return lower, above, jnp.where(low, number, 0.0), jnp.where(jnp.isnan(some), number, 0.0)
+
+    lower, above, count_low, count_nan = reduced(values, sides, ("max", "min", "sum", "sum"), axis)
+    tied = (count_low > rank + 1) | (rank + 1 >= count)
     upper = jnp.where(tied, lower, above)
-    result = lower + (position - rank) * (upper - lower)
-    return jnp.where(jnp.any(jnp.isnan(values), axis=axis), jnp.nan, result)
+    return jnp.where(count_nan > 0, jnp.nan, lower + (position - rank) * (upper - lower))
+
+
+def reduced(
+    values: Float[Array, "*shape"],
+    parts: Callable[[Array], tuple[Array, ...]],
+    how: Sequence[Literal["sum", "max", "min"]],
+    axis: int = 0,
+) -> tuple[Float[Array, "*less"], ...]:
+    """Several reductions along `axis`, in one pass.
+
+    On a CPU row by row, which is several times faster there: XLA reads the values anew for each, and a comparison in a
+    reduction makes it no vector code.
+
+    Args:
+        values: what is reduced.
+        parts: of values, whose length along `axis` is any: floats of their shape, one array for each reduction.
+        how: the reductions.
+        axis: along which; candidates behind it, or a CPU has nothing to vectorise.
+    """
+    kept = values.shape[:axis] + values.shape[axis + 1 :]
+
+    def row_by_row() -> tuple[Array, ...]:
+        def add(row: Array, totals: tuple[Array, ...]) -> tuple[Array, ...]:
+            found = parts(lax.dynamic_slice_in_dim(values, row, 1, axis))
+            return tuple(
+                _PAIRS[one](total, jnp.squeeze(part, axis)) for one, total, part in zip(how, totals, found, strict=True)
+            )
+
+        start = tuple(jnp.full(kept, _NOTHING[one], values.dtype) for one in how)
+        return lax.fori_loop(0, values.shape[axis], add, start, unroll=8)
+
+    def at_once() -> tuple[Array, ...]:
+        found = zip(how, parts(values), strict=True)
+        return tuple(_ALL[one](part, axis=axis, initial=_NOTHING[one]) for one, part in found)
+
+    return lax.platform_dependent(cpu=row_by_row, default=at_once) if values.shape[axis] else at_once()
+
+
+_NOTHING: Final = {"sum": 0.0, "max": -math.inf, "min": math.inf}
+_PAIRS: Final = {"sum": jnp.add, "max": jnp.maximum, "min": jnp.minimum}
+_ALL: Final = {"sum": jnp.sum, "max": jnp.max, "min": jnp.min}
 
 
 def _keys(values: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
@@ -78,6 +125,12 @@ def separator(values: Float[Array, "*shape"], rank: int, axis: int) -> Float[Arr
     no distribution needs more than 4 · 64 steps, and only ties need many.
     """
 
+    def count_at_or_below(edge: Array) -> Array:
+        def one(some: Array) -> tuple[Array]:
+            return (jnp.where(some <= edge, jnp.ones_like(some), 0.0),)
+
+        return jnp.expand_dims(reduced(values, one, ("sum",), axis)[0], axis)
+
     def unsettled(state: tuple[Array, Array, Array]) -> Array:
         _, low, high = state
         return jnp.any(low < high)
@@ -89,7 +142,7 @@ def separator(values: Float[Array, "*shape"], rank: int, axis: int) -> Float[Arr
         by_number = _keys(mean)
         inside = (by_number >= low) & (by_number < high) & (step % 4 != 3)
         middle = jnp.where(inside, by_number, by_place)
-        below = _count_at_or_below(values, _of_keys(middle, values.dtype), axis)
+        below = count_at_or_below(_of_keys(middle, values.dtype))
         open_row = low < high
         low = jnp.where(open_row & (below != rank + 1), jnp.where(below <= rank, middle + 1, low), low)
         high = jnp.where(open_row & (below > rank), middle, high)
@@ -97,24 +150,3 @@ def separator(values: Float[Array, "*shape"], rank: int, axis: int) -> Float[Arr
 
     bounds = _keys(jnp.min(values, axis=axis, keepdims=True)), _keys(jnp.max(values, axis=axis, keepdims=True))
     return _of_keys(lax.while_loop(unsettled, halve, (jnp.zeros((), jnp.int32), *bounds))[2], values.dtype)
-
-
-def _count_at_or_below(values: Float[Array, "*shape"], edge: Float[Array, "*kept"], axis: int) -> Float[Array, "*kept"]:
-    """How many values along `axis` are at or below `edge`, as a float.
-
-    On a CPU row by row, which is several times faster there: XLA's reduction of comparisons is no vector code.
-    """
-
-    def at_or_below(some: Array) -> Array:
-        return jnp.where(some <= edge, 1.0, 0.0).astype(values.dtype)
-
-    def row_by_row() -> Array:
-        def add(row: Array, total: Array) -> Array:
-            return total + at_or_below(lax.dynamic_slice_in_dim(values, row, 1, axis))
-
-        return lax.fori_loop(0, values.shape[axis], add, jnp.zeros_like(edge), unroll=8)
-
-    def at_once() -> Array:
-        return jnp.sum(at_or_below(values), axis=axis, keepdims=True)
-
-    return lax.platform_dependent(cpu=row_by_row, default=at_once)

@@ -3,8 +3,16 @@
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import jax.numpy as jnp
+from jax import lax
+
+from momentum_opt import logarithm
 from momentum_opt.arrays import Array, Float, PerCandidate
 from momentum_opt.metrics.summary import SliceSummary
+
+LOG_FLOOR = 1e-12
+_ABOVE_FLOOR = 1e4
+"""Where 1e-12 of a value is less than half a unit in the last place of its logarithm: 1e-16 against 8.9e-16."""
 
 
 class SlicePath(NamedTuple):
@@ -31,6 +39,8 @@ class SlicePath(NamedTuple):
 
     summary: SliceSummary | None = None
     """In place of `minute`: what the minute metrics that were asked for need of every day."""
+    daily_log: Float[Array, "day *batch"] | None = None
+    """log of `daily`, from a simulation that has it anyway."""
 
 
 MetricFunction: TypeAlias = Callable[[SlicePath, int], PerCandidate]
@@ -46,6 +56,21 @@ def required(part: Array | None, name: str) -> Array:
     if part is None:
         raise ValueError(f"this metric reads `{name}` of the path, which is None; simulate at `cadence_of` the metrics")
     return part
+
+
+def log_daily(path: SlicePath) -> Float[Array, "day *batch"]:
+    """log(v + 1e-12) of the value v at bars 0, D, 2D, … (SPEC §10).
+
+    The simulation's own logarithm where the floor is lost in rounding; each value for itself, whatever the others are.
+    """
+    daily, known = path.daily, path.daily_log
+    if known is None:
+        return logarithm.log(daily + LOG_FLOOR)
+
+    def floored() -> Array:
+        return jnp.where(daily < _ABOVE_FLOOR, logarithm.log(daily + LOG_FLOOR), known)
+
+    return lax.cond(jnp.min(daily) < _ABOVE_FLOOR, floored, lambda: known)
 
 
 def whole_days(path: SlicePath) -> int:

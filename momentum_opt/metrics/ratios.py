@@ -4,19 +4,17 @@ import math
 
 import jax.numpy as jnp
 
-from momentum_opt import logarithm
 from momentum_opt.arrays import Array, Float, PerCandidate
 from momentum_opt.metrics.blocks import returns
-from momentum_opt.metrics.path import SlicePath, required
+from momentum_opt.metrics.path import SlicePath, log_daily, required
 from momentum_opt.units import DAYS_PER_YEAR
 
-LOG_FLOOR = 1e-12
 _STD_FLOOR = 1e-8
 
 
 def daily_log_sharpe(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
     """√365 · mean/(std + 1e-8) of the differences of log(v[::1440] + 1e-12)."""
-    steps = jnp.diff(logarithm.log(path.daily + LOG_FLOOR), axis=0)
+    steps = jnp.diff(log_daily(path), axis=0)
     return math.sqrt(DAYS_PER_YEAR) * jnp.mean(steps, axis=0) / (jnp.std(steps, axis=0) + _STD_FLOOR)
 
 

@@ -4,8 +4,8 @@ import math
 
 import jax.numpy as jnp
 
-from momentum_opt.arrays import PerCandidate
-from momentum_opt.metrics.blocks import in_blocks, percentile, returns
+from momentum_opt.arrays import Array, PerCandidate
+from momentum_opt.metrics.blocks import in_blocks, percentile, reduced, returns
 from momentum_opt.metrics.growth import yearly_return
 from momentum_opt.metrics.path import SlicePath, required, whole_days
 from momentum_opt.units import DAYS_PER_YEAR
@@ -16,8 +16,13 @@ _FIFTH = 5.0
 def cvar_95(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
     """Mean of the daily returns at or below their 5th percentile."""
     daily = returns(path.daily)
-    tail = daily <= percentile(daily, _FIFTH)
-    return jnp.sum(jnp.where(tail, daily, 0.0), axis=0) / jnp.sum(tail, axis=0)
+    edge = percentile(daily, _FIFTH)
+
+    def tail(some: Array) -> tuple[Array, Array]:
+        return jnp.where(some <= edge, some, 0.0), jnp.where(some <= edge, jnp.ones_like(some), 0.0)
+
+    total, count = reduced(daily, tail, ("sum", "sum"))
+    return total / count
 
 
 def block_var(path: SlicePath, bars_per_day: int, *, days: int, percent: float) -> PerCandidate:

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from momentum_opt import logarithm
 from momentum_opt.arrays import Array, Float
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.fingerprint.periods import Days
 from momentum_opt.metrics.objective import less_turnover, mean_worst_steadiness, objective
-from momentum_opt.metrics.ratios import LOG_FLOOR
+from momentum_opt.metrics.path import log_daily
 from momentum_opt.metrics.registry import cadence_of, evaluate
 from momentum_opt.metrics.summary import SliceSummary, needs_of, start_days, summarise_day, track
 from momentum_opt.simulation.costs import CostPath, Reduction
@@ -215,8 +214,7 @@ def _block_sums(
     assert boundaries.constant_weight is not None
     part = slice_path(path, rebuilt, boundaries, spec, scoring.train, Cadence.DAILY)
     first, end = scoring.train
-    # The same logarithm as the daily Sharpe ratio's, so that it is taken once.
-    return block_sums(logarithm.log(part.daily + LOG_FLOOR), boundaries.constant_weight[first:end], scoring.blocks)
+    return block_sums(log_daily(part), boundaries.constant_weight[first:end], scoring.blocks)
 
 
 def score_candidates(

@@ -16,6 +16,7 @@ from momentum_opt.simulation.values import (
     boundary_reserves,
     boundary_turnover,
     boundary_turnover_with_costs,
+    daily_log_values,
     daily_values,
     last_bar_values,
 )
@@ -39,9 +40,11 @@ def slice_path(
     first, end = days
     bars = spec.bars_per_day
     minute = None if minutes is None else minutes.value_of_first_tokens[first * bars : end * bars]
-    daily = daily_values(path, inputs, spec)[first:end] if minute is None else minute[::bars]
+    daily, logs = daily_values(path, inputs, spec)[first:end] if minute is None else minute[::bars], None
+    if minute is None and (of_all := daily_log_values(path, spec)) is not None:
+        logs = of_all[first:end]
     if cadence < Cadence.LAST_MINUTE:
-        return SlicePath(daily)
+        return SlicePath(daily, daily_log=logs)
     day_end = None
     if cadence >= Cadence.DAY_END:
         day_end = last_bar_values(path, inputs, spec, slice(first, end)) if minute is None else minute[bars - 1 :: bars]
@@ -49,6 +52,7 @@ def slice_path(
     reserves = boundary_reserves(path, inputs, first)
     return SlicePath(
         daily=daily,
+        daily_log=logs,
         last=last,
         hodl_last=jnp.tensordot(inputs.last_price[end - 1], reserves, axes=1),
         uniform_hodl_last=daily[0] * jnp.mean(inputs.last_price[end - 1] / inputs.price[first]),

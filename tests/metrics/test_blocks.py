@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from momentum_opt.metrics.blocks import in_blocks, lowest, percentile, returns
+from momentum_opt.metrics.blocks import in_blocks, lowest, percentile, reduced, returns
 from momentum_opt.metrics.drawdown import drawdowns
 from tests.reference.metrics import drawdowns_of
 
@@ -32,6 +32,21 @@ def test_the_lowest_keeps_nan(shape):
     np.testing.assert_array_equal(lowest(jnp.asarray(values)), values.min(axis=0))
     values[-2:] = np.nan
     assert np.isnan(jax.jit(lowest)(jnp.asarray(values))).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("length", [0, 1, 7, 40])
+def test_several_reductions_in_one_pass(axis: int, length: int):
+    shape = (length, 5, 3) if axis == 0 else (5, length, 3)
+    values = np.random.default_rng(length).normal(size=shape)
+
+    def parts(some):
+        return jnp.where(some > 0.5, some, 0.0), -some, some * some
+
+    total, highest, least = reduced(jnp.asarray(values), parts, ("sum", "max", "min"), axis)
+    np.testing.assert_allclose(total, np.where(values > 0.5, values, 0.0).sum(axis=axis), rtol=1e-14)
+    np.testing.assert_array_equal(highest, (-values).max(axis=axis, initial=-np.inf))
+    np.testing.assert_array_equal(least, (values * values).min(axis=axis, initial=np.inf))
 
 
 def test_returns_along_either_axis():
