@@ -15,7 +15,7 @@ def configure() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "momentum-opt"
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
     jax.config.update("jax_compilation_cache_dir", str(cache / "xla"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # dozens of small ones add up
     _cores_as_devices()
 
 

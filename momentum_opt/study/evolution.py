@@ -7,18 +7,20 @@ does not end in the first optimum that it finds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import optuna
-from cmaes import CMA
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from momentum_opt.vocabulary.schema import OptunaRange, place_in_range, sample_in_range
+
+if TYPE_CHECKING:
+    from cmaes import CMA
 
 SIGMA: Final = 1 / 6
 """First step size, in units of the ranges."""
@@ -35,7 +37,7 @@ CONVERGED: Final = 1e-3
 class _State:
     """A population after `used` trials of a study, how many came before it, and the spread of its first generation."""
 
-    optimizer: CMA
+    optimizer: "CMA"
     used: int = 0
     restarts: int = 0
     spread: float | None = None
@@ -103,7 +105,7 @@ class PopulationSampler(BaseSampler):
         """Never reached: every distribution is fixed before the ask."""
         raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
 
-    def _optimizer_for(self, study: optuna.Study) -> CMA:
+    def _optimizer_for(self, study: optuna.Study) -> "CMA":
         """The optimizer after all whole generations of the study."""
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))[self._skip :]
         state = _states.setdefault(study, _State(self._new(self._mean)))
@@ -126,7 +128,9 @@ class PopulationSampler(BaseSampler):
         drawn = np.random.default_rng([self._seed, state.restarts]).random(len(self._ranges))
         state.optimizer, state.spread = self._new(drawn), None
 
-    def _new(self, mean: NDArray[np.float64]) -> CMA:
+    def _new(self, mean: NDArray[np.float64]) -> "CMA":
+        from cmaes import CMA  # imports scipy.stats, which takes a second
+
         bounds = np.tile([0.0, 1.0], (len(self._ranges), 1))
         return CMA(mean=mean, sigma=SIGMA, bounds=bounds, population_size=self._population)
 

@@ -53,6 +53,33 @@ class SobolSampler(BaseSampler):
         raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
 
 
+class NSGAIISampler(optuna.samplers.NSGAIISampler):
+    """Optuna's, for one batch that is asked at once: what all its trials share is found once, not by each anew.
+
+    Each ask would look through all finished trials for their generation and for the parameters that they share; in a
+    study of 1,000 that is half of the time of an ask. The name is the same because what it notes in the trials has it.
+    """
+
+    def __init__(self, seed: int, population_size: int, distributions: Distributions) -> None:
+        super().__init__(population_size=population_size, seed=seed)
+        self._generation: int | None = None
+        self._distributions = {name: kind for name, kind in sorted(distributions.items()) if not kind.single()}
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """All parameters, in the order of their names, as Optuna has them."""
+        del study, trial
+        return self._distributions
+
+    def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        """That of the batch: no trial of it finishes before the last is asked."""
+        if self._generation is None:
+            self._generation = super().get_trial_generation(study, trial)
+        elif self._get_generation_key() not in trial.system_attrs:
+            storage, number = study._storage, trial._trial_id  # pyright: ignore[reportPrivateUsage]  # as Optuna does
+            storage.set_trial_system_attr(number, self._get_generation_key(), self._generation)
+        return self._generation
+
+
 def sobol_numbers(seed: int, first: int, count: int, ranges: Mapping[str, OptunaRange]) -> NDArray[np.float64]:
     """Points `first` to `first + count` of the sequence that `SobolSampler` walks, in the ranges; (point, key)."""
     points = _sobol(len(ranges), seed)
@@ -81,8 +108,8 @@ def _tpe(seed: int, finished: int, batch_size: int, distributions: Distributions
 
 
 def _nsga2(seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
-    del finished, distributions
-    return optuna.samplers.NSGAIISampler(population_size=batch_size, seed=seed)
+    del finished
+    return NSGAIISampler(seed, batch_size, distributions)
 
 
 def _random(seed: int, finished: int, batch_size: int, distributions: Distributions) -> BaseSampler:
