@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from momentum_opt.errors import DataError
 from momentum_opt.results.report.content import Content, digest_of, inputs_of, run_content
 from momentum_opt.results.report.run_page import run_page
+from momentum_opt.results.report.second_hand import SecondHand
 from momentum_opt.results.report.walk_page import WalkFiles, walk_page
 from momentum_opt.results.report.write import is_current, write_page
 from momentum_opt.results.run_folder import RunFolder
@@ -17,12 +18,13 @@ PAGE = "report.html"
 FIGURES = "figures"
 
 
-def report(run: Path, out: Path | None = None) -> Path:
+def report(run: Path, out: Path | None = None, second_hand: SecondHand | None = None) -> Path:
     """Make a page anew: `report.html` and `figures/*.png` in the folder of a run or of a walk-forward.
 
     Args:
         run: its folder.
         out: write the page to this file, and nothing into the folder.
+        second_hand: draws with this process, if it has been started.
 
     Returns:
         The page.
@@ -34,17 +36,23 @@ def report(run: Path, out: Path | None = None) -> Path:
     if out is not None and out.exists():
         raise DataError(f"{out}: exists already; give another --out")
     walk = WalkFiles(run)
-    built = walk_page(walk) if walk.summary.is_file() else run_page(run_content(RunFolder(run)))
+    if walk.summary.is_file():
+        built = walk_page(walk)
+    else:
+        content = run_content(RunFolder(run))
+        if second_hand is not None:
+            second_hand.begin(run)
+        built = run_page(content, second_hand)
     page = out or run / PAGE
     write_page(built, page, None if out else run / FIGURES)
     return page
 
 
-def current_report(run: Path) -> Path:
+def current_report(run: Path, second_hand: SecondHand | None = None) -> Path:
     """The page of a run or walk-forward, made anew only where it tells of other files than those in the folder now."""
     walk, page = WalkFiles(run), run / PAGE
     inputs = walk.inputs() if walk.summary.is_file() else inputs_of(RunFolder(run))
-    return page if is_current(page, digest_of(inputs)) else report(run)
+    return page if is_current(page, digest_of(inputs)) else report(run, None, second_hand)
 
 
 def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -> Path:

@@ -10,6 +10,7 @@ from momentum_opt.errors import StudyError
 from momentum_opt.market import Market
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.results.tables import screen_table, write_table
+from momentum_opt.simulation.minute_gpu import Choice
 from momentum_opt.study.constant_weight import constant_weight_log_growth
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.ledger import Outcome, Progress
@@ -25,7 +26,7 @@ class Watch:
     Attributes:
         on_start: called once when prices and search space are known.
         on_batch: called after every batch.
-        on_message: called with a line that a worker process wrote.
+        on_message: called with a line about how this process searches, or that a worker process wrote.
         should_stop: asked between two batches; True ends the search with its results written.
         should_drop: asked while a batch is scored; True ends the search without that batch.
     """
@@ -48,9 +49,20 @@ def search_here(run: Run, watch: Watch) -> Outcome:
     fingerprint = run.fingerprint
     space = space_of(run)
     watch.on_start(run.folder, run.market, space)
-    return Study(fingerprint, space, evaluator_of(run), run.study).run(
+    evaluator = evaluator_of(run)
+    watch.on_message(evaluator.plan)
+    said: list[Choice] = []
+
+    def told(progress: Progress) -> None:
+        watch.on_batch(progress)
+        choice = evaluator.minute_loop  # known once a batch has been scored
+        if choice is not None and choice not in said:
+            said.append(choice)
+            watch.on_message(f"minutes walked by {choice.loop}: {choice.reason}")
+
+    return Study(fingerprint, space, evaluator, run.study).run(
         fingerprint.search.n_trials,
-        on_batch=watch.on_batch,
+        on_batch=told,
         on_screened=lambda found: _write_screened(run, space, found),
         should_stop=watch.should_stop,
         should_drop=watch.should_drop,

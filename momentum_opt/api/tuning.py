@@ -71,7 +71,7 @@ def tune(
         workers: processes that search; more than one share the cores or GPUs of this machine.
         on_start: called once when prices and search space are known; not where the study is finished already.
         on_batch: called after every batch.
-        on_message: called with every line that a worker process writes.
+        on_message: called with a line about how this process searches, and every line that a worker process writes.
         should_stop: asked between batches; True ends the study early, with its results written.
         should_drop: asked while a batch is scored; True ends the study without that batch.
 

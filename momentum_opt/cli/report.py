@@ -7,6 +7,7 @@ import typer
 
 from momentum_opt.cli.completing import complete_runs
 from momentum_opt.errors import MomentumOptError
+from momentum_opt.results.report.second_hand import SecondHand
 
 WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")]
 
@@ -23,17 +24,19 @@ def report(
     ] = None,
 ) -> None:
     """Write one self-contained HTML page about a run, and its figures as PNG."""
-    from momentum_opt.api import reporting
+    with SecondHand() as hand:
+        hand.start()
+        from momentum_opt.api import reporting
 
-    typer.echo(reporting.report(run, out))
+        typer.echo(reporting.report(run, out, hand))
 
 
-def current_or_warning(run: Path) -> Path | None:
+def current_or_warning(run: Path, hand: SecondHand | None = None) -> Path | None:
     """The page of a run or walk-forward as it is now; None and a warning where it cannot be made, as results stand."""
     from momentum_opt.api.reporting import current_report
 
     try:
-        return current_report(run)
+        return current_report(run, hand)
     except MomentumOptError as error:
         typer.echo(f"warning: no report: {error}", err=True)
         return None

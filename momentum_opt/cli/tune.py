@@ -13,6 +13,7 @@ from momentum_opt.cli.config import AsJson, Config, Settings
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError
+from momentum_opt.results.report.second_hand import SecondHand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,15 +80,16 @@ def tune(
     shortcuts = {"search.n_trials": trials, "search.storage": None if storage is None else storage_text(storage)}
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
     plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
-    result, interrupted = _run(plan, workers, resume=resume)
-    page = current_or_warning(result.folder.path) if with_report and not interrupted else None
+    with SecondHand() as hand:
+        result, interrupted = _run(plan, workers, hand if with_report else None, resume=resume)
+        page = current_or_warning(result.folder.path, hand) if with_report and not interrupted else None
     _print(result, page, as_json=as_json)
     leave_if(result.outcome.dropped)
     if interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
-def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool]":
+def _run(plan: "Plan", workers: int, hand: SecondHand | None, *, resume: bool) -> "tuple[TuneResult, bool]":
     from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.results.run_folder import now_text
@@ -97,6 +99,8 @@ def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool
 
         def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
             log.append(folder.log)
+            if hand is not None:
+                hand.start()
             for line in _opening(plan.fingerprint, folder, market, space, workers):
                 say(line)
 

@@ -156,6 +156,14 @@ class Evaluator:
             return limit
         return sum(most_per_device(self.spec, self.scoring, one, self._dtype.itemsize) for one in jax.local_devices())
 
+    @property
+    def plan(self) -> str:
+        """How many candidates are scored at a time, in a line for the user."""
+        parts = self._threads if self._walks else len(self._devices)
+        where = f" in {parts} parts side by side" if parts > 1 else ""
+        limit = "device.batch_limit" if self.fingerprint.device.batch_limit is not None else "memory and speed"
+        return f"{self.width:,} candidates at a time{where}; {limit} would allow {self.most:,}"
+
     def _set_width(self, batch_size: int) -> None:
         width = min(batch_size, self.most)
         if self._walks:

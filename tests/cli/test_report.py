@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from momentum_opt.api import reporting
 from momentum_opt.api.reporting import current_report
 from momentum_opt.cli.app import main
 from momentum_opt.results.report.page import Page
+from momentum_opt.results.report.second_hand import SecondHand
 from tests.results.report.pages import outline
 from tests.sample_runs import ROOT, copy_of, environment, tuned
 
@@ -51,9 +54,52 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path, capsys: pytest.Capture
 def test_a_place_that_cannot_be_written_is_one_clear_error(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(reporting, "run_page", lambda _: Page("", {}))
+    monkeypatch.setattr(reporting, "run_page", lambda *_: Page("", {}))
     assert code("report", folder, "--out", tmp_path / "no" / "page.html") == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_second_hand_draws_what_one_process_would(folder: Path, tmp_path: Path):
+    run = copy_of(folder, tmp_path)
+    alone = reporting.report(run, tmp_path / "alone.html").read_bytes()
+    with SecondHand() as hand:
+        hand.start()
+        hand.begin(run)
+        figures = hand.figures()
+    assert {"unchosen", "plateau"} <= set(figures)
+    with SecondHand() as hand:
+        hand.start()
+        assert reporting.report(run, tmp_path / "helped.html", hand).read_bytes() == alone
+
+
+def test_a_second_hand_that_dies_is_done_without(folder: Path, tmp_path: Path):
+    run = copy_of(folder, tmp_path)
+    with SecondHand() as hand:
+        hand.start()
+        assert hand._process is not None
+        hand._process.kill()
+        helped = reporting.report(run, tmp_path / "helped.html", hand).read_bytes()
+    assert helped == reporting.report(run, tmp_path / "alone.html").read_bytes()
+
+
+def test_a_second_hand_ends_with_its_holder():
+    script = """
+from momentum_opt.results.report.second_hand import SecondHand
+hand = SecondHand()
+hand.start()
+print(hand._process.pid, flush=True)
+import os, signal
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    pid = int(done.stdout)
+    for _ in range(200):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {pid} lives on")
 
 
 def test_a_report_needs_no_jax():
