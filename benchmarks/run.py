@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.engine import engine_rows, sketch_rows
 from benchmarks.growth import draw, slope_rows
+from benchmarks.limit import limit_rows
 from benchmarks.measuring import REPOSITORY, RESULTS, Row, alone, median_seconds, row, workload
 from benchmarks.overhead import overhead_rows
 from benchmarks.tunes import start_rows, tune_rows
@@ -39,6 +40,7 @@ def main() -> None:
     for chunk in (1440, 60):
         rows += engine_rows(load_fingerprint(config, [*overrides, f"pool.chunk_period={chunk}"]), chunk)
     rows += sketch_rows(fingerprint)
+    rows += limit_rows()
     rows += _growth()
     rows += _with_costs(config, overrides)
     rows += overhead_rows(config, overrides)

@@ -3,6 +3,8 @@
 `python -m tests.study.test_single_precision` prints them for all cases; here the quick ones and the worst are held.
 """
 
+import sys
+
 import pytest
 
 from momentum_opt import device
@@ -44,4 +46,4 @@ def test_the_error_is_what_the_page_says(name: str):
 if __name__ == "__main__":
     device.configure()
     for case in CASES:
-        print(case, *(f"{error:.1e}" for error in errors(case)))
+        sys.stdout.write(f"{case} {' '.join(f'{error:.1e}' for error in errors(case))}\n")
