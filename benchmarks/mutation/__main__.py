@@ -16,7 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
-from benchmarks.mutation.killers import PACKAGES, tests_of
+from benchmarks.mutation.killers import PACKAGES, killers_of
 from benchmarks.mutation.mutants import Mutant, mutated, sample
 from benchmarks.mutation.records import Record, Records
 from benchmarks.mutation.trees import REPOSITORY, RESULTS, Tree
@@ -48,7 +48,7 @@ def _run(todo: list[Mutant], records: Records, folder: Path, jobs: int) -> None:
     trees: SimpleQueue[Tree] = SimpleQueue()
     for number in range(jobs):
         trees.put(Tree(folder / str(number), folder / "compiled"))
-    files = {file for one in todo for file in tests_of(one.path, REPOSITORY, {})}
+    files = {file for one in todo for file in killers_of(one.path, REPOSITORY, {})}
     unchanged = sorted(file for file in files if records.seconds(file) is None)
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(lambda file: _in_a_tree(trees, _pass, file, records), unchanged))
@@ -74,8 +74,8 @@ def _pass(tree: Tree, file: str, records: Records) -> None:
 def _try(tree: Tree, mutant: Mutant, records: Records) -> None:
     source = (REPOSITORY / mutant.path).read_text()
     changed = mutated(source, mutant)
-    seconds = {file: records.seconds(file) or 0.0 for file in tests_of(mutant.path, REPOSITORY, {})}
-    files = tests_of(mutant.path, REPOSITORY, seconds)
+    seconds = {file: records.seconds(file) or 0.0 for file in killers_of(mutant.path, REPOSITORY, {})}
+    files = killers_of(mutant.path, REPOSITORY, seconds)
     with tree.changed(mutant.path, changed):
         done = tree.test(files, SPARE + TIMES * sum(seconds.values()))
     outcome = OUTCOMES[done.outcome]

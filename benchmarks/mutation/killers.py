@@ -58,19 +58,20 @@ BESIDES: Mapping[str, tuple[str, ...]] = {
     "pool": ("simulation/test_engine", "simulation/test_laws", "results/test_parameters"),
     "simulation": ("study/test_evaluation",),
     "metrics": ("study/test_evaluation",),
-    "onchain": ("cli/test_onchain",),
-    "evidence": ("results/test_evidence", "cli/test_evidence"),
+    **dict.fromkeys(("onchain/deploying", "onchain/live", "onchain/rehearsal"), ("cli/test_onchain",)),
+    **dict.fromkeys(("evidence/assess", "evidence/findings", "evidence/statistics"), ("cli/test_evidence",)),
 }
-"""Test files of other folders that run after those of the package's own folder."""
+"""Test files of other folders, for a package or for one module, that run after those of the package's own folder."""
 
 
-def tests_of(path: str, root: Path, seconds: Mapping[str, float]) -> list[str]:
+def killers_of(path: str, root: Path, seconds: Mapping[str, float]) -> list[str]:
     """Test files for a module: its own, the rest of its folder, those of other folders; in each, the quick first."""
     package, module = PurePosixPath(path).with_suffix("").parts[-2:]
     own = [f"{package}/test_{module}", *NEAREST.get(f"{package}/{module}", ())]
     nearest = [file for name in own if (root / (file := f"tests/{name}.py")).exists()]
     folder = [file.relative_to(root).as_posix() for file in (root / "tests" / package).glob("test_*.py")]
-    besides = [f"tests/{name}.py" for name in BESIDES[package]]
+    others = (*BESIDES.get(package, ()), *BESIDES.get(f"{package}/{module}", ()))
+    besides = [f"tests/{name}.py" for name in others]
 
     def cost(file: str) -> tuple[float, str]:
         return seconds.get(file, 0.0), file
