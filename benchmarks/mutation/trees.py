@@ -15,11 +15,13 @@ from typing import NamedTuple
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "benchmarks" / "results"
 MARKS = "not slow and not golden"
-NOTHING_RUN = (3, 4, 5)
-"""pytest's own exit codes for: internal error, wrong usage or a broken conftest, no tests."""
+ALL_PASSED, NOTHING_RUN = (0, 5), (3, 4)
+"""pytest's exit codes: passed, or all tests are slow ones; internal error, wrong usage or a broken conftest."""
 
 ASLEEP = 10
 """Times the limit that a run may last: one that waits for ever uses no processor time."""
+MOST_MEMORY = 8 << 30
+"""Bytes of address space of a test process; a mutant may ask for more than there are."""
 TAIL = 600
 """Characters of the output that are kept."""
 
@@ -72,6 +74,7 @@ class Tree:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         resource.prlimit(running.pid, resource.RLIMIT_CPU, (int(limit), int(limit) + 5))
+        resource.prlimit(running.pid, resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         try:
             output, _ = running.communicate(timeout=ASLEEP * limit)
         except subprocess.TimeoutExpired:
@@ -94,7 +97,7 @@ def _outcome(code: int, ended: bool) -> str:
         return "timed out"
     if code in NOTHING_RUN:
         return "nothing run"
-    return "failed" if code else "passed"
+    return "passed" if code in ALL_PASSED else "failed"
 
 
 def _environment(root: Path, temporary: Path, cache: Path) -> dict[str, str]:
