@@ -64,17 +64,16 @@ BESIDES: Mapping[str, tuple[str, ...]] = {
 """Test files of other folders, for a package or for one module, that run after those of the package's own folder."""
 
 
-def killers_of(path: str, root: Path, seconds: Mapping[str, float]) -> list[str]:
-    """Test files for a module: its own, the rest of its folder, those of other folders; in each, the quick first."""
+def killers_of(path: str, root: Path, seconds: Mapping[str, float]) -> tuple[list[str], list[str]]:
+    """Test files for a module: its nearest; the rest of its folder and those of other folders. The quick come first."""
     package, module = PurePosixPath(path).with_suffix("").parts[-2:]
     own = [f"{package}/test_{module}", *NEAREST.get(f"{package}/{module}", ())]
-    nearest = [file for name in own if (root / (file := f"tests/{name}.py")).exists()]
-    folder = [file.relative_to(root).as_posix() for file in (root / "tests" / package).glob("test_*.py")]
+    nearest = {file for name in own if (root / (file := f"tests/{name}.py")).exists()}
+    folder = {file.relative_to(root).as_posix() for file in (root / "tests" / package).glob("test_*.py")}
     others = (*BESIDES.get(package, ()), *BESIDES.get(f"{package}/{module}", ()))
-    besides = [f"tests/{name}.py" for name in others]
+    besides = {f"tests/{name}.py" for name in others}
 
-    def cost(file: str) -> tuple[float, str]:
-        return seconds.get(file, 0.0), file
+    def quick_first(files: set[str]) -> list[str]:
+        return sorted(files, key=lambda file: (seconds.get(file, 0.0), file))
 
-    groups = (sorted(nearest, key=cost), sorted(folder, key=cost), sorted(besides, key=cost))
-    return list(dict.fromkeys(file for group in groups for file in group))
+    return quick_first(nearest), quick_first(folder - nearest) + quick_first(besides - folder - nearest)
