@@ -67,7 +67,8 @@ def test_no_folds_named():
 
 
 @pytest.mark.parametrize(
-    ("inside", "outside", "wanted"), [(2.0, 1.0, 0.5), (2.0, -1.0, -0.5), (0.0, 1.0, None), (-1.0, 1.0, None)]
+    ("inside", "outside", "wanted"),
+    [(2.0, 1.0, 0.5), (2.0, -1.0, -0.5), (0.5, 0.25, 0.5), (0.0, 1.0, None), (-1.0, 1.0, None)],
 )
 def test_efficiency(inside: float, outside: float, wanted: float | None):
     assert efficiency(inside, outside) == wanted
