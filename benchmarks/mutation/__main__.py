@@ -37,7 +37,7 @@ def main() -> None:
     records = Records(options.results)
     todo = [one for one in drawn if (found := records.result(one)) is None or found["outcome"] == options.again]
     print(f"{len(drawn)} of {places} mutants drawn with seed {options.seed}, {len(todo)} to run", flush=True)
-    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+    with tempfile.TemporaryDirectory(prefix="momentum-opt-mutation-") as folder:
         if todo:
             _run(todo, records, Path(folder), options.jobs)
     _report([found for one in sorted(drawn) if (found := records.result(one))])
