@@ -46,10 +46,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "onchain/simulated": ("onchain/test_rehearsal",),
     "evidence/assess": ("cli/test_evidence",),
     "evidence/findings": ("evidence/test_verdict", "results/test_evidence"),
-    "evidence/neighbourhood": ("cli/test_evidence",),
-    "evidence/plateau": ("cli/test_evidence",),
+    "evidence/neighbourhood": ("evidence/test_plateau",),
     "evidence/scoring": ("evidence/test_block_sums",),
-    "evidence/statistics": ("cli/test_evidence",),
     "evidence/walk_forward": ("evidence/test_folds",),
 }
 """Test files to begin with where there is none of the module's own name."""
@@ -59,7 +57,7 @@ BESIDES: Mapping[str, tuple[str, ...]] = {
     "simulation": ("study/test_evaluation",),
     "metrics": ("study/test_evaluation",),
     **dict.fromkeys(("onchain/deploying", "onchain/live", "onchain/rehearsal"), ("cli/test_onchain",)),
-    "evidence/findings": ("cli/test_evidence",),
+    **dict.fromkeys(("evidence/findings", "evidence/neighbourhood", "evidence/plateau"), ("cli/test_evidence",)),
 }
 """Test files of other folders, for a package or for one module, that run after those of the package's own folder."""
 
