@@ -25,6 +25,8 @@ from momentum_opt.cores import available_cores
 T = TypeVar("T")
 OUTCOMES = {"failed": "killed", "timed out": "timed out", "passed": "survived", "nothing run": "incompetent"}
 """How the tests ended → what that says of the mutant."""
+UNFINISHED = "unfinished"
+"""The nearest tests did not notice it, and the others have not run."""
 FIRST_LIMIT, SPARE, TIMES = 1200.0, 20.0, 2.0
 """Seconds of processor for a file on the unchanged tree; for a mutant, some and a multiple of what its tests took."""
 
@@ -35,7 +37,9 @@ def main() -> None:
     paths = [file.relative_to(REPOSITORY).as_posix() for name in PACKAGES for file in _modules(name)]
     drawn, places = sample(REPOSITORY, paths, options.count, options.seed)
     records = Records(options.results)
-    todo = [one for one in drawn if (found := records.result(one)) is None or found["outcome"] == options.again]
+    asked = [one for one in drawn if one.path.split("/")[1] in options.packages]
+    again = (UNFINISHED, options.again)
+    todo = [one for one in asked if (found := records.result(one)) is None or found["outcome"] in again]
     print(f"{len(drawn)} of {places} mutants drawn with seed {options.seed}, {len(todo)} to run", flush=True)
     with tempfile.TemporaryDirectory(prefix="momentum-opt-mutation-") as folder:
         if todo:
@@ -44,14 +48,21 @@ def main() -> None:
 
 
 def _run(todo: list[Mutant], records: Records, folder: Path, jobs: int) -> None:
-    """First the tests on the unchanged tree: where they fail, a mutant would seem killed. Then the mutants."""
+    """The nearest tests for all mutants, then the other ones for those that are left.
+
+    Both first on the unchanged tree: where they fail, a mutant would seem killed.
+    """
     trees: SimpleQueue[Tree] = SimpleQueue()
     for number in range(jobs):
         trees.put(Tree(folder / str(number), folder / "compiled"))
-    unchanged = sorted(file for file in _files(todo) if records.seconds(file) is None)
+    left = [one for one in todo if (found := records.result(one)) and found["outcome"] == UNFINISHED]
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda file: _in_a_tree(trees, _pass, file, records), unchanged))
-        list(pool.map(lambda mutant: _in_a_tree(trees, _try, mutant, records), todo))
+        for part, some in enumerate(([one for one in todo if one not in left], todo)):
+            now = [one for one in some if part == 0 or (records.result(one) or {}).get("outcome") == UNFINISHED]
+            files = {file for one in now for file in killers_of(one.path, REPOSITORY, {})[part]}
+            unchanged = sorted(file for file in files if records.seconds(file) is None)
+            list(pool.map(lambda file: _in_a_tree(trees, _pass, file, records), unchanged))
+            list(pool.map(lambda job: _in_a_tree(trees, _try, job, records), [(one, part) for one in now]))
 
 
 def _in_a_tree(trees: SimpleQueue[Tree], work: Callable[[Tree, T, Records], None], what: T, records: Records) -> None:
@@ -70,33 +81,29 @@ def _pass(tree: Tree, file: str, records: Records) -> None:
     print(f"{'unchanged':<10} {done.seconds:6.1f} s  {file}", flush=True)
 
 
-def _try(tree: Tree, mutant: Mutant, records: Records) -> None:
+def _try(tree: Tree, job: tuple[Mutant, int], records: Records) -> None:
+    mutant, part = job
     source = (REPOSITORY / mutant.path).read_text()
     changed = mutated(source, mutant)
-    took = {file: records.seconds(file) or 0.0 for file in _files([mutant])}
+    took = {file: records.seconds(file) or 0.0 for files in killers_of(mutant.path, REPOSITORY, {}) for file in files}
+    files = killers_of(mutant.path, REPOSITORY, took)[part]
     with tree.changed(mutant.path, changed):
-        for files in filter(None, killers_of(mutant.path, REPOSITORY, took)):
-            done = tree.test(files, SPARE + TIMES * sum(took[file] for file in files))
-            if done.outcome != "passed":
-                break
-    outcome = OUTCOMES[done.outcome]
+        done = tree.test(files, SPARE + TIMES * sum(took[file] for file in files))
+    outcome = UNFINISHED if part == 0 and done.outcome == "passed" else OUTCOMES[done.outcome]
     records.add_result(mutant, outcome=outcome, seconds=done.seconds, diff=_diff(source, changed), tail=done.tail)
     print(f"{outcome:<10} {done.seconds:6.1f} s  {mutant.path}:{mutant.line}", flush=True)
 
 
-def _files(mutants: list[Mutant]) -> set[str]:
-    return {file for one in mutants for files in killers_of(one.path, REPOSITORY, {}) for file in files}
-
-
 def _report(found: list[Record]) -> None:
-    """Share killed per package, and what no test noticed."""
-    print(f"\n{'':<12}{'mutants':>8}{'killed':>8}{'timed out':>11}{'survived':>10}{'share':>8}")
+    """Share killed per package, and what no test noticed; what is unfinished counts as not killed."""
+    outcomes = ("killed", "timed out", "survived", UNFINISHED)
+    print(f"\n{'':<12}{'mutants':>8}" + "".join(f"{name:>12}" for name in outcomes) + f"{'share':>8}")
     for name in (*PACKAGES, "all"):
         count = Counter(one["outcome"] for one in found if name in ("all", one["path"].split("/")[1]))
-        noticed, all_run = count["killed"] + count["timed out"], count.total() - count["incompetent"]
-        share = f"{noticed / all_run:>8.1%}" if all_run else f"{'–':>8}"
-        print(f"{name:<12}{all_run:>8}{count['killed']:>8}{count['timed out']:>11}{count['survived']:>10}{share}")
-    for outcome in ("survived", "incompetent"):
+        all_run = sum(count[outcome] for outcome in outcomes)
+        share = f"{(count['killed'] + count['timed out']) / all_run:>8.1%}" if all_run else f"{'–':>8}"
+        print(f"{name:<12}{all_run:>8}" + "".join(f"{count[outcome]:>12}" for outcome in outcomes) + share)
+    for outcome in ("survived", UNFINISHED, "incompetent"):
         for one in (one for one in found if one["outcome"] == outcome):
             print(f"\n{outcome}: {one['path']}:{one['line']}, {one['operator']} {one['occurrence']}\n{one['diff']}")
 
@@ -114,6 +121,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make mutation", description=main.__doc__)
     parser.add_argument("--seed", type=int, default=0, help="which sample")
     parser.add_argument("--count", type=int, default=300, help="how many mutants")
+    parser.add_argument("--packages", nargs="+", default=PACKAGES, choices=PACKAGES, help="run only those of these")
     parser.add_argument("--jobs", type=int, default=available_cores(), help="how many test processes at a time")
     parser.add_argument("--again", choices=sorted(set(OUTCOMES.values())), help="run those with this result once more")
     parser.add_argument("--results", type=Path, default=RESULTS / "mutation.jsonl", help="file of results")
