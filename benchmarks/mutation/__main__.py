@@ -85,8 +85,8 @@ def _try(tree: Tree, job: tuple[Mutant, int], records: Records) -> None:
     mutant, part = job
     source = (REPOSITORY / mutant.path).read_text()
     changed = mutated(source, mutant)
-    took = {file: records.seconds(file) or 0.0 for files in killers_of(mutant.path, REPOSITORY, {}) for file in files}
-    files = killers_of(mutant.path, REPOSITORY, took)[part]
+    took = {file: records.seconds(file) or 0.0 for files in killers_of(mutant.path, tree.root, {}) for file in files}
+    files = killers_of(mutant.path, tree.root, took)[part]
     with tree.changed(mutant.path, changed):
         done = tree.test(files, SPARE + TIMES * sum(took[file] for file in files))
     outcome = UNFINISHED if part == 0 and done.outcome == "passed" else OUTCOMES[done.outcome]
