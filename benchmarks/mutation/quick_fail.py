@@ -1,5 +1,7 @@
 """A pytest plugin: Hypothesis says that a law is broken, each time the same way, and looks for no simpler case.
 
+Nor does it mind how long a case takes: a busy machine is no mutant.
+
 At the end it says what the tests took of the processor, which depends less on what else runs than their time does.
 """
 
@@ -7,7 +9,9 @@ import os
 
 from hypothesis import Phase, settings
 
-settings.register_profile("mutation", phases=[Phase.explicit, Phase.generate], derandomize=True, database=None)
+settings.register_profile(
+    "mutation", phases=[Phase.explicit, Phase.generate], derandomize=True, database=None, deadline=None
+)
 settings.load_profile("mutation")
 
 
