@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 QUICK_COMPILE := --xla_backend_optimization_level=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers bench-scaling docs pictures package
+.PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers bench-scaling mutation docs pictures package
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+$(VENV)/installed-mutation: $(VENV)/installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutation]'
 	@touch $@
 
 install: $(VENV)/installed ## make .venv and install momentum-opt into it
@@ -75,3 +79,6 @@ bench-samplers: $(VENV)/installed ## compare samplers and batch sizes on real wi
 
 bench-scaling: $(VENV)/installed-dev ## measure what a worker costs a PostgreSQL, and simulate up to 1,000 of them (ARGS="--costs FILE")
 	$(BIN)/python -m benchmarks.scaling $(ARGS)
+
+mutation: $(VENV)/installed-mutation ## change the numeric code in 300 places, one at a time, and count what tests notice (ARGS="--seed 1")
+	$(BIN)/python -m benchmarks.mutation $(ARGS)

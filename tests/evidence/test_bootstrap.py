@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from momentum_opt.evidence.bootstrap import _blocks, _influence, _studentised, block_length, sharpe_interval
+from momentum_opt.evidence.bootstrap import (
+    _blocks,
+    _cut_off,
+    _influence,
+    _long_run_variance,
+    _studentised,
+    block_length,
+    sharpe_interval,
+)
 
 
 def autoregressive(phi: float, days: int, count: int, seed: int) -> np.ndarray:
@@ -32,6 +40,35 @@ def test_block_lengths_are_those_of_the_package_arch(phi: float, days: int, seed
     for day in range(1, days):
         series[day] = phi * series[day - 1] + shocks[day]
     assert block_length(series) == pytest.approx(length, rel=1e-12)
+
+
+def test_block_lengths_do_not_depend_on_the_unit():
+    series = autoregressive(0.6, 730, 1, 1)[:, 0]
+    assert block_length(0.01 * series) == pytest.approx(block_length(series), rel=1e-9)
+
+
+@pytest.mark.parametrize(("days", "longest"), [(20, 7), (100, 30), (400, 60)])
+def test_a_block_is_at_most_three_roots_of_the_days_and_a_third_of_them(days: int, longest: int):
+    """⌈min(3√T, T/3)⌉, for a wave of eight days, whose autocovariances almost cancel: G²/D asks for longer ones."""
+    assert block_length(np.cos(np.pi / 4.0 * np.arange(days))) == longest
+    assert block_length(np.arange(7.0)) == 1.0
+
+
+def test_the_long_run_variance_of_an_average_of_neighbours():
+    """x_t + θ x_(t−1) has (1 + θ)²; at θ = −1 it has none, and a twentieth of R(0) is left."""
+    shocks = np.random.default_rng(4).standard_normal(20_001)
+    for theta in (0.5, 0.0, -0.5):
+        assert _long_run_variance(shocks[1:] + theta * shocks[:-1]) == pytest.approx((1.0 + theta) ** 2, rel=0.06)
+    apart = np.diff(shocks)
+    assert _long_run_variance(apart) == pytest.approx(0.05 * apart.var(), rel=1e-12)
+
+
+def test_the_cut_off_is_where_a_run_of_insignificant_lags_begins_or_the_last_significant_one():
+    """Of 100 days an autocorrelation counts from 2·√(2/100) = 0.283 on."""
+    quiet, loud = 0.28, -0.29
+    assert _cut_off(np.array([1.0, loud, quiet, loud, *[quiet] * 5, loud]), 100, 5) == 4
+    assert _cut_off(np.array([1.0, loud, quiet, quiet, loud, quiet, quiet]), 100, 5) == 4
+    assert _cut_off(np.array([1.0, quiet, quiet, quiet]), 100, 5) == 3
 
 
 def test_the_blocks_of_a_draw_cover_the_days_and_have_the_asked_mean_length():
@@ -67,6 +104,15 @@ def test_the_same_seed_gives_the_same_interval():
     assert one == other
     assert one is not None
     assert one.low < returns.mean() / returns.std() < one.high
+
+
+def test_the_share_of_draws_that_are_not_positive():
+    """Next to a normal distribution of the ratio with the error √((1 + S²/2)/T) of independent normal returns."""
+    for ratio, wanted in ((1.0, 0.0), (0.0, 0.5), (-1.0, 1.0)):
+        normal = np.random.default_rng(8).standard_normal(400)
+        found = sharpe_interval((normal - normal.mean()) / normal.std() + ratio, draws=400, seed=5)
+        assert found is not None
+        assert found.not_positive == pytest.approx(wanted, abs=0.1)
 
 
 def test_it_does_not_depend_on_the_unit():

@@ -8,7 +8,7 @@ import pytest
 
 from momentum_opt.errors import ConfigError, StudyError
 from momentum_opt.evidence.folds import check_blind, evaluation_fingerprint, folds_of, tuning_fingerprint
-from momentum_opt.evidence.walk_forward import CURVES, FoldDays, curve_findings, efficiency, joined
+from momentum_opt.evidence.walk_forward import CURVES, FoldDays, curve_findings, efficiency, fold_days, joined
 from tests.sample_runs import smoke
 
 WINDOW = ("window.start=2023-03-01", "window.end=2023-06-01", "window.test_end=2023-07-01")  # 122 days
@@ -67,10 +67,35 @@ def test_no_folds_named():
 
 
 @pytest.mark.parametrize(
-    ("inside", "outside", "wanted"), [(2.0, 1.0, 0.5), (2.0, -1.0, -0.5), (0.0, 1.0, None), (-1.0, 1.0, None)]
+    ("inside", "outside", "wanted"),
+    [(2.0, 1.0, 0.5), (2.0, -1.0, -0.5), (0.5, 0.25, 0.5), (0.0, 1.0, None), (-1.0, 1.0, None)],
 )
 def test_efficiency(inside: float, outside: float, wanted: float | None):
     assert efficiency(inside, outside) == wanted
+
+
+def test_the_days_of_a_fold_go_from_start_to_start_and_to_the_last_bar_of_its_test():
+    """Four bars a day; days 2 to 4 are the test, and every baseline starts with it."""
+    rng, start_row = np.random.default_rng(0), 8
+    prices, times = rng.uniform(1.0, 2.0, (start_row + 20, 2)), 1_000 * np.arange(start_row + 20)
+    value, constant = rng.uniform(1.0, 2.0, (2, 20))
+    reserves = rng.uniform(1.0, 2.0, (20, 2))
+    market = SimpleNamespace(bars_per_day=4, start_row=start_row, prices=prices, times_ms=times)
+    replayed = SimpleNamespace(value=value, reserves=reserves, baselines={"constant_weight": constant})
+    found = fold_days(replayed, market, (2, 5), 3)
+    marks = np.array([8, 12, 16, 19])
+    shown = prices[start_row + marks]
+    wanted = {
+        "pool": value[marks],
+        "hodl": shown[:, 0] * reserves[8, 0] + shown[:, 1] * reserves[8, 1],
+        "uniform_hodl": shown[:, 0] / shown[0, 0] + shown[:, 1] / shown[0, 1],
+        "constant_weight": constant[marks],
+    }
+    assert found.returns.keys() == wanted.keys()
+    for name, values in wanted.items():
+        np.testing.assert_allclose(found.returns[name], np.log(values[1:] / values[:-1]), rtol=1e-9, err_msg=name)
+    np.testing.assert_array_equal(found.time_ms, times[start_row + marks[:3]])
+    np.testing.assert_array_equal(found.fold, [3, 3, 3])
 
 
 def days(count: int, fold: int, first: int) -> FoldDays:

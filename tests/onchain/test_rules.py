@@ -106,7 +106,9 @@ def test_the_ends_of_the_ranges_are_kept():
     }
     for name, value in ends.items():
         assert broken(replace(GOOD, **{name: value})) == [], name
-    assert broken(replace(GOOD, tokens=tuple("ABCDEFGHI"), lamb=(1,), kappa=(1,)))[0] == "2 to 8 tokens"
+    for n, kept in ((1, False), (2, True), (3, True), (7, True), (8, True), (9, False)):
+        named = broken(replace(GOOD, tokens=tuple("ABCDEFGHI"[:n]), lamb=(1,), kappa=(1,)))
+        assert ("2 to 8 tokens" not in named) is kept, n
 
 
 def test_what_the_simulation_may_and_the_contract_cannot():

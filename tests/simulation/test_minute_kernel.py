@@ -15,7 +15,7 @@ from momentum_opt.simulation.cost_inputs import VaryingCosts
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import simulate
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minute_kernel import LANES
+from momentum_opt.simulation.minute_kernel import LANES, TILE
 from momentum_opt.simulation.minute_walk import kernel_serves, walk_with_costs
 from momentum_opt.simulation.straight_line import straight_line
 from momentum_opt.study.candidates import settings_of, stack
@@ -101,6 +101,17 @@ def test_costs_that_vary_equal_the_loops():
     np.testing.assert_allclose(found.reserves, wanted.reserves, rtol=1e-12)
     np.testing.assert_allclose(found.before_reserves, wanted.before_reserves, rtol=1e-12)
     assert np.abs(found.reserves / walked(case, sets, arrays).reserves - 1.0).max() > 1e-6
+
+
+def test_a_piece_is_a_share_in_whole_vectors_that_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Origin and step in float64 for every token and block; at least one vector, and tiles where memory ends."""
+    spec = jumping().spec
+    of_one = 16 * spec.n_blocks * spec.n_assets
+    for tiles in (0, 2, 100):
+        monkeypatch.setattr(minute_walk, "WEIGHT_BYTES", of_one * (tiles * TILE + TILE // 2))
+        for width, threads in ((1, 1), (17, 2), (64, 2), (1000, 3), (5000, 1)):
+            share = LANES * np.ceil(width / threads / LANES)
+            assert minute_walk._piece(spec, width, threads) == min(share, max(LANES, tiles * TILE))
 
 
 @pytest.mark.parametrize("count", [1, LANES, 2 * LANES + 3])

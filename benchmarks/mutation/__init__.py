@@ -1,0 +1,1 @@
+"""Which changes of the numeric packages the tests notice; run with `make mutation`."""

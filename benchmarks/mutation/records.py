@@ -1,0 +1,55 @@
+"""The file of results, one JSON document a line, written as they come: what is in it is not measured again."""
+
+import json
+import threading
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from benchmarks.mutation.mutants import Mutant
+from benchmarks.mutation.trees import REPOSITORY
+
+Record = dict[str, Any]
+
+
+class Records:
+    """Results of mutants, and seconds of test files that pass on the unchanged tree."""
+
+    def __init__(self, file: Path) -> None:
+        """Read what there is."""
+        self._file, self._lock = file, threading.Lock()
+        self._found: dict[str, Record] = {}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists():
+            for record in map(json.loads, file.read_text().splitlines()):
+                self._found[record["key"]] = record
+
+    def result(self, mutant: Mutant) -> Record | None:
+        """The latest result of a mutant of the file as it is now."""
+        return self._found.get(_mutant_key(mutant))
+
+    def seconds(self, test_file: str) -> float | None:
+        """What a test file as it is now took when it passed."""
+        found = self._found.get(f"{test_file} {_digest(test_file)}")
+        return found and found["seconds"]
+
+    def add_result(self, mutant: Mutant, **facts: Any) -> None:
+        """Keep a mutant's result."""
+        self._add({"key": _mutant_key(mutant), **mutant._asdict(), **facts})
+
+    def add_seconds(self, test_file: str, seconds: float) -> None:
+        """Keep that a test file passes."""
+        self._add({"key": f"{test_file} {_digest(test_file)}", "seconds": round(seconds, 2)})
+
+    def _add(self, record: Record) -> None:
+        with self._lock, self._file.open("a") as out:
+            self._found[record["key"]] = record
+            out.write(json.dumps(record) + "\n")
+
+
+def _mutant_key(mutant: Mutant) -> str:
+    return f"{mutant.path} {_digest(mutant.path)} {mutant.operator} {mutant.occurrence}"
+
+
+def _digest(path: str) -> str:
+    return sha256((REPOSITORY / path).read_bytes()).hexdigest()[:16]
