@@ -1,6 +1,8 @@
 """Every source format, as its publisher writes it, comes out as the bars that went in; what is none is refused."""
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from momentum_opt.errors import DataError, UsageError
 from momentum_opt.market.importing import Columns, ImportReport, ImportRequest, import_prices
+from momentum_opt.market.importing import text as importing_text
 from tests.market.importing.sources import (
     TEXTS,
     Bars,
@@ -262,3 +265,52 @@ def test_sources_that_are_not_there(tmp_path: Path):
     assert "no such file; name files, folders or a pattern" in refused(tmp_path, tmp_path / "nowhere*.csv")
     (tmp_path / "empty").mkdir()
     assert "no file that could be imported; they end in .csv" in refused(tmp_path, tmp_path / "empty")
+
+
+# Reads in blocks of one page from a stream that is slow after the first of them, as a network folder may be.
+SLOW_READING = """
+import io, sys, time
+from contextlib import contextmanager
+from momentum_opt.cli.app import main
+from momentum_opt.market.importing import text
+
+class Slow(io.BufferedReader):
+    def read(self, size=-1):
+        if self.tell() > 0:
+            time.sleep(0.5)
+        return super().read(size)
+
+@contextmanager
+def slow(file):
+    yield Slow(io.FileIO(file.path))
+
+text._BLOCK_BYTES = 4096
+text.TextFile.open = slow
+main(sys.argv[1:])
+"""
+
+
+def test_a_process_ends_after_a_torn_line_while_much_of_the_file_is_unread(tmp_path: Path):
+    lines = binance(bars(2000)).splitlines()
+    lines[10] = lines[10][:30]
+    path = text(tmp_path, "\n".join(lines))
+    arguments = ["data", "import", str(path), "--token", "X", "--out", str(tmp_path / "out")]
+    run = subprocess.run([sys.executable, "-c", SLOW_READING, *arguments], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert f"error: {path}: line 11: " in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("block_bytes", [200, 1000, 1 << 16])
+def test_blocks_of_any_size_give_the_same_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int):
+    monkeypatch.setattr(importing_text, "_BLOCK_BYTES", block_bytes)
+    blanks = coinbase(DATA).replace("\n", "\r\n").replace("\r\n", "\r\n" * 500, 20).rstrip()
+    report, unix, close = imported(tmp_path, text(tmp_path, coinbase(DATA)), text(tmp_path, blanks, "blanks.csv"))
+    assert_bars(unix, close)
+    assert (report.overlap.equal, report.overlap.differing) == (200, 0)
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importing_text, "_BLOCK_BYTES", 1000)
+    path = text(tmp_path, coinbase(DATA) + f"{'9' * 2500},1,1,1,1,1\n")
+    assert f"{path}: not a readable table (a line of more than 1000 bytes); download" in refused(tmp_path, path)
