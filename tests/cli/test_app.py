@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,24 @@ def test_jax_stays_out(arguments: list[str]):
 def test_version(capsys: pytest.CaptureFixture[str]):
     assert exit_code("--version") == 0
     assert capsys.readouterr().out.startswith("momentum-opt")
+
+
+def test_version_of_a_bare_checkout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", absent)
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == "momentum-opt, version unknown: the package is not installed\n"
+
+
+def test_interrupted_outside_of_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_app, "app", interrupted)
+    assert exit_code("tune") == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["--nonsense"], ["config", "chek"], ["config", "show"]])

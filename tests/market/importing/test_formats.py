@@ -144,6 +144,10 @@ def test_columns_by_name_and_number_with_time_zones(tmp_path: Path):
     assert imported(tmp_path, path, columns=Columns("1", "2"))[0].written is False
     assert "no column Lst; it has when, last, note" in refused(tmp_path, path, columns=Columns("When", "Lst"))
     assert "no column 4" in refused(tmp_path, path, columns=Columns("1", "4"))
+    twice = text(tmp_path, "when,last,last\n1704067200,1,2\n", "twice.csv")
+    assert "several columns are named last; give its number" in refused(
+        tmp_path, twice, columns=Columns("when", "last")
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,6 +168,9 @@ def test_columns_by_name_and_number_with_time_zones(tmp_path: Path):
         ("time,close\nyesterday,1\n", "line 2: the time 'yesterday' is neither a number nor ISO 8601"),
         ("time,close\n1704067200,1\n1704067260,abc\n", "line 3: the close is 'abc', no number"),
         ("time,close\n1704067200,1\n170406726O,2\n", "line 3: the time is '170406726O', no number"),
+        ("time,close\n1704067200.0,1\n170406726O,2\n", "line 3: the time is '170406726O', no number"),
+        ("time,close,volume\n1704067200,1\n1704067260,2\n", "its first row has 2 columns, fewer than the header names"),
+        ("time,close\n1901-02-03,1\n1901-02-04,2\n", "line 2: the time '1901-02-03' lies outside of 1973 to 2286"),
         ("time,close\n1704067200,1\n1704067260\n", "line 3: 1 column instead of 2; the line is torn"),
         ("time,close\n1704067200,1\n1704067260,2,3\n", "line 3: 3 columns instead of 2"),
         ("time,close\n1704067200,1\n1704067260,\n", "line 3 (2024-01-01 00:01 UTC): `close` is null"),
@@ -204,6 +211,9 @@ def test_a_users_word_is_checked(tmp_path: Path, options: dict[str, str], said: 
 
 def test_a_users_word_is_taken(tmp_path: Path):
     assert imported(tmp_path, text(tmp_path, binance(DATA)), format="binance", time_unit="ms")[0].written
+    assert "the time is text ('2024-01-01T00:00:00Z'), not seconds" in refused(
+        tmp_path, text(tmp_path, coinbase(DATA, as_iso=True), "iso.csv"), time_unit="s"
+    )
     wrong = text(tmp_path, coinbase(DATA), "other.csv")
     assert "which is the format coinbase, not kraken" in refused(tmp_path, wrong, format="kraken")
 
@@ -254,6 +264,38 @@ def test_parquet_without_prices(tmp_path: Path):
     ):
         path = write_table(tmp_path, "S", pa.table(columns))
         assert said in refused(tmp_path, path)
+
+
+def test_columns_of_parquet_that_the_user_names(tmp_path: Path):
+    """Days as dates and as whole floats, too."""
+    days = DATA.unix[0] + 86_400_000 * np.arange(200)
+    columns = {"day": pa.array(days, pa.timestamp("ms")).cast(pa.date32()), "s": days / 1000.0, "last": DATA.close}
+    path = write_table(tmp_path, "S", pa.table(columns))
+    for time in ("day", "s"):
+        _, unix, close = imported(tmp_path, path, columns=Columns(time, "last"))
+        np.testing.assert_array_equal(unix, days)
+        np.testing.assert_array_equal(close, DATA.close)
+    assert "no column price; mend --columns" in refused(tmp_path, path, columns=Columns("s", "price"))
+    assert "a parquet file, not kraken; leave --format out" in refused(tmp_path, path, format="kraken")
+    doubled = write_table(tmp_path, "D", pa.table([days, DATA.close, DATA.close], ["s", "last", "last"]))
+    assert "more than one column last; mend" in refused(tmp_path, doubled, columns=Columns("s", "last"))
+
+
+def test_unsigned_times_beyond_all_units(tmp_path: Path):
+    path = write_table(tmp_path, "S", pa.table({"time": np.array([2**63 + 1, 5], np.uint64), "close": [1.0, 2.0]}))
+    assert "the time 9223372036854775809 is in no known unit" in refused(tmp_path, path)
+
+
+def test_a_zip_without_a_table(tmp_path: Path):
+    path = write_zip(tmp_path / "a.zip", **{"readme.md": "nothing"})
+    assert "no .csv in it, but readme.md; give a zip of CSV files" in refused(tmp_path, path)
+
+
+def test_krakens_header_names_the_format(tmp_path: Path):
+    header = "time,open,high,low,close,volume,trades\n"
+    report, unix, close = imported(tmp_path, text(tmp_path, header + kraken(DATA)))
+    assert [source.format for source in report.sources] == ["kraken"]
+    assert_bars(unix, close)
 
 
 def test_two_pairs_are_not_mixed(tmp_path: Path):
