@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 QUICK_COMPILE := --xla_backend_optimization_level=0
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow fuzz check format smoke bench bench-samplers bench-scaling mutation docs pictures package
+.PHONY: help install dev tune test test-slow coverage fuzz check format smoke bench bench-samplers bench-scaling mutation docs pictures package
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,12 @@ test: $(VENV)/installed-dev ## run the tests
 test-slow: $(VENV)/installed-dev ## run the tests that take long, and the golden simulations as users compile them
 	XLA_FLAGS="$(QUICK_COMPILE)" $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 	$(BIN)/python -m pytest -n 2 --dist load -m golden
+
+coverage: $(VENV)/installed-dev ## run the tests and see which lines and branches they reach; less than 95 % fails
+	$(BIN)/coverage erase
+	XLA_FLAGS="$(QUICK_COMPILE)" $(BIN)/coverage run -m pytest -m "not slow and not golden"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 fuzz: $(VENV)/installed-dev ## ten minutes of damaged files against every loader (FUZZ_SECONDS=… for another time)
 	MOMENTUM_OPT_FUZZ_SECONDS=$(FUZZ_SECONDS) MOMENTUM_OPT_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest -m slow tests/fuzz

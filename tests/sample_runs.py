@@ -41,13 +41,14 @@ def smoke(*overrides: str) -> Fingerprint:
     return load_fingerprint(SMOKE, overrides)
 
 
-def environment(*, as_users_compile: bool = False) -> dict[str, str]:
+def environment(*, as_users_compile: bool = False, timed: bool = False) -> dict[str, str]:
     """This session's environment without anything that is meant for the program or its tests.
 
     Args:
         as_users_compile: with all of XLA's optimisations, also where the tests do without some (see the Makefile).
+        timed: for a process whose seconds count: `make coverage` leaves its lines out.
     """
-    ours = ("MOMENTUM_OPT", *(["XLA_FLAGS"] * as_users_compile))
+    ours = ("MOMENTUM_OPT", *(["XLA_FLAGS"] * as_users_compile), *(["COVERAGE_PROCESS"] * timed))
     kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 

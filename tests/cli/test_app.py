@@ -1,13 +1,14 @@
-import os
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 
 from momentum_opt.cli import app as cli_app
 from momentum_opt.errors import ConfigError, MissingFileError, ReplayMismatchError
+from tests.sample_runs import command, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 FIVE = """\
@@ -19,17 +20,14 @@ objective: {metric: daily_sharp}
 """
 
 
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
-
-
 def fastest(*arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
     """The best of three runs, because the machine may be busy with other things."""
     times: list[float] = []
     for _ in range(3):
         start = time.perf_counter()
-        done = python(*arguments)
+        done = subprocess.run(
+            command(*arguments), capture_output=True, text=True, env=environment(timed=True), check=False
+        )
         times.append(time.perf_counter() - start)
     return done, min(times)
 
@@ -42,7 +40,7 @@ def exit_code(*arguments: str) -> int:
 
 
 def test_help_is_quick():
-    done, seconds = fastest("-m", "momentum_opt", "--help")
+    done, seconds = fastest("--help")
     assert done.returncode == 0
     assert "config" in done.stdout
     assert seconds < 0.5
@@ -51,7 +49,7 @@ def test_help_is_quick():
 def test_five_mistakes_are_five_lines_quickly(tmp_path: Path):
     path = tmp_path / "five.yaml"
     path.write_text(FIVE)
-    done, seconds = fastest("-m", "momentum_opt", "config", "check", str(path))
+    done, seconds = fastest("config", "check", str(path))
     assert done.returncode == 2
     assert done.stdout == ""
     lines = done.stderr.splitlines()
@@ -77,6 +75,24 @@ def test_jax_stays_out(arguments: list[str]):
 def test_version(capsys: pytest.CaptureFixture[str]):
     assert exit_code("--version") == 0
     assert capsys.readouterr().out.startswith("momentum-opt")
+
+
+def test_version_of_a_bare_checkout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", absent)
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == "momentum-opt, version unknown: the package is not installed\n"
+
+
+def test_interrupted_outside_of_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_app, "app", interrupted)
+    assert exit_code("tune") == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["--nonsense"], ["config", "chek"], ["config", "show"]])

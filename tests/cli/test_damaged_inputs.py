@@ -86,6 +86,7 @@ YAML = [
     Row("tab", line(2, "\troot: prices"), r":2: not valid YAML: .*; mend this line"),
     Row("open bracket", line(3, "tokens: [AAA, BBB"), r":\d: not valid YAML"),
     Row("a list", written("- a\n- b\n"), r":1: not a mapping; write"),
+    Row("nested too deep", written("tokens: " + "[" * 5000 + "]" * 5000), r"not valid YAML: nested too deep; give"),
     Row("bytes", written(b"\xff\xfe\x00tokens"), r"cannot be read as text .*; give a YAML file in UTF-8"),
     Row("control character", written("tokens: [A\x01]\n"), r"not valid YAML: .*; remove"),
     Row("misspelt key", replaced("n_trials", "n_trails"), r":11: search\.n_trails: unknown key; did you mean n_trials"),

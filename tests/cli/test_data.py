@@ -125,6 +125,20 @@ def test_import_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert pd.read_parquet(found["path"])["close"].tolist() == data.close.tolist()
 
 
+def test_import_says_what_it_had_to_do_to_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{1704067200 + 60 * minute},{minute + 1}\n" for minute in (*range(10), 4, *range(30, 40))]
+    Path("a.csv").write_text("time,close\n" + "".join(rows[:4] + rows[5:10] + rows[4:5] + rows[11:]))
+    assert code("import", "a*.csv", "--token", "X", "--out", "out", "--bar", "5") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "sorted: 1 rows stood in the wrong order" in lines
+    assert "put together: bars of 1 minute to bars of 5 minutes" in lines
+    assert "gaps: 1, 20 minutes missing, the longest 20 minutes after 2024-01-01 00:05 UTC; not filled" in lines
+    assert pd.read_parquet("out/X_USD.parquet")["close"].tolist() == [5.0, 10.0, 35.0, 40.0]
+
+
 def test_import_lists_differences_that_the_user_settles(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "a.csv").write_text(kraken(bars(50)))
     (tmp_path / "b.csv").write_text(kraken(bars(50, seed=1)))

@@ -1,9 +1,12 @@
+import io
 import math
 import re
+import sys
 from typing import Any
 
 import pytest
 
+from momentum_opt.cli.data.progress import FileProgress
 from momentum_opt.cli.progress import Reporter, describe
 from momentum_opt.cli.render import data_lines, metric_table, objective_line, parameter_table
 from momentum_opt.study.loop import Progress
@@ -86,3 +89,51 @@ def test_plain_lines_are_thinned_out(capsys: pytest.CaptureFixture[str], monkeyp
     captured = capsys.readouterr()
     assert captured.out == ""
     assert [line.split("/")[0] for line in captured.err.splitlines()] == ["8", "32", "40"]
+
+
+class Terminal(io.StringIO):
+    """Standard error where a user sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """One in place of standard error; in the test itself, as pytest puts its own there before each phase."""
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stderr", shown)
+    for name, value in {"TERM": "xterm", "COLUMNS": "200"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return shown
+
+
+def test_a_bar_for_each_stage_on_a_terminal(monkeypatch: pytest.MonkeyPatch):
+    shown = terminal(monkeypatch)
+    with Reporter() as report:
+        for done in (8, 40):
+            report(Progress(done, 40, 0, BEST, done, 4.0))
+        report(Progress(3, 5, 0, None, 3, 1.0, what="screened"))
+    trials, screened = shown.getvalue().split("\x1b[2K")[-1].splitlines()[:2]
+    assert "40/40 trials, best 1.23457, 10 trials/s" in trials
+    assert "3/5 screened, best none, 3 screened/s" in screened
+
+
+def test_a_bar_of_files_goes_with_the_work(monkeypatch: pytest.MonkeyPatch):
+    shown = terminal(monkeypatch)
+    with FileProgress() as report:
+        report(1, 7, "BTC")
+        report(7, 7, "ETH")
+    assert "7/7" in shown.getvalue()
+    assert "ETH" in shown.getvalue()
+    assert shown.getvalue().endswith("\x1b[1A\x1b[2K"), "what is done needs no bar"
+
+
+def test_files_are_told_of_where_they_take_long(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    # At the start, and then at each call and at each line.
+    clock = iter((100.0, 101.0, 105.0, 105.0, 106.0, 111.0, 111.0))
+    monkeypatch.setattr("momentum_opt.cli.data.progress.time.monotonic", lambda: next(clock))
+    with FileProgress() as report:
+        for done in (1, 2, 3, 4):
+            report(done, 9, "BTC")
+    assert capsys.readouterr().err.splitlines() == ["2/9 files, BTC", "4/9 files, BTC"]

@@ -129,6 +129,11 @@ def test_too_few_days_and_a_constant_have_none():
     assert sharpe_interval(np.full(100, 0.001), draws=10, seed=0) is None
 
 
+def test_blocks_of_series_that_give_no_length():
+    assert block_length(np.arange(7.0)) == 1.0
+    assert block_length(np.full(50, 0.25)) == 1.0
+
+
 def covered(count: int, draws: int) -> float:
     """Share of AR(1) series, φ = 0.1, 730 days, whose interval holds the true ratio of 0.05 per day."""
     series = autoregressive(0.1, 730, count, 11) + 0.05

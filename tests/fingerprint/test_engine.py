@@ -67,3 +67,7 @@ def test_explanation(tmp_path: Path):
         "test": {"days": 92, "start": "2023-06-01", "end": "2023-09-01"},
     }
     assert len(meaning["notes"]) == 1
+    several = explain(
+        small(tmp_path, "objective.multi_objective=true", "objective.windows=2", "objective.overfitting_penalty=0.5")
+    )
+    assert several["notes"] == ["overfitting_penalty does not act with multi_objective"]

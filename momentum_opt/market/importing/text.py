@@ -154,27 +154,38 @@ def _blocks(file: TextFile, layout: Layout) -> Iterator[_Block]:
         ragged.append(row)
         return "error"
 
+    parsing = pc.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=note, ignore_empty_lines=True)
+    converting = pc.ConvertOptions(
+        include_columns=[str(place) for place in kept],
+        column_types={str(place): kind for place, kind in kept.items()},
+        strings_can_be_null=True,
+    )
+    skipped = layout.skipped
     try:
-        with file.open() as stream:
-            reader = pc.open_csv(
-                pa.PythonFile(stream, mode="r"),
-                pc.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, skip_rows=layout.skipped, column_names=names
-                ),
-                pc.ParseOptions(delimiter=layout.delimiter, invalid_row_handler=note, ignore_empty_lines=True),
-                pc.ConvertOptions(
-                    include_columns=[str(place) for place in kept],
-                    column_types={str(place): kind for place, kind in kept.items()},
-                    strings_can_be_null=True,
-                ),
-            )
-            for batch in reader:
-                volume = None if layout.volume is None else batch.column(str(layout.volume))
-                yield _Block(batch.column(str(layout.time)), batch.column(str(layout.close)), volume)
+        for lines in _whole_lines(file):
+            reading = pc.ReadOptions(use_threads=False, block_size=len(lines), skip_rows=skipped, column_names=names)
+            block = pc.read_csv(pa.BufferReader(lines), reading, parsing, converting)
+            volume = None if layout.volume is None else block.column(str(layout.volume))
+            yield _Block(block.column(str(layout.time)), block.column(str(layout.close)), volume)
+            skipped = 0
     except pa.ArrowInvalid as error:
         if ragged:
             raise _ragged(file, layout) from None
         raise _unreadable_field(file, layout, error) from None
+
+
+def _whole_lines(file: TextFile) -> Iterator[bytes]:
+    """The file in blocks that end with a line.
+
+    They are read here and not by Arrow, which reads ahead in a thread: one that is inside of a Python stream when the
+    program ends takes the interpreter down with it.
+    """
+    with file.open() as stream:
+        while start := stream.read(_BLOCK_BYTES):
+            rest = b"" if start.endswith(b"\n") else stream.readline(_BLOCK_BYTES)
+            if len(rest) == _BLOCK_BYTES and not rest.endswith(b"\n"):
+                raise pa.ArrowInvalid(f"a line of more than {_BLOCK_BYTES} bytes")
+            yield start + rest
 
 
 def _time_type(first: str) -> Any:

@@ -1,6 +1,8 @@
 """Every source format, as its publisher writes it, comes out as the bars that went in; what is none is refused."""
 
 import gzip
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from momentum_opt.errors import DataError, UsageError
 from momentum_opt.market.importing import Columns, ImportReport, ImportRequest, import_prices
+from momentum_opt.market.importing import text as importing_text
 from tests.market.importing.sources import (
     TEXTS,
     Bars,
@@ -141,6 +144,10 @@ def test_columns_by_name_and_number_with_time_zones(tmp_path: Path):
     assert imported(tmp_path, path, columns=Columns("1", "2"))[0].written is False
     assert "no column Lst; it has when, last, note" in refused(tmp_path, path, columns=Columns("When", "Lst"))
     assert "no column 4" in refused(tmp_path, path, columns=Columns("1", "4"))
+    twice = text(tmp_path, "when,last,last\n1704067200,1,2\n", "twice.csv")
+    assert "several columns are named last; give its number" in refused(
+        tmp_path, twice, columns=Columns("when", "last")
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,6 +168,9 @@ def test_columns_by_name_and_number_with_time_zones(tmp_path: Path):
         ("time,close\nyesterday,1\n", "line 2: the time 'yesterday' is neither a number nor ISO 8601"),
         ("time,close\n1704067200,1\n1704067260,abc\n", "line 3: the close is 'abc', no number"),
         ("time,close\n1704067200,1\n170406726O,2\n", "line 3: the time is '170406726O', no number"),
+        ("time,close\n1704067200.0,1\n170406726O,2\n", "line 3: the time is '170406726O', no number"),
+        ("time,close,volume\n1704067200,1\n1704067260,2\n", "its first row has 2 columns, fewer than the header names"),
+        ("time,close\n1901-02-03,1\n1901-02-04,2\n", "line 2: the time '1901-02-03' lies outside of 1973 to 2286"),
         ("time,close\n1704067200,1\n1704067260\n", "line 3: 1 column instead of 2; the line is torn"),
         ("time,close\n1704067200,1\n1704067260,2,3\n", "line 3: 3 columns instead of 2"),
         ("time,close\n1704067200,1\n1704067260,\n", "line 3 (2024-01-01 00:01 UTC): `close` is null"),
@@ -201,6 +211,9 @@ def test_a_users_word_is_checked(tmp_path: Path, options: dict[str, str], said: 
 
 def test_a_users_word_is_taken(tmp_path: Path):
     assert imported(tmp_path, text(tmp_path, binance(DATA)), format="binance", time_unit="ms")[0].written
+    assert "the time is text ('2024-01-01T00:00:00Z'), not seconds" in refused(
+        tmp_path, text(tmp_path, coinbase(DATA, as_iso=True), "iso.csv"), time_unit="s"
+    )
     wrong = text(tmp_path, coinbase(DATA), "other.csv")
     assert "which is the format coinbase, not kraken" in refused(tmp_path, wrong, format="kraken")
 
@@ -253,6 +266,38 @@ def test_parquet_without_prices(tmp_path: Path):
         assert said in refused(tmp_path, path)
 
 
+def test_columns_of_parquet_that_the_user_names(tmp_path: Path):
+    """Days as dates and as whole floats, too."""
+    days = DATA.unix[0] + 86_400_000 * np.arange(200)
+    columns = {"day": pa.array(days, pa.timestamp("ms")).cast(pa.date32()), "s": days / 1000.0, "last": DATA.close}
+    path = write_table(tmp_path, "S", pa.table(columns))
+    for time in ("day", "s"):
+        _, unix, close = imported(tmp_path, path, columns=Columns(time, "last"))
+        np.testing.assert_array_equal(unix, days)
+        np.testing.assert_array_equal(close, DATA.close)
+    assert "no column price; mend --columns" in refused(tmp_path, path, columns=Columns("s", "price"))
+    assert "a parquet file, not kraken; leave --format out" in refused(tmp_path, path, format="kraken")
+    doubled = write_table(tmp_path, "D", pa.table([days, DATA.close, DATA.close], ["s", "last", "last"]))
+    assert "more than one column last; mend" in refused(tmp_path, doubled, columns=Columns("s", "last"))
+
+
+def test_unsigned_times_beyond_all_units(tmp_path: Path):
+    path = write_table(tmp_path, "S", pa.table({"time": np.array([2**63 + 1, 5], np.uint64), "close": [1.0, 2.0]}))
+    assert "the time 9223372036854775809 is in no known unit" in refused(tmp_path, path)
+
+
+def test_a_zip_without_a_table(tmp_path: Path):
+    path = write_zip(tmp_path / "a.zip", **{"readme.md": "nothing"})
+    assert "no .csv in it, but readme.md; give a zip of CSV files" in refused(tmp_path, path)
+
+
+def test_krakens_header_names_the_format(tmp_path: Path):
+    header = "time,open,high,low,close,volume,trades\n"
+    report, unix, close = imported(tmp_path, text(tmp_path, header + kraken(DATA)))
+    assert [source.format for source in report.sources] == ["kraken"]
+    assert_bars(unix, close)
+
+
 def test_two_pairs_are_not_mixed(tmp_path: Path):
     files = [text(tmp_path, binance(DATA), f"{pair}-1m-2024-01.csv") for pair in ("BTCUSDT", "ETHUSDT")]
     assert "sources of two pairs, BTCUSDT (BTCUSDT-1m-2024-01.csv) and ETHUSDT" in refused(tmp_path, *files)
@@ -262,3 +307,52 @@ def test_sources_that_are_not_there(tmp_path: Path):
     assert "no such file; name files, folders or a pattern" in refused(tmp_path, tmp_path / "nowhere*.csv")
     (tmp_path / "empty").mkdir()
     assert "no file that could be imported; they end in .csv" in refused(tmp_path, tmp_path / "empty")
+
+
+# Reads in blocks of one page from a stream that is slow after the first of them, as a network folder may be.
+SLOW_READING = """
+import io, sys, time
+from contextlib import contextmanager
+from momentum_opt.cli.app import main
+from momentum_opt.market.importing import text
+
+class Slow(io.BufferedReader):
+    def read(self, size=-1):
+        if self.tell() > 0:
+            time.sleep(0.5)
+        return super().read(size)
+
+@contextmanager
+def slow(file):
+    yield Slow(io.FileIO(file.path))
+
+text._BLOCK_BYTES = 4096
+text.TextFile.open = slow
+main(sys.argv[1:])
+"""
+
+
+def test_a_process_ends_after_a_torn_line_while_much_of_the_file_is_unread(tmp_path: Path):
+    lines = binance(bars(2000)).splitlines()
+    lines[10] = lines[10][:30]
+    path = text(tmp_path, "\n".join(lines))
+    arguments = ["data", "import", str(path), "--token", "X", "--out", str(tmp_path / "out")]
+    run = subprocess.run([sys.executable, "-c", SLOW_READING, *arguments], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert f"error: {path}: line 11: " in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("block_bytes", [200, 1000, 1 << 16])
+def test_blocks_of_any_size_give_the_same_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int):
+    monkeypatch.setattr(importing_text, "_BLOCK_BYTES", block_bytes)
+    blanks = coinbase(DATA).replace("\n", "\r\n").replace("\r\n", "\r\n" * 500, 20).rstrip()
+    report, unix, close = imported(tmp_path, text(tmp_path, coinbase(DATA)), text(tmp_path, blanks, "blanks.csv"))
+    assert_bars(unix, close)
+    assert (report.overlap.equal, report.overlap.differing) == (200, 0)
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(importing_text, "_BLOCK_BYTES", 1000)
+    path = text(tmp_path, coinbase(DATA) + f"{'9' * 2500},1,1,1,1,1\n")
+    assert f"{path}: not a readable table (a line of more than 1000 bytes); download" in refused(tmp_path, path)
