@@ -1,13 +1,15 @@
 """`momentum-opt report`: make a run's page and figures anew."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from momentum_opt.cli.completing import complete_runs
 from momentum_opt.errors import MomentumOptError
-from momentum_opt.results.report.second_hand import SecondHand
+
+if TYPE_CHECKING:
+    from momentum_opt.results.report.second_hand import SecondHand
 
 WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")]
 
@@ -24,6 +26,8 @@ def report(
     ] = None,
 ) -> None:
     """Write one self-contained HTML page about a run, and its figures as PNG."""
+    from momentum_opt.results.report.second_hand import SecondHand
+
     with SecondHand() as hand:
         hand.start()
         from momentum_opt.api import reporting
@@ -31,7 +35,7 @@ def report(
         typer.echo(reporting.report(run, out, hand))
 
 
-def current_or_warning(run: Path, hand: SecondHand | None = None) -> Path | None:
+def current_or_warning(run: Path, hand: "SecondHand | None" = None) -> Path | None:
     """The page of a run or walk-forward as it is now; None and a warning where it cannot be made, as results stand."""
     from momentum_opt.api.reporting import current_report
 

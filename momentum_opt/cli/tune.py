@@ -13,7 +13,6 @@ from momentum_opt.cli.config import AsJson, Config, Settings
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError
-from momentum_opt.results.report.second_hand import SecondHand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from momentum_opt.cli.plan import Plan
     from momentum_opt.fingerprint import Fingerprint
     from momentum_opt.market import Market
+    from momentum_opt.results.report.second_hand import SecondHand
     from momentum_opt.results.run_folder import RunFolder
     from momentum_opt.results.trial_list import TrialList
     from momentum_opt.study.ledger import Progress
@@ -76,6 +76,7 @@ def tune(
 ) -> None:
     """Search for the best parameters; the same command again goes on where it stopped."""
     from momentum_opt.cli.plan import plan_of, storage_text
+    from momentum_opt.results.report.second_hand import SecondHand
 
     shortcuts = {"search.n_trials": trials, "search.storage": None if storage is None else storage_text(storage)}
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
@@ -89,7 +90,7 @@ def tune(
         raise typer.Exit(INTERRUPTED)
 
 
-def _run(plan: "Plan", workers: int, hand: SecondHand | None, *, resume: bool) -> "tuple[TuneResult, bool]":
+def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool) -> "tuple[TuneResult, bool]":
     from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.results.run_folder import now_text

@@ -27,9 +27,11 @@ def daily_values(path: BoundaryPath | CostPath, days: DayInputs, spec: Simulatio
     return value * _held(path.weights.arb[:-1], days.price[:-1], days.arb_price[:-1])
 
 
-def daily_log_values(path: BoundaryPath | CostPath, spec: SimulationSpec) -> Float[Array, "day *batch"] | None:
-    """Logarithms of `daily_values` where the simulation has them: without costs, arbitraged at every day's start."""
-    return path.log_value[:-1] if isinstance(path, BoundaryPath) and spec.arbitrages_daily else None
+def daily_log_values(
+    path: BoundaryPath | CostPath, spec: SimulationSpec, day: slice
+) -> Float[Array, "day *batch"] | None:
+    """Logarithms of the chosen `daily_values` where the simulation has them: no costs, a trade as every day begins."""
+    return path.log_value[day] if isinstance(path, BoundaryPath) and spec.arbitrages_daily else None
 
 
 def last_bar_values(

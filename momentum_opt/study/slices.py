@@ -40,9 +40,8 @@ def slice_path(
     first, end = days
     bars = spec.bars_per_day
     minute = None if minutes is None else minutes.value_of_first_tokens[first * bars : end * bars]
-    daily, logs = daily_values(path, inputs, spec)[first:end] if minute is None else minute[::bars], None
-    if minute is None and (of_all := daily_log_values(path, spec)) is not None:
-        logs = of_all[first:end]
+    daily = daily_values(path, inputs, spec)[first:end] if minute is None else minute[::bars]
+    logs = daily_log_values(path, spec, slice(first, end)) if minute is None else None
     if cadence < Cadence.LAST_MINUTE:
         return SlicePath(daily, daily_log=logs)
     day_end = None

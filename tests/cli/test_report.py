@@ -82,6 +82,12 @@ def test_a_second_hand_that_dies_is_done_without(folder: Path, tmp_path: Path):
     assert helped == reporting.report(run, tmp_path / "alone.html").read_bytes()
 
 
+def test_a_second_hand_that_was_given_nothing_draws_nothing():
+    with SecondHand() as hand:
+        hand.start()
+        assert hand.figures() == {}
+
+
 def test_a_second_hand_ends_with_its_holder():
     script = """
 from momentum_opt.results.report.second_hand import SecondHand

@@ -43,26 +43,20 @@ def second_half(content: Content) -> list[Plot]:
 
 def _sections(content: Content, second_hand: SecondHand | None) -> Iterable[Section]:
     findings = content.findings
-    path, importances = (tuple(map(draw, plots_of(content))) for plots_of in (path_plots, importance_plots))
-    search = () if findings is None else tuple(map(draw, search_plots(content)))
-    found = {} if second_hand is None else second_hand.figures()
-
-    def one(plot: Plot) -> Drawing:
-        if plot.key not in found:
-            return draw(plot)
-        wide, narrow, png = found[plot.key]
-        return Drawing(plot, wide, narrow, png)
+    path, importances, search = path_plots(content), importance_plots(content), search_plots(content)
+    luck, plateau = luck_plots(findings), plateau_plots(findings)
+    drawings = _drawings([*path, *importances, *luck, *search, *plateau], content, second_hand)
 
     def drawn(plots: Iterable[Plot]) -> tuple[Drawing, ...]:
-        return tuple(map(one, plots))
+        return tuple(drawings[plot.key] for plot in plots)
 
-    luck = () if findings is None else (tables.sharpe_table(findings), *drawn(luck_plots(findings)))
+    sharpe = () if findings is None else (tables.sharpe_table(findings),)
     yield Section("results", "Results", _kept(tables.metric_table(content), tables.fees_table(content)))
-    yield Section("path", "Value over time", path)
-    yield Section("parameters", "Parameters", (tables.parameter_table(content), *importances))
-    yield Section("luck", "Luck or skill", luck)
-    yield Section("search", "Search", search or drawn(search_plots(content)))
-    yield Section("plateau", "Neighbourhood", drawn(plateau_plots(findings)))
+    yield Section("path", "Value over time", drawn(path))
+    yield Section("parameters", "Parameters", (tables.parameter_table(content), *drawn(importances)))
+    yield Section("luck", "Luck or skill", (*sharpe, *drawn(luck)))
+    yield Section("search", "Search", drawn(search))
+    yield Section("plateau", "Neighbourhood", drawn(plateau))
     yield Section("data", "Data", (tables.data_table(content.document["data"]),))
     yield Section(
         "record",
@@ -73,6 +67,23 @@ def _sections(content: Content, second_hand: SecondHand | None) -> Iterable[Sect
             tables.study_table(content.document),
         ),
     )
+
+
+def _drawings(plots: Iterable[Plot], content: Content, second_hand: SecondHand | None) -> dict[str, Drawing]:
+    """All drawings by key: first this process's own, then a second hand's, and what that one did not do."""
+    theirs = set() if second_hand is None else {plot.key for plot in second_half(content)}
+    own = {plot.key: draw(plot) for plot in plots if plot.key not in theirs}
+    found = {} if second_hand is None else second_hand.figures()
+
+    def drawing(plot: Plot) -> Drawing:
+        if plot.key in own:
+            return own[plot.key]
+        if plot.key not in found:
+            return draw(plot)
+        wide, narrow, png = found[plot.key]
+        return Drawing(plot, wide, narrow, png)
+
+    return {plot.key: drawing(plot) for plot in plots}
 
 
 def _kept(*parts: Drawing | Table | None) -> tuple[Drawing | Table, ...]:

@@ -48,9 +48,10 @@ class SecondHand:
 
     def figures(self) -> Figures:
         """What it has drawn, once it has; nothing where it was not started, or failed."""
-        if self._process is None or self._process.stdout is None:
+        if self._process is None or self._process.stdin is None or self._process.stdout is None:
             return {}
         try:
+            self._process.stdin.close()  # one that was given nothing to draw ends
             return pickle.load(self._process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             return {}
