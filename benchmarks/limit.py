@@ -3,8 +3,8 @@
     python -m benchmarks.limit        as JSON
 
 Operations are counted in the traced program itself, loops as often as they turn: one for each number that an
-elementwise operation makes or a reduction reads. A core's rates are measured on arrays that stay in its first cache.
-Memory is no bound: what a candidate leaves between two loops is some kilobytes (`stored_bytes`).
+elementwise operation makes or a reduction reads. A core's rates are measured on arrays that stay in its first cache, so
+the time that numbers take from and to memory is not in it; `stored_bytes` says how many the loops leave.
 """
 
 import json
@@ -34,8 +34,8 @@ FREE: Final = frozenset({
 })  # fmt: skip
 """Operations that move numbers at most."""
 KINDS: Final = {"div": "divisions", "exp": "exponentials", "log": "logarithms", "sqrt": "divisions"}
-REGISTERS, NUMBERS = 4096, 400
-"""Numbers of the arrays that rates are measured on, and how often an operation is done to them in a call."""
+NUMBERS, TURNS = 4096, 400
+"""Numbers in the array that rates are measured on, and how often an operation is done to all of them in a call."""
 
 
 def counted(program: Any, times: int = 1) -> Counter[str]:
@@ -44,7 +44,7 @@ def counted(program: Any, times: int = 1) -> Counter[str]:
     for equation in program.eqns:
         name, parameters = equation.primitive.name, equation.params
         turns = {"scan": parameters.get("length"), "while": PASSES}.get(name, 1)
-        inner = [one for one in _programs(parameters) if one is not program]
+        inner = _programs(parameters)
         if name == "cond":  # that of a CPU, of a day whose weights are not kept, of a value far above the floor
             inner = inner[:1]
         for one in inner:
@@ -70,7 +70,7 @@ def _programs(parameters: dict[str, Any]) -> list[Any]:
 
 def rates() -> dict[str, float]:
     """Numbers per second of one core, by kind of operation."""
-    numbers = jnp.linspace(1.0, 2.0, REGISTERS)
+    numbers = jnp.linspace(1.0, 2.0, NUMBERS)
 
     @partial(jax.jit, static_argnums=0)
     def again(kind: str, x: jax.Array) -> jax.Array:
@@ -81,12 +81,11 @@ def rates() -> dict[str, float]:
                 return x
             return 1.0 / (x + 1.0) if kind == "divisions" else jnp.exp(x * 0.1)
 
-        return jax.lax.fori_loop(0, NUMBERS, turn, x)
+        return jax.lax.fori_loop(0, TURNS, turn, x)
 
     done = {"simple": 32, "divisions": 1, "exponentials": 1}
     return {
-        kind: REGISTERS * NUMBERS * each / median_seconds(partial(again, kind, numbers), 9)
-        for kind, each in done.items()
+        kind: NUMBERS * TURNS * each / median_seconds(partial(again, kind, numbers), 9) for kind, each in done.items()
     }
 
 

@@ -13,11 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from benchmarks import REPOSITORY
 from momentum_opt.study.candidates import ParamColumns, ParamSet
 from momentum_opt.study.space import SearchSpace
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-RESULTS = REPOSITORY / "benchmarks" / "results"
 REPEATS = 5
 
 Row = dict[str, str | float]

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks import REPOSITORY, RESULTS
 from benchmarks.engine import engine_rows, sketch_rows
 from benchmarks.growth import draw, slope_rows
 from benchmarks.limit import limit_rows
-from benchmarks.measuring import REPOSITORY, RESULTS, Row, alone, median_seconds, row, workload
+from benchmarks.measuring import Row, alone, median_seconds, row, workload
 from benchmarks.overhead import overhead_rows
 from benchmarks.tunes import start_rows, tune_rows
 from momentum_opt import device

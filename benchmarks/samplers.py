@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.measuring import RESULTS, workload
+from benchmarks import RESULTS
+from benchmarks.measuring import workload
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint

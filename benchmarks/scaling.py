@@ -14,8 +14,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks import REPOSITORY, RESULTS
 from benchmarks.fleet import Costs, Fleet, Line, Outcome, simulate
-from benchmarks.measuring import REPOSITORY, RESULTS, alone, workload
+from benchmarks.measuring import alone, workload
 from benchmarks.scaling_picture import draw
 
 if TYPE_CHECKING:

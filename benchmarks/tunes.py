@@ -8,7 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measuring import REPOSITORY, Row, median_seconds, row
+from benchmarks import REPOSITORY
+from benchmarks.measuring import Row, median_seconds, row
 from momentum_opt.vocabulary.names import SAMPLERS
 
 SCREENED = 100_000

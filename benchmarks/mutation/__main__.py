@@ -16,10 +16,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
+from benchmarks import REPOSITORY, RESULTS
 from benchmarks.mutation.killers import PACKAGES, killers_of
 from benchmarks.mutation.mutants import Mutant, mutated, sample
 from benchmarks.mutation.records import Record, Records
-from benchmarks.mutation.trees import REPOSITORY, RESULTS, Tree
+from benchmarks.mutation.trees import Tree
 from momentum_opt.cores import available_cores
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from benchmarks import REPOSITORY
 from benchmarks.mutation.mutants import Mutant
-from benchmarks.mutation.trees import REPOSITORY
 
 Record = dict[str, Any]
 

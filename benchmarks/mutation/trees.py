@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-RESULTS = REPOSITORY / "benchmarks" / "results"
+from benchmarks import REPOSITORY
+
 MARKS = "not slow and not golden"
 ALL_PASSED, NOTHING_RUN = (0, 5), (3, 4)
 """pytest's exit codes: passed, or all tests are slow ones; internal error, wrong usage or a broken conftest."""
