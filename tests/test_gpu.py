@@ -13,7 +13,7 @@ import pytest
 
 from momentum_opt.simulation.engine import simulate
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minute_gpu import choose_loop, pallas_serves
+from momentum_opt.simulation.minute_gpu import NAMES, choose_walker, pallas_serves
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import settings_of, stack
@@ -40,31 +40,38 @@ def assert_loops_agree(spec: SimulationSpec, *arguments: object) -> None:
         jax.device_get(in_loop(replace(spec, minute_loop=name), *arguments, Cadence.DAILY))
         for name in ("xla", "pallas")
     )
+    assert np.isfinite(kernel.reserves).all()
     np.testing.assert_allclose(kernel.reserves, loop.reserves, rtol=1e-9)
     np.testing.assert_allclose(kernel.before_reserves, loop.before_reserves, rtol=1e-9)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_golden_cases_as_on_a_cpu(name: str) -> None:
-    fingerprint, market, params = golden_run(name)
-    found = replay(fingerprint, market, params)
-    with jax.default_device(jax.devices("cpu")[0]):
-        wanted = replay(fingerprint, market, params)
-    for quantity in ("value", "reserves"):
-        np.testing.assert_allclose(getattr(found, quantity), getattr(wanted, quantity), rtol=1e-9)
-    np.testing.assert_allclose(found.weights, wanted.weights, rtol=0, atol=1e-12)
-
-
-LINEAR = [name for name, entry in CASES.items() if {"fees", "gas_cost"} & set(entry["case"]) and
-          entry["case"].get("weight_interpolation_method", "linear") == "linear"]  # fmt: skip
-
-
-@pytest.mark.parametrize("name", LINEAR)
-def test_golden_cases_in_the_kernel(name: str) -> None:
+    """What serves a search on each: on a GPU the kernel wherever it may."""
     fingerprint, market, params = golden_run(name)
     spec = simulation_spec(fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days)
-    arrays = market_arrays(market.prices, market.start_row, spec)
-    assert_loops_agree(spec, arrays, settings_of(fingerprint, jnp.float64), stack([params], LANES, jnp.float64))
+    on_gpu = replace(spec, minute_loop="pallas" if pallas_serves(spec, Cadence.DAILY, jnp.dtype("float64")) else "xla")
+
+    def run(spec: SimulationSpec) -> list[np.ndarray]:
+        arrays = market_arrays(market.prices, market.start_row, spec)
+        candidates = stack([params], LANES, jnp.float64)
+        path = in_loop(spec, arrays, settings_of(fingerprint, jnp.float64), candidates, Cadence.DAILY)
+        return jax.device_get(jax.tree.leaves(path))
+
+    found = run(on_gpu)
+    with jax.default_device(jax.devices("cpu")[0]):
+        wanted = run(spec)
+    for one, other in zip(found, wanted, strict=True):
+        assert np.isfinite(one).all()
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["zero_fee_daily_3", "zero_fee_hourly", "fee_30bps_daily"])
+def test_a_batch_scores_as_a_replay_on_a_cpu(name: str) -> None:
+    fingerprint, market, params = golden_run(name)
+    scores = Evaluator(fingerprint, market, batch_size=LANES).score([params] * LANES)
+    wanted = replay(fingerprint, market, params).objectives[0]
+    np.testing.assert_allclose(scores.objectives[:, 0], wanted, rtol=1e-9)
 
 
 def inputs(case: Case) -> Inputs:
@@ -78,11 +85,12 @@ def test_made_up_cases_in_the_kernel(name: str) -> None:
     assert_loops_agree(*inputs(KERNEL_CASES[name]))
 
 
-def test_the_choice_finds_a_kernel_that_runs_and_agrees() -> None:
+def test_the_choice_finds_kernels_that_run_and_agree() -> None:
     """Which one is faster is the machine's to say."""
-    choice = choose_loop(*inputs(KERNEL_CASES["a jump, all costs"]))
+    choice = choose_walker(*inputs(KERNEL_CASES["a jump, all costs"]))
     assert "failed" not in choice.reason
     assert "reserves" not in choice.reason
+    assert all(name in choice.reason for name in NAMES.values())
 
 
 def test_the_evaluator_scores_with_what_was_chosen() -> None:
@@ -90,7 +98,7 @@ def test_the_evaluator_scores_with_what_was_chosen() -> None:
     sets = [random_params(case.n, case.pool.floor(case.n), seed) for seed in range(3)]
     evaluator = Evaluator(case.fingerprint(), case.market, batch_size=3)
     scores = evaluator.score(sets)
-    assert evaluator.minute_loop is not None
+    assert evaluator.choice is not None
     for place, one in enumerate(sets):
         wanted = replay(case.fingerprint(), case.market, one).objectives[0]
         assert scores.objectives[place, 0] == pytest.approx(wanted, rel=1e-9)

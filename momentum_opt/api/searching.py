@@ -55,10 +55,10 @@ def search_here(run: Run, watch: Watch) -> Outcome:
 
     def told(progress: Progress) -> None:
         watch.on_batch(progress)
-        choice = evaluator.minute_loop  # known once a batch has been scored
+        choice = evaluator.choice  # known once a batch has been scored
         if choice is not None and choice not in said:
             said.append(choice)
-            watch.on_message(f"minutes walked by {choice.loop}: {choice.reason}")
+            watch.on_message(f"minutes walked by {choice.reason}")
 
     return Study(fingerprint, space, evaluator, run.study).run(
         fingerprint.search.n_trials,

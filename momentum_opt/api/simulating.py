@@ -20,6 +20,7 @@ from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inp
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, settings_of, stack
+from momentum_opt.study.sharding import on_a_core
 from momentum_opt.study.space import start_params
 
 GivenParams = Mapping[str, Mapping[str, float] | NDArray[np.float64] | float]
@@ -68,12 +69,13 @@ def simulate(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParam
     spec = simulation_spec(
         fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days, external=market.external
     )
-    external = external_bars(market, spec.n_bars)
-    arrays = market_arrays(market.prices, market.start_row, spec, external)
-    inputs = minute_inputs(market.prices, market.start_row, spec, external)
-    settings = settings_of(fingerprint, jnp.float64)
-    candidates = [jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)) for params in parsed]
-    return [_on_host(_minutes(spec, arrays, inputs, settings, one), market) for one in candidates]
+    with on_a_core():
+        external = external_bars(market, spec.n_bars)
+        arrays = market_arrays(market.prices, market.start_row, spec, external)
+        inputs = minute_inputs(market.prices, market.start_row, spec, external)
+        settings = settings_of(fingerprint, jnp.float64)
+        candidates = [jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)) for params in parsed]
+        return [_on_host(_minutes(spec, arrays, inputs, settings, one), market) for one in candidates]
 
 
 def _parsed(given: GivenParams, fingerprint: Fingerprint, where: str) -> ParamSet:

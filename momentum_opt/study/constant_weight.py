@@ -18,6 +18,7 @@ from momentum_opt.simulation.external_bars import ExternalBars, external_bars
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Settings
 from momentum_opt.study.candidates import ParamSet, initial_weights, settings_of
+from momentum_opt.study.sharding import on_a_core
 from momentum_opt.study.space import start_params
 from momentum_opt.vocabulary.rules import RULES
 from momentum_opt.vocabulary.schema import COMMON_PARAM_SCHEMA
@@ -86,9 +87,10 @@ def constant_weight_log_growth(fingerprint: Fingerprint, market: Market) -> NDAr
     weights = initial_weights(start_params(fingerprint))
     prices = market.prices[market.start_row : market.start_row + spec.n_bars]
     if spec.engine == "with_costs":
-        environment = environment_of(external_bars(market, spec.n_bars), spec)
-        settings = settings_of(fingerprint, jnp.float64)
-        value = np.asarray(_daily_value(spec, jnp.asarray(weights), jnp.asarray(prices), settings, environment))
+        with on_a_core():
+            environment = environment_of(external_bars(market, spec.n_bars), spec)
+            settings = settings_of(fingerprint, jnp.float64)
+            value = np.asarray(_daily_value(spec, jnp.asarray(weights), jnp.asarray(prices), settings, environment))
         return np.log(value / value[0])
     boundary = np.arange(0, spec.n_bars, spec.bars_per_day)
     arbitraged = prices[boundary // spec.arb * spec.arb]

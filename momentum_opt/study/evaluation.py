@@ -17,7 +17,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import market_arrays
-from momentum_opt.simulation.minute_gpu import Choice, choose_loop, pallas_serves
+from momentum_opt.simulation.minute_gpu import Choice, Walker, choose_walker, pallas_serves
 from momentum_opt.simulation.minute_kernel import LANES
 from momentum_opt.simulation.minute_walk import kernel_serves, walk_with_costs
 from momentum_opt.simulation.minutes import minute_inputs
@@ -116,7 +116,7 @@ class Evaluator:
         self._rebuilds = rebuilds(self.spec, self.scoring)
         self._walks = kernel_serves(self.spec, self.scoring.cadence, self._dtype)
         self._chooses = pallas_serves(self.spec, self.scoring.cadence, self._dtype)
-        self.minute_loop: Choice | None = None
+        self.choice: Choice | None = None
         """What walks the minutes on a GPU, and why; None before the first batch, and where there is no choice."""
         external = external_bars(market, self.spec.n_bars)
         arrays = market_arrays(market.prices, market.start_row, self.spec, external)
@@ -166,8 +166,8 @@ class Evaluator:
 
     def _set_width(self, batch_size: int) -> None:
         width = min(batch_size, self.most)
+        self._threads = max(1, min(available_cores(), width // LANES))
         if self._walks:
-            self._threads = max(1, min(available_cores(), width // LANES))
             self.width = -(-width // self._threads) * self._threads
             return
         self._devices = choose_devices(width, FEWEST_PER_DEVICE)
@@ -190,23 +190,24 @@ class Evaluator:
 
     def _run(self, candidates: Candidates) -> Scores:
         """Scores of candidates on the host, there too."""
-        if self._walks:
-            walkers = jax.tree.map(jnp.asarray, candidates)
-            path = walk_with_costs(self.spec, self._arrays, self._settings, walkers, self._threads)
+        walker = self._walker_for(candidates)
+        if walker == "numba":
+            some = jax.tree.map(jnp.asarray, candidates)
+            path = walk_with_costs(self.spec, self._arrays, self._settings, some, self._threads)
             scores = score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties)
             return jax.device_get(scores)
-        scoring = packed_scoring(self._with_loop(candidates), self.scoring, Layout.of(candidates), self._group)
+        spec = replace(self.spec, minute_loop=walker)
+        scoring = packed_scoring(spec, self.scoring, Layout.of(candidates), self._group)
         wide = self.spec.engine == "with_costs" and jax.default_backend() == "cpu"
         found = run_shares(scoring, self._devices, self._placed, pack(candidates), wide_registers=wide)
         assert scoring.scores is not None
         return scoring.scores.unpack(found)
 
-    def _with_loop(self, candidates: Candidates) -> SimulationSpec:
-        """The spec, with the loop that is best for candidates such as these."""
+    def _walker_for(self, candidates: Candidates) -> Walker:
         if not self._chooses:
-            return self.spec
-        self.minute_loop = choose_loop(self.spec, self._arrays, self._settings, candidates)
-        return replace(self.spec, minute_loop=self.minute_loop.loop)
+            return "numba" if self._walks else "xla"
+        self.choice = choose_walker(self.spec, self._arrays, self._settings, candidates)
+        return self.choice.walker
 
     def _cast(self, tree: Any) -> Any:
         def cast(x: Array) -> Array:

@@ -29,6 +29,7 @@ from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
 from momentum_opt.study.constant_weight import Environment, compared_weights, constant_weight_value, environment_of
 from momentum_opt.study.scoring import Penalties, ScoreSpec, penalties_of, score_path, score_spec
+from momentum_opt.study.sharding import on_a_core
 from momentum_opt.study.slices import slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
 
@@ -85,7 +86,7 @@ class _Outputs(NamedTuple):
 
 
 def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay:
-    """Simulate `params` on `market` at every bar, in float64.
+    """Simulate `params` on `market` at every bar, in float64, on a core of the CPU.
 
     Raises:
         ParamsError: the pool cannot run with `params`.
@@ -96,19 +97,20 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days, external=market.external
     )
     external = external_bars(market, spec.n_bars)
-    outputs = _replay(
-        spec,
-        replace(score_spec(fingerprint, spec), cadence=Cadence.MINUTE),
-        _named_periods(fingerprint),
-        market_arrays(market.prices, market.start_row, spec, external),
-        minute_inputs(market.prices, market.start_row, spec, external),
-        environment_of(external, spec),
-        jnp.asarray(compared_weights(params, fingerprint)),
-        settings_of(fingerprint, jnp.float64),
-        penalties_of(fingerprint, jnp.float64),
-        jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)),
-    )
-    host: _Outputs = jax.tree.map(np.asarray, jax.device_get(outputs))
+    with on_a_core():
+        outputs = _replay(
+            spec,
+            replace(score_spec(fingerprint, spec), cadence=Cadence.MINUTE),
+            _named_periods(fingerprint),
+            market_arrays(market.prices, market.start_row, spec, external),
+            minute_inputs(market.prices, market.start_row, spec, external),
+            environment_of(external, spec),
+            jnp.asarray(compared_weights(params, fingerprint)),
+            settings_of(fingerprint, jnp.float64),
+            penalties_of(fingerprint, jnp.float64),
+            jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)),
+        )
+        host: _Outputs = jax.tree.map(np.asarray, jax.device_get(outputs))
     periods = [name for name, _ in _named_periods(fingerprint)]  # JAX has sorted the keys; restore the order of time
     as_float = partial(jax.tree.map, float)
     return Replay(

@@ -31,6 +31,19 @@ def choose_devices(width: int, fewest: int) -> tuple[Device, ...]:
     return tuple(devices[: max(1, min(len(devices), width // fewest))])
 
 
+def on_a_core() -> contextlib.AbstractContextManager[Any]:
+    """Whatever is made and run inside lies on a core of the CPU, also where there is a GPU.
+
+    For one pool alone: it has nothing for a GPU to do side by side, and its numbers are then those of any machine.
+    """
+    if jax.default_backend() == "cpu":
+        return contextlib.nullcontext()
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:  # JAX_PLATFORMS leaves the CPU out
+        return contextlib.nullcontext()
+
+
 def on_all(tree: Any, devices: Sequence[Device]) -> tuple[Any, ...]:
     """The arrays for each device: a copy on it, and for the cores of a CPU the same one."""
     copies = {home: jax.device_put(tree, home) for home in map(_home, devices)}

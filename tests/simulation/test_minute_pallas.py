@@ -13,7 +13,7 @@ from momentum_opt.simulation import minute_gpu
 from momentum_opt.simulation.cost_inputs import VaryingCosts
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minute_gpu import Choice, choose_loop, compared, pallas_serves
+from momentum_opt.simulation.minute_gpu import Choice, choose_walker, compared, pallas_serves
 from momentum_opt.simulation.minute_pallas import TILE, simulate_in_kernel
 from momentum_opt.study import evaluation
 from momentum_opt.study.candidates import settings_of, stack
@@ -111,10 +111,10 @@ def test_the_evaluator_takes_it_and_scores_the_same(monkeypatch: pytest.MonkeyPa
     wanted = Evaluator(case.fingerprint(val_fraction=0.3), case.market, batch_size=5).score(sets)
     monkeypatch.setattr(evaluation, "kernel_serves", lambda *_: False)
     monkeypatch.setattr(evaluation, "pallas_serves", lambda *_: True)
-    monkeypatch.setattr(evaluation, "choose_loop", lambda *_: Choice("pallas", "a test wants it"))
+    monkeypatch.setattr(evaluation, "choose_walker", lambda *_: Choice("pallas", "a test wants it"))
     scored = Evaluator(case.fingerprint(val_fraction=0.3), case.market, batch_size=5)
     found = scored.score(sets)
-    assert scored.minute_loop == Choice("pallas", "a test wants it")
+    assert scored.choice == Choice("pallas", "a test wants it")
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9)
 
@@ -147,19 +147,25 @@ class Watch:
         return run
 
 
-def choice(kernel_seconds: float, kernel: CostPath, loop: CostPath = SOME) -> Choice:
+def choice(kernel_seconds: float, kernel: CostPath, loop: CostPath = SOME, cores_seconds: float = 8.0) -> Choice:
     watch = Watch()
-    return compared(watch.takes(kernel_seconds, kernel), watch.takes(1.0, loop), watch)
+    runs = {"xla": watch.takes(1.0, loop), "pallas": watch.takes(kernel_seconds, kernel),
+            "numba": watch.takes(cores_seconds, loop)}  # fmt: skip
+    return compared(runs, watch)
 
 
-def test_the_kernel_is_taken_where_it_is_faster_and_equal():
-    assert choice(0.25, SOME) == Choice("pallas", "the kernel, 4 times as fast as XLA's loop and 0.0e+00 apart from it")
-    assert choice(0.25, SOME._replace(reserves=SOME.reserves * (1 + 1e-10))).loop == "pallas"
-
-
-def test_a_slower_kernel_is_not_taken():
-    assert choice(3.0, SOME) == Choice("xla", "XLA's loop, as the kernel takes 3 times as long")
-    assert choice(1.0, SOME).loop == "xla"
+def test_the_fastest_of_equal_walkers_is_taken():
+    assert choice(0.25, SOME) == Choice(
+        "pallas",
+        "the GPU's kernel; XLA's loop on the GPU takes 4 times as long; the CPU's kernel takes 32 times as long",
+    )
+    assert choice(0.25, SOME._replace(reserves=SOME.reserves * (1 + 1e-10))).walker == "pallas"
+    assert choice(3.0, SOME).walker == "xla"
+    assert choice(1.0, SOME).walker == "xla"
+    assert choice(0.25, SOME, cores_seconds=0.125) == Choice(
+        "numba",
+        "the CPU's kernel; XLA's loop on the GPU takes 8 times as long; the GPU's kernel takes 2 times as long",
+    )
 
 
 @pytest.mark.parametrize("field", ["reserves", "before_reserves"])
@@ -168,40 +174,43 @@ def test_another_result_is_not_taken(field: str, factor: float):
     values = getattr(SOME, field).copy()
     values[1, 1, 2] *= factor
     wrong = choice(0.25, SOME._replace(**{field: values}))
-    assert wrong.loop == "xla"
-    assert "apart" in wrong.reason
+    assert wrong.walker == "xla"
+    assert "the GPU's kernel gives reserves that are" in wrong.reason
 
 
 def test_candidates_that_break_in_both_are_equal():
     broken = SOME._replace(reserves=np.full((3, 2, 4), np.nan))
-    assert choice(0.25, broken, broken).loop == "pallas"
-    assert choice(0.25, SOME, broken).loop == "xla"
+    assert choice(0.25, broken, broken).walker == "pallas"
+    assert choice(0.25, SOME, broken).walker == "xla"
 
 
 def test_a_kernel_that_fails_is_not_taken():
     def fails() -> CostPath:
         raise NotImplementedError("no such operation\nin Triton")
 
-    assert compared(fails, lambda: SOME) == Choice(
-        "xla", "XLA's loop, as the kernel failed: NotImplementedError: no such operation"
+    assert compared({"xla": lambda: SOME, "pallas": fails}) == Choice(
+        "xla", "XLA's loop on the GPU; the GPU's kernel failed: NotImplementedError: no such operation"
     )
 
 
-def test_the_choice_is_made_once_per_spec_of_equal_loops(monkeypatch: pytest.MonkeyPatch):
+def test_the_choice_is_made_once_per_spec_and_width_of_equal_walkers(monkeypatch: pytest.MonkeyPatch):
     """With costs that vary, which the oracle does not know."""
     case, seen = replace(CASES["two tokens"], pool=ALL), []
-    monkeypatch.setattr(minute_gpu, "PROBE_CANDIDATES", 4)
     monkeypatch.setattr(minute_gpu, "PROBE_DAYS", 1)
+    monkeypatch.setattr(minute_gpu, "MOST_ON_CORES", 3)
     monkeypatch.setattr(minute_gpu, "_chosen", {})
 
-    def once(kernel, loop) -> Choice:
-        seen.append(jax.device_get((kernel(), loop())))
+    def once(runs) -> Choice:
+        seen.append({name: jax.device_get(run()) for name, run in runs.items()})
         return Choice("pallas", "")
 
     monkeypatch.setattr(minute_gpu, "compared", once)
-    arguments = inputs(case, params(case, 3), varying(case))
-    assert [choose_loop(case.spec, *arguments).loop for _ in range(2)] == ["pallas", "pallas"]
-    ((kernel, loop),) = seen
-    assert kernel.reserves.shape == (2, 2, 4)
-    np.testing.assert_allclose(kernel.reserves, loop.reserves, rtol=1e-12)
-    np.testing.assert_allclose(kernel.before_reserves, loop.before_reserves, rtol=1e-12)
+    few, more = (inputs(case, params(case, count), varying(case)) for count in (3, 4))
+    assert [choose_walker(case.spec, *arguments).walker for arguments in (few, few, more)] == ["pallas"] * 3
+    first, second = seen
+    assert list(first) == ["xla", "pallas", "numba"]
+    assert list(second) == ["xla", "pallas"]
+    for path in first.values():
+        assert path.reserves.shape == (2, 2, 3)
+        np.testing.assert_allclose(path.reserves, first["xla"].reserves, rtol=1e-12)
+        np.testing.assert_allclose(path.before_reserves, first["xla"].before_reserves, rtol=1e-12)
