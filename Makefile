@@ -77,8 +77,8 @@ package: $(VENV)/installed-dev ## build wheel and sdist into dist/
 smoke: $(VENV)/installed ## a tune of a few seconds, in a folder of its own
 	$(BIN)/momentum-opt tune configs/smoke.yaml
 
-bench: $(VENV)/installed ## measure; the table is printed and written to benchmarks/results
-	$(BIN)/python -m benchmarks.run
+bench: $(VENV)/installed ## measure; the table is printed and written to benchmarks/results (ARGS="engine costs" for some of it)
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 bench-samplers: $(VENV)/installed ## compare samplers and batch sizes on real windows (ARGS="--seconds 2 --seeds 5")
 	$(BIN)/python -m benchmarks.samplers $(ARGS)

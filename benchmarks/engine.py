@@ -5,6 +5,8 @@ python -m benchmarks.engine        medians of engine and sketch in turn, by batc
 
 import json
 
+import jax
+
 from benchmarks.measuring import Row, in_turn, median_seconds, random_columns, row, seconds, workload
 from benchmarks.sketch import sketch
 from momentum_opt import device
@@ -15,16 +17,20 @@ from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import search_space
 
 BATCHES = (1, 16, 64, 256, 512, 1024, 2048, 4096, 8192)
+WIDE = (32_768, 131_072)
+"""On a GPU besides."""
 SKETCHED = (512, 1024, 2048)
 ROUNDS = 15
 
 
-def engine_rows(fingerprint: Fingerprint, chunk: int) -> list[Row]:
+def engine_rows(fingerprint: Fingerprint) -> list[Row]:
     """One scored batch, transfers included, and the time of the first one, which compiles it or finds it compiled."""
     market, space = market_of(fingerprint), search_space(fingerprint)
-    widest = Evaluator(fingerprint, market, batch_size=max(BATCHES))
+    batches = BATCHES + (WIDE if jax.default_backend() == "gpu" else ())
+    widest = Evaluator(fingerprint, market, batch_size=max(batches))
+    chunk = fingerprint.pool.chunk_period
     rows: list[Row] = []
-    for batch in BATCHES:
+    for batch in batches:
         evaluator, columns = widest.of_width(batch), random_columns(space, batch)
         name = f"score, chunk {chunk} min, batch {batch}"
         first = seconds(lambda: evaluator.score_columns(columns))  # noqa: B023  # called before the next turn

@@ -1,20 +1,24 @@
-"""The physical limit of the engine without costs: a candidate's operations against what a core can do.
+"""The physical limit of the engine without costs: a candidate's operations and bytes against what a device can do.
 
     python -m benchmarks.limit        as JSON
 
 Operations are counted in the traced program itself, loops as often as they turn: one for each number that an
-elementwise operation makes or a reduction reads. A core's rates are measured on arrays that stay in its first cache, so
-the time that numbers take from and to memory is not in it; `stored_bytes` says how many the loops leave.
+elementwise operation makes or a reduction reads. A core's rates are measured on arrays that stay in its first cache, a
+GPU's in its registers, so the time that numbers take from and to memory is not in them. `carried_bytes` is what goes to
+memory and back where, as on a GPU, a turn of a loop is a program of its own: what it hands on and what it leaves.
 """
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import prod
 from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
 
 from benchmarks.measuring import Row, alone, median_seconds, random_columns, row, workload
 from momentum_opt import device
@@ -26,6 +30,7 @@ from momentum_opt.study.scoring import score_candidates
 from momentum_opt.study.space import search_space
 
 BATCH: Final = 1024
+"""Candidates of a batch on a CPU; on a GPU it is the widest."""
 PASSES: Final = 18
 """Turns of a loop that ends by itself: those of the bisection for a percentile, seen on W1."""
 FREE: Final = frozenset({
@@ -36,6 +41,10 @@ FREE: Final = frozenset({
 KINDS: Final = {"div": "divisions", "exp": "exponentials", "log": "logarithms", "sqrt": "divisions"}
 NUMBERS, TURNS = 4096, 400
 """Numbers in the array that rates are measured on, and how often an operation is done to all of them in a call."""
+GPU_NUMBERS, TILE = 2**20, 128
+"""The same on a GPU, and how many of them a program of its grid takes: one per lane of four warps."""
+COPIED: Final = 2**27
+"""Numbers in the array that a device's memory is measured on."""
 
 
 def counted(program: Any, times: int = 1) -> Counter[str]:
@@ -51,11 +60,17 @@ def counted(program: Any, times: int = 1) -> Counter[str]:
             total += counted(one, times * turns)
         if name == "scan":
             stacked = equation.outvars[parameters["num_carry"] :]
-            total["stored_bytes"] += times * sum(prod(out.aval.shape) * out.aval.dtype.itemsize for out in stacked)
+            total["stored_bytes"] += times * _bytes(stacked)
+            handed_on = equation.outvars[: parameters["num_carry"]]
+            total["carried_bytes"] += times * (turns * 2 * _bytes(handed_on) + _bytes(stacked))
         if not inner and name not in FREE:
             read = equation.invars if name.startswith(("reduce", "argmax", "cumsum")) else equation.outvars
             total[KINDS.get(name, "simple")] += times * max(prod(one.aval.shape) for one in read)
     return total
+
+
+def _bytes(variables: Sequence[Any]) -> int:
+    return sum(prod(one.aval.shape) * one.aval.dtype.itemsize for one in variables)
 
 
 def _programs(parameters: dict[str, Any]) -> list[Any]:
@@ -68,24 +83,60 @@ def _programs(parameters: dict[str, Any]) -> list[Any]:
     return found
 
 
+def _turn(kind: str, x: jax.Array) -> jax.Array:
+    if kind == "simple":
+        for _ in range(8):  # in one pass over the array: it stays in a register
+            x = (x * 0.999 + 0.001) * 0.998 + 0.002
+        return x
+    return 1.0 / (x + 1.0) if kind == "divisions" else jnp.exp(x * 0.1)
+
+
+@partial(jax.jit, static_argnums=0)
+def _again(kind: str, x: jax.Array) -> jax.Array:
+    return jax.lax.fori_loop(0, TURNS, lambda _, x: _turn(kind, x), x)
+
+
+@partial(jax.jit, static_argnums=0)
+def _again_in_registers(kind: str, x: jax.Array) -> jax.Array:
+    """The same on a GPU."""
+
+    def kernel(x: Any, y: Any) -> None:
+        y[:] = jax.lax.fori_loop(0, TURNS, lambda _, x: _turn(kind, x), x[:])
+
+    tile = pl.BlockSpec((TILE,), lambda place: (place,))
+    call = pl.pallas_call(
+        kernel,
+        out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype),
+        grid=(x.size // TILE,),
+        in_specs=[tile],
+        out_specs=tile,
+        compiler_params=triton.CompilerParams(num_warps=4),
+    )
+    return call(x)
+
+
 def rates() -> dict[str, float]:
-    """Numbers per second of one core, by kind of operation."""
-    numbers = jnp.linspace(1.0, 2.0, NUMBERS)
-
-    @partial(jax.jit, static_argnums=0)
-    def again(kind: str, x: jax.Array) -> jax.Array:
-        def turn(_: int, x: jax.Array) -> jax.Array:
-            if kind == "simple":
-                for _ in range(8):  # in one pass over the array: it stays in a register
-                    x = (x * 0.999 + 0.001) * 0.998 + 0.002
-                return x
-            return 1.0 / (x + 1.0) if kind == "divisions" else jnp.exp(x * 0.1)
-
-        return jax.lax.fori_loop(0, TURNS, turn, x)
-
+    """Numbers per second of one core or of a GPU, by kind of operation."""
+    on_gpu = jax.default_backend() == "gpu"
+    numbers = jnp.linspace(1.0, 2.0, GPU_NUMBERS if on_gpu else NUMBERS)
+    again = _again_in_registers if on_gpu else _again
     done = {"simple": 32, "divisions": 1, "exponentials": 1}
+    found: dict[str, float] = {}
+    for kind, each in done.items():
+        jax.block_until_ready(again(kind, numbers))  # compiles
+        found[kind] = numbers.size * TURNS * each / median_seconds(partial(again, kind, numbers), 9)
+    return found
+
+
+def memory_limit(each: Mapping[str, float]) -> dict[str, float]:
+    """What a GPU's memory gives and takes, both counted, and the candidates whose `carried_bytes` that are."""
+    numbers = jnp.linspace(1.0, 2.0, COPIED)
+    step = jax.jit(lambda x: x + 1.0)
+    jax.block_until_ready(step(numbers))
+    moved = 2 * numbers.nbytes / median_seconds(lambda: step(numbers), 9)
     return {
-        kind: NUMBERS * TURNS * each / median_seconds(partial(again, kind, numbers), 9) for kind, each in done.items()
+        "bytes per second of memory": moved,
+        "candidates per second whose carried bytes those are": moved / each["carried_bytes"],
     }
 
 
@@ -94,20 +145,26 @@ def limit() -> dict[str, float]:
     config, overrides, _ = workload()
     fingerprint = load_fingerprint(config, overrides)
     market, space = market_of(fingerprint), search_space(fingerprint)
+    on_gpu = jax.default_backend() == "gpu"
     evaluator = Evaluator(fingerprint, market, batch_size=BATCH)
-    columns = random_columns(space, BATCH)
-    candidates = jax.tree.map(jnp.asarray, stack_columns(columns, BATCH, jnp.dtype("float64")))
+    evaluator = evaluator.of_width(evaluator.most) if on_gpu else evaluator
+    columns = random_columns(space, evaluator.width)
+    candidates = jax.tree.map(jnp.asarray, stack_columns(columns, evaluator.width, jnp.dtype("float64")))
     score = partial(score_candidates, evaluator.spec, evaluator.scoring)
     program = jax.make_jaxpr(score)(*evaluator._placed[0], candidates)
-    each = {kind: number / BATCH for kind, number in counted(program.jaxpr).items()}
+    each = {kind: number / evaluator.width for kind, number in counted(program.jaxpr).items()}
     rate = rates()
     needed = sum(each.get(kind, 0.0) / rate[kind] for kind in rate)
+    memory = memory_limit(each) if on_gpu else {}
+    evaluator.score_columns(columns)  # compiles
+    per = "GPU" if on_gpu else "core"
     return {
         **{f"{kind} per candidate": number for kind, number in each.items()},
-        **{f"{kind} per second and core": number for kind, number in rate.items()},
-        "candidates per second and core": 1.0 / needed,
-        "candidates per second": BATCH / median_seconds(lambda: evaluator.score_columns(columns), 15),
-        "cores": len(jax.local_devices()),
+        **{f"{kind} per second and {per}": number for kind, number in rate.items()},
+        **memory,
+        f"candidates per second and {per}": 1.0 / needed,
+        "candidates per second": evaluator.width / median_seconds(lambda: evaluator.score_columns(columns), 15),
+        "devices": len(jax.local_devices()),
     }
 
 

@@ -1,5 +1,7 @@
 """`make bench`: what is fast here, in one run. Prints a table and writes it as JSON.
 
+    python -m benchmarks.run [section …]        only some of it: see `SECTIONS`
+
 Workload W1 is BTC, ETH and USDC minutes, 2022-06-01 to 2023-09-01 with 365 days of burn-in, daily chunks. Its prices
 are looked for in `../shared` or `MOMENTUM_OPT_SHARED`; where they are not, the bundled synthetic sample is measured and
 the table says so.
@@ -8,9 +10,13 @@ the table says so.
 import json
 import os
 import platform
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
+
+import jax
 
 from benchmarks import REPOSITORY, RESULTS
 from benchmarks.engine import engine_rows, sketch_rows
@@ -27,26 +33,22 @@ from momentum_opt.results.best import versions
 PICTURE = REPOSITORY / "docs" / "pictures" / "growth.svg"
 COSTS = (("daily_log_sharpe", 64), ("daily_log_sharpe", 1024), ("max_drawdown", 1024))
 """Metric and batch; the last one needs minute values, which is XLA's loop."""
+WIDE = (("daily_log_sharpe", 32_768), ("daily_log_sharpe", 131_072))
+"""On a GPU besides."""
 COSTS_TARGET = 60
 """Candidates per second with fees on W1 that two CPU cores are to reach."""
 MEMORY_TARGET_MIB = 2048
+CHUNKS = (1440, 60)
+
+Section = Callable[[Path, Sequence[str]], list[Row]]
+"""From W1's configuration and overrides to rows of the table."""
 
 
 def main() -> None:
-    """Measure everything and write it down."""
+    """Measure and write down."""
     device.configure()
     config, overrides, data = workload()
-    fingerprint = load_fingerprint(config, overrides)
-    rows = [row("load prices", median_seconds(lambda: market_of(fingerprint)), "s")]
-    for chunk in (1440, 60):
-        rows += engine_rows(load_fingerprint(config, [*overrides, f"pool.chunk_period={chunk}"]), chunk)
-    rows += sketch_rows(fingerprint)
-    rows += limit_rows()
-    rows += _growth()
-    rows += _with_costs(config, overrides)
-    rows += overhead_rows(config, overrides)
-    rows += tune_rows(config, overrides)
-    rows += start_rows()
+    rows = [one for name in sys.argv[1:] or SECTIONS for one in SECTIONS[name](config, overrides)]
     report = {
         "schema_version": 1,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -62,8 +64,19 @@ def main() -> None:
         print(f"{one['what']:<62} {one['figure']:>12,.4g} {one['unit']}")
 
 
-def _growth() -> list[Row]:
+def _loading(config: Path, overrides: Sequence[str]) -> list[Row]:
+    fingerprint = load_fingerprint(config, overrides)
+    return [row("load prices", median_seconds(lambda: market_of(fingerprint)), "s")]
+
+
+def _engine(config: Path, overrides: Sequence[str]) -> list[Row]:
+    chunks = (load_fingerprint(config, [*overrides, f"pool.chunk_period={chunk}"]) for chunk in CHUNKS)
+    return [one for fingerprint in chunks for one in engine_rows(fingerprint)]
+
+
+def _growth(config: Path, overrides: Sequence[str]) -> list[Row]:
     """Slopes and their picture, and the memory of a large batch, each in a process of its own."""
+    del config, overrides  # made-up prices
     times = alone("benchmarks.growth")
     draw(times, PICTURE)
     large = alone("benchmarks.growth", "memory")
@@ -78,17 +91,31 @@ def _growth() -> list[Row]:
 def _with_costs(config: Path, overrides: Sequence[str]) -> list[Row]:
     """The same with minutes one after another, at a fee of 0.3 %; a process each."""
     rows: list[Row] = []
-    for metric, batch in COSTS:
+    for metric, batch in COSTS + (WIDE if jax.default_backend() == "gpu" else ()):
         settings = [*overrides, "costs.fees=0.003", f"objective.metric={metric}"]
         found = alone("benchmarks.costs", str(config), str(batch), *settings)
         name = f"score, fee 0.003, {metric}, batch {batch}"
         aim = f" (target {COSTS_TARGET})" if metric == "daily_log_sharpe" else ""
         rows += [
-            row(name, found["candidates_per_second"], f"candidates/s{aim}"),
+            row(name, found["candidates_per_second"], f"candidates/s{aim}{found['walker']}"),
             row(f"{name}: first call", found["first_call_s"], "s"),
             row(f"{name}: peak memory", found["peak_mib"], f"MiB (target {MEMORY_TARGET_MIB})"),
         ]
     return rows
+
+
+SECTIONS: Final[dict[str, Section]] = {
+    "loading": _loading,
+    "engine": _engine,
+    "sketch": lambda config, overrides: sketch_rows(load_fingerprint(config, overrides)),
+    "limit": lambda _, __: limit_rows(),
+    "growth": _growth,
+    "costs": _with_costs,
+    "overhead": overhead_rows,
+    "tunes": tune_rows,
+    "start": lambda _, __: start_rows(),
+}
+"""What can be asked for alone."""
 
 
 if __name__ == "__main__":

@@ -67,7 +67,9 @@ def choose_walker(spec: SimulationSpec, arrays: MarketArrays, settings: Settings
     width = candidates.initial_weights.shape[1]
     key = spec, width, jax.local_devices()[0].device_kind
     if key not in _chosen:
-        walkers: list[Walker] = ["xla", "pallas"] + (["numba"] if width <= MOST_ON_CORES else [])
+        walkers: list[Walker] = ["xla", "pallas"]
+        if width <= MOST_ON_CORES:
+            walkers.append("numba")
         _chosen[key] = compared({one: probe(one, spec, arrays, settings, candidates) for one in walkers})
     return _chosen[key]
 
