@@ -2,8 +2,8 @@
 
 There are three: XLA's loop on the GPU, a kernel of our own there, and the kernel of the CPU, which is faster for small
 batches, because a GPU takes as long for a few candidates as for thousands. Another one than XLA's loop is taken only
-where it was seen to be faster and to give the same reserves, on this machine, for a batch as wide and on the last days
-of the very prices that are to be simulated; whatever else happens, XLA's loop it is.
+where it was seen to be faster and to give the same reserves, on this machine, for such a batch and on the last days of
+the very prices that are to be simulated; whatever else happens, XLA's loop it is.
 """
 
 import time
@@ -27,10 +27,12 @@ from momentum_opt.vocabulary.metrics import Cadence
 
 PROBE_DAYS: Final = 4
 """Days of the probe. XLA's loop takes tens of milliseconds for each."""
+PROBE_WIDTHS: Final = (1024, 32_768)
+"""Candidates of the probe on a GPU: the fewest that are as many as the batch's, or the most. A program for each."""
+PROBE_ON_CORES: Final = 512
+"""Most candidates of the probe on the CPU, whose time grows with their number."""
 PROBE_RUNS: Final = 3
 """The fastest of so many counts, so that what else the machine does is left out."""
-MOST_ON_CORES: Final = 8192
-"""Candidates of the widest batch that the CPU is tried with; a GPU has taken 3 s for a year of minutes of more."""
 CLOSE: Final = 1e-9
 """Largest relative difference of reserves that are called equal."""
 
@@ -53,8 +55,41 @@ class Choice(NamedTuple):
     reason: str
 
 
-_chosen: dict[tuple[SimulationSpec, int, str], Choice] = {}
-"""What was chosen in this process, by spec, width of the batch and kind of device."""
+class Probe(NamedTuple):
+    """A call that takes some candidates through a few days."""
+
+    run: Callable[[], CostPath]
+    lanes: int
+    """How many candidates."""
+    grows: bool
+    """Whether fewer take less time."""
+
+
+class Timing(NamedTuple):
+    """What probes have shown."""
+
+    seconds: Mapping[Walker, tuple[float, Probe]]
+    """Of those that agree with XLA's loop."""
+    remarks: tuple[str, ...]
+    """Why others are not among them."""
+
+    def choice(self, width: int) -> Choice:
+        """The fastest for so many candidates."""
+        taken: dict[Walker, float] = {
+            walker: seconds * (width / probe.lanes if probe.grows else max(1.0, width / probe.lanes))
+            for walker, (seconds, probe) in self.seconds.items()
+        }
+        fastest = min(taken, key=taken.__getitem__)
+        slower = (
+            f"{NAMES[walker]} takes {seconds / taken[fastest]:.2g} times as long"
+            for walker, seconds in taken.items()
+            if walker != fastest
+        )
+        return Choice(fastest, "; ".join([NAMES[fastest], *slower, *self.remarks]))
+
+
+_timed: dict[tuple[SimulationSpec, int, str], Timing] = {}
+"""What was seen in this process, by spec, width of the probe and kind of device."""
 
 
 def pallas_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
@@ -63,21 +98,19 @@ def pallas_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
 
 
 def choose_walker(spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates) -> Choice:
-    """The walker for a spec that `pallas_serves`; tried once per spec, width and kind of device in a process."""
+    """The walker of a batch for a spec that `pallas_serves`; each is tried once per spec and width of the probe."""
     width = candidates.initial_weights.shape[1]
-    key = spec, width, jax.local_devices()[0].device_kind
-    if key not in _chosen:
-        walkers: list[Walker] = ["xla", "pallas"]
-        if width <= MOST_ON_CORES:
-            walkers.append("numba")
-        _chosen[key] = compared({one: probe(one, spec, arrays, settings, candidates) for one in walkers})
-    return _chosen[key]
+    lanes = next((enough for enough in PROBE_WIDTHS if enough >= width), PROBE_WIDTHS[-1])
+    key = spec, lanes, jax.local_devices()[0].device_kind
+    if key not in _timed:
+        _timed[key] = compared({one: probe(one, spec, arrays, settings, candidates, lanes) for one in NAMES})
+    return _timed[key].choice(width)
 
 
 def probe(
-    walker: Walker, spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates
-) -> Callable[[], CostPath]:
-    """A call that takes `candidates` through the last days with `walker`.
+    walker: Walker, spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates, lanes: int
+) -> Probe:
+    """A probe of `walker` with `candidates`, again and again, through the last days.
 
     Prices of minute 0 buy the pool, so its first trades are as large as the prices' moves since then: mostly too large
     for the short series, and so the exact functions are compared as well.
@@ -85,41 +118,39 @@ def probe(
     days = min(PROBE_DAYS, spec.n_days)
     some = replace(spec, n_days=days)
     last = arrays._replace(blocks=jax.tree.map(lambda x: x[-days:], arrays.blocks))
-    if walker == "numba":
-        return partial(walk_with_costs, some, last, settings, candidates, available_cores())
-    placed = jax.tree.map(jnp.asarray, candidates)
+    on_cores = walker == "numba"
+    at = np.arange(min(lanes, PROBE_ON_CORES) if on_cores else lanes) % candidates.initial_weights.shape[1]
+    few = jax.tree.map(lambda x: jnp.asarray(x[:, at]), candidates)
+    if on_cores:
+        return Probe(partial(walk_with_costs, some, last, settings, few, available_cores()), at.size, grows=True)
     run = jax.jit(partial(simulate, replace(some, minute_loop=walker)), static_argnums=3)
-    return lambda: cast("CostPath", run(last, settings, placed, Cadence.DAILY))
+    return Probe(lambda: cast("CostPath", run(last, settings, few, Cadence.DAILY)), at.size, grows=False)
 
 
-def compared(runs: Mapping[Walker, Callable[[], CostPath]], clock: Clock = time.perf_counter) -> Choice:
-    """The fastest of those that run and give the reserves of XLA's loop to `CLOSE`."""
-    wanted = jax.device_get(runs["xla"]())
-    seconds: dict[Walker, float] = {"xla": _fastest(runs["xla"], clock)}
+def compared(probes: Mapping[Walker, Probe], clock: Clock = time.perf_counter) -> Timing:
+    """How long each takes that runs and gives the reserves of XLA's loop to `CLOSE`."""
+    wanted = jax.device_get(probes["xla"].run())
+    seconds: dict[Walker, tuple[float, Probe]] = {}
     remarks: list[str] = []
-    for walker, run in runs.items():
-        if walker == "xla":
-            continue
+    for walker, one in probes.items():
         try:
-            apart = _difference(jax.device_get(run()), wanted)
+            apart = 0.0 if walker == "xla" else _difference(jax.device_get(one.run()), wanted)
             if apart <= CLOSE:
-                seconds[walker] = _fastest(run, clock)
+                seconds[walker] = _fastest(one.run, clock), one
             else:
                 remarks.append(f"{NAMES[walker]} gives reserves that are {apart:.1e} apart from those")
         except Exception as error:  # whatever a compiler or a driver may raise: the loop does without them
             remarks.append(f"{NAMES[walker]} failed: {_first_line(error)}")
-    fastest = min(seconds, key=lambda one: seconds[one])
-    slower = [
-        f"{NAMES[one]} takes {taken / seconds[fastest]:.2g} times as long"
-        for one, taken in seconds.items()
-        if one != fastest
-    ]
-    return Choice(fastest, "; ".join([NAMES[fastest], *slower, *remarks]))
+    return Timing(seconds, tuple(remarks))
 
 
 def _difference(found: CostPath, wanted: CostPath) -> float:
-    """The largest relative difference of any reserve; NaN where it is a number in one of the two only."""
-    one, other = (np.concatenate([path.reserves.ravel(), path.before_reserves.ravel()]) for path in (found, wanted))
+    """The largest relative difference of any reserve that both have; NaN where it is a number in one of them only."""
+    both = found.reserves.shape[-1]
+    one, other = (
+        np.concatenate([path.reserves[..., :both].ravel(), path.before_reserves[..., :both].ravel()])
+        for path in (found, wanted)
+    )
     with np.errstate(invalid="ignore"):
         apart = np.where(np.isnan(one) & np.isnan(other), 0.0, np.abs(one / other - 1.0))
     return float(apart.max())

@@ -13,7 +13,7 @@ from momentum_opt.vocabulary.metrics import Cadence
 MOST_ON_A_CORE: Final = 1024
 """A wider batch is not scored faster by a core of a CPU."""
 MOST_ON_A_GPU: Final = 131_072
-"""The same for a GPU: an H200 scores 4 times as many in 2.6 times the time of 32,768, whether with costs or without."""
+"""The same for a GPU; `docs/benchmarks.md` has what an H200 did."""
 MEMORY_SHARE: Final = 0.5
 """Of the free memory of a device; the rest is for prices, the program, and what a compiler adds."""
 

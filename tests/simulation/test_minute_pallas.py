@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from momentum_opt.simulation import minute_gpu
 from momentum_opt.simulation.cost_inputs import VaryingCosts
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minute_gpu import Choice, choose_walker, compared, pallas_serves
+from momentum_opt.simulation.minute_gpu import Choice, Probe, Timing, choose_walker, compared, pallas_serves
 from momentum_opt.simulation.minute_pallas import TILE, simulate_in_kernel
 from momentum_opt.study import evaluation
 from momentum_opt.study.candidates import settings_of, stack
@@ -44,9 +44,9 @@ LONG = {"two tokens", "q = 2000, beyond the day"}
 """Mostly compilation; the same is in the other cases or in the test of the choice."""
 
 
-def params(case: Case, count: int) -> list[dict[str, np.ndarray]]:
+def params(case: Case, number: int) -> list[dict[str, np.ndarray]]:
     """Three sets, again and again."""
-    return list(islice(cycle([random_params(case.n, case.pool.floor(case.n), seed) for seed in range(3)]), count))
+    return list(islice(cycle([random_params(case.n, case.pool.floor(case.n), seed) for seed in range(3)]), number))
 
 
 def inputs(case: Case, sets, arrays: MarketArrays | None = None):
@@ -147,11 +147,15 @@ class Watch:
         return run
 
 
-def choice(kernel_seconds: float, kernel: CostPath, loop: CostPath = SOME, cores_seconds: float = 8.0) -> Choice:
+def choice(kernel_seconds: float, kernel: CostPath, loop: CostPath = SOME, cores_seconds: float = 8.0, width: int = 4):
+    """Of probes with four candidates."""
     watch = Watch()
-    runs = {"xla": watch.takes(1.0, loop), "pallas": watch.takes(kernel_seconds, kernel),
-            "numba": watch.takes(cores_seconds, loop)}  # fmt: skip
-    return compared(runs, watch)
+    runs = {
+        "xla": Probe(watch.takes(1.0, loop), 4, grows=False),
+        "pallas": Probe(watch.takes(kernel_seconds, kernel), 4, grows=False),
+        "numba": Probe(watch.takes(cores_seconds, loop), 4, grows=True),
+    }
+    return compared(runs, watch).choice(width)
 
 
 def test_the_fastest_of_equal_walkers_is_taken():
@@ -162,10 +166,22 @@ def test_the_fastest_of_equal_walkers_is_taken():
     assert choice(0.25, SOME._replace(reserves=SOME.reserves * (1 + 1e-10))).walker == "pallas"
     assert choice(3.0, SOME).walker == "xla"
     assert choice(1.0, SOME).walker == "xla"
-    assert choice(0.25, SOME, cores_seconds=0.125) == Choice(
+
+
+def test_the_cores_are_taken_for_few_candidates():
+    """A GPU takes as long for one as for four, and longer for eight."""
+    assert choice(0.25, SOME, cores_seconds=0.5, width=1) == Choice(
         "numba",
         "the CPU's kernel; XLA's loop on the GPU takes 8 times as long; the GPU's kernel takes 2 times as long",
     )
+    assert choice(0.25, SOME, cores_seconds=0.5).walker == "pallas"
+    assert choice(0.25, SOME, cores_seconds=0.24, width=8).walker == "numba"
+
+
+def test_the_cores_probe_fewer_candidates_than_the_gpu():
+    fewer = SOME._replace(reserves=SOME.reserves[..., :2], before_reserves=SOME.before_reserves[..., :2])
+    runs = {"xla": Probe(lambda: SOME, 4, grows=False), "numba": Probe(lambda: fewer, 2, grows=True)}
+    assert set(compared(runs).seconds) == {"xla", "numba"}
 
 
 @pytest.mark.parametrize("field", ["reserves", "before_reserves"])
@@ -188,29 +204,34 @@ def test_a_kernel_that_fails_is_not_taken():
     def fails() -> CostPath:
         raise NotImplementedError("no such operation\nin Triton")
 
-    assert compared({"xla": lambda: SOME, "pallas": fails}) == Choice(
+    found = compared({"xla": Probe(lambda: SOME, 4, grows=False), "pallas": Probe(fails, 4, grows=False)})
+    assert found.choice(4) == Choice(
         "xla", "XLA's loop on the GPU; the GPU's kernel failed: NotImplementedError: no such operation"
     )
 
 
-def test_the_choice_is_made_once_per_spec_and_width_of_equal_walkers(monkeypatch: pytest.MonkeyPatch):
+def test_equal_walkers_are_probed_once_per_spec_and_width_of_the_probe(monkeypatch: pytest.MonkeyPatch):
     """With costs that vary, which the oracle does not know."""
     case, seen = replace(CASES["two tokens"], pool=ALL), []
     monkeypatch.setattr(minute_gpu, "PROBE_DAYS", 1)
-    monkeypatch.setattr(minute_gpu, "MOST_ON_CORES", 3)
-    monkeypatch.setattr(minute_gpu, "_chosen", {})
+    monkeypatch.setattr(minute_gpu, "PROBE_WIDTHS", (4, 6))
+    monkeypatch.setattr(minute_gpu, "PROBE_ON_CORES", 3)
+    monkeypatch.setattr(minute_gpu, "_timed", {})
 
-    def once(runs) -> Choice:
-        seen.append({name: jax.device_get(run()) for name, run in runs.items()})
-        return Choice("pallas", "")
+    def once(probes) -> Timing:
+        seen.append({name: (jax.device_get(one.run()), one) for name, one in probes.items()})
+        return compared(probes, count().__next__)
 
     monkeypatch.setattr(minute_gpu, "compared", once)
-    few, more = (inputs(case, params(case, count), varying(case)) for count in (3, 4))
-    assert [choose_walker(case.spec, *arguments).walker for arguments in (few, few, more)] == ["pallas"] * 3
-    first, second = seen
-    assert list(first) == ["xla", "pallas", "numba"]
-    assert list(second) == ["xla", "pallas"]
-    for path in first.values():
-        assert path.reserves.shape == (2, 2, 3)
-        np.testing.assert_allclose(path.reserves, first["xla"].reserves, rtol=1e-12)
-        np.testing.assert_allclose(path.before_reserves, first["xla"].before_reserves, rtol=1e-12)
+    for width in (3, 4, 7):
+        choice = choose_walker(case.spec, *inputs(case, params(case, width), varying(case)))
+        assert "failed" not in choice.reason
+        assert "apart" not in choice.reason
+    assert [{name: one.lanes for name, (_, one) in probes.items()} for probes in seen] == [
+        {"xla": 4, "pallas": 4, "numba": 3},
+        {"xla": 6, "pallas": 6, "numba": 3},
+    ]
+    wanted = seen[0]["xla"][0]
+    for path, one in seen[0].values():
+        np.testing.assert_allclose(path.reserves, wanted.reserves[..., : one.lanes], rtol=1e-12)
+        np.testing.assert_allclose(path.before_reserves, wanted.before_reserves[..., : one.lanes], rtol=1e-12)
