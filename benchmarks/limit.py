@@ -59,10 +59,11 @@ def counted(program: Any, times: int = 1) -> Counter[str]:
         for one in inner:
             total += counted(one, times * turns)
         if name == "scan":
-            stacked = equation.outvars[parameters["num_carry"] :]
-            total["stored_bytes"] += times * _bytes(stacked)
-            handed_on = equation.outvars[: parameters["num_carry"]]
-            total["carried_bytes"] += times * (turns * 2 * _bytes(handed_on) + _bytes(stacked))
+            made = inner[0].outvars  # by one turn
+            handed_on = [one for one, out in zip(made, equation.outvars, strict=True) if one.aval.ndim == out.aval.ndim]
+            left = _bytes(equation.outvars) - _bytes(handed_on)
+            total["stored_bytes"] += times * left
+            total["carried_bytes"] += times * (turns * 2 * _bytes(handed_on) + left)
         if not inner and name not in FREE:
             read = equation.invars if name.startswith(("reduce", "argmax", "cumsum")) else equation.outvars
             total[KINDS.get(name, "simple")] += times * max(prod(one.aval.shape) for one in read)
