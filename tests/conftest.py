@@ -32,6 +32,14 @@ def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _programs_are_traced() -> Iterator[None]:
+    """In this process, because a test may put something else in place of what is traced."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("momentum_opt.study.programs._folder", lambda: None)
+        yield
+
+
 @cache
 def has_gpu() -> bool:
     """Whether JAX finds a GPU. Asking starts all devices, so it is not asked where no plugin could bring one."""

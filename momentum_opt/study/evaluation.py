@@ -50,20 +50,20 @@ score_walked = partial(jax.jit, static_argnums=(0, 1))(score_path)
 
 
 class _PackedScoring:
-    """`score_candidates`, packed at both ends."""
+    """`score_candidates`, packed at both ends; its facts are the layout of the result."""
 
     def __init__(self, spec: SimulationSpec, scoring: ScoreSpec, candidates: Layout, group: int | None) -> None:
         self._static = spec, scoring
         self._group = group
         self._candidates = candidates
-        self.scores: Layout | None = None
-        """Of the result; known as soon as the function has been traced."""
+        self.identity = repr((type(self).__name__, spec, scoring, candidates, group))
+        self.facts: Layout | None = None
 
     def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
         arrays, minutes, settings, penalties = inputs
         candidates = self._candidates.unpack(rows)
         scores = score_candidates(*self._static, arrays, minutes, settings, penalties, candidates, self._group)
-        self.scores = Layout.of(scores)
+        self.facts = Layout.of(scores)
         return pack(scores)
 
 
@@ -200,8 +200,8 @@ class Evaluator:
         scoring = packed_scoring(spec, self.scoring, Layout.of(candidates), self._group)
         wide = self.spec.engine == "with_costs" and jax.default_backend() == "cpu"
         found = run_shares(scoring, self._devices, self._placed, pack(candidates), wide_registers=wide)
-        assert scoring.scores is not None
-        return scoring.scores.unpack(found)
+        assert scoring.facts is not None
+        return scoring.facts.unpack(found)
 
     def _walker_for(self, candidates: Candidates) -> Walker:
         if not self._chooses:

@@ -6,7 +6,7 @@ reads, so that comparing the two checks both.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -28,6 +28,7 @@ from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
 from momentum_opt.study.constant_weight import Environment, compared_weights, constant_weight_value, environment_of
+from momentum_opt.study.programs import compiled, shapes_of
 from momentum_opt.study.scoring import Penalties, ScoreSpec, penalties_of, score_path, score_spec
 from momentum_opt.study.sharding import on_a_core
 from momentum_opt.study.slices import slice_path
@@ -97,11 +98,9 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days, external=market.external
     )
     external = external_bars(market, spec.n_bars)
+    static = spec, replace(score_spec(fingerprint, spec), cadence=Cadence.MINUTE), _named_periods(fingerprint)
     with on_a_core():
-        outputs = _replay(
-            spec,
-            replace(score_spec(fingerprint, spec), cadence=Cadence.MINUTE),
-            _named_periods(fingerprint),
+        arguments = (
             market_arrays(market.prices, market.start_row, spec, external),
             minute_inputs(market.prices, market.start_row, spec, external),
             environment_of(external, spec),
@@ -110,7 +109,7 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
             penalties_of(fingerprint, jnp.float64),
             jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)),
         )
-        host: _Outputs = jax.tree.map(np.asarray, jax.device_get(outputs))
+        host = _replayed(static, arguments)
     periods = [name for name, _ in _named_periods(fingerprint)]  # JAX has sorted the keys; restore the order of time
     as_float = partial(jax.tree.map, float)
     return Replay(
@@ -160,8 +159,35 @@ def _named_periods(fingerprint: Fingerprint) -> tuple[tuple[str, Days], ...]:
     return tuple((name, days) for name, days in named.items() if days is not None and days[1] > days[0])
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _replay(
+Static = tuple[SimulationSpec, ScoreSpec, tuple[tuple[str, Days], ...]]
+
+
+class _Replaying:
+    """`_outputs` as a list of arrays; its facts are where they belong."""
+
+    def __init__(self, static: Static) -> None:
+        self._static = static
+        self.identity = repr((type(self).__name__, static))
+        self.facts: _Outputs | None = None
+
+    def __call__(self, *arguments: Any) -> list[Array]:
+        leaves, structure = jax.tree.flatten(_outputs(*self._static, *arguments))
+        self.facts = jax.tree.unflatten(structure, range(len(leaves)))
+        return leaves
+
+
+_replaying = lru_cache(maxsize=32)(_Replaying)
+_compiled = lru_cache(maxsize=32)(compiled)
+
+
+def _replayed(static: Static, arguments: tuple[Any, ...]) -> _Outputs:
+    """The outputs on the host."""
+    function = _replaying(static)
+    found = jax.device_get(_compiled(function, *shapes_of(arguments), ())(*arguments))
+    return jax.tree.map(lambda place: np.asarray(found[place]), function.facts)
+
+
+def _outputs(
     spec: SimulationSpec,
     scoring: ScoreSpec,
     periods: tuple[tuple[str, Days], ...],

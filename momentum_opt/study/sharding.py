@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array
+from momentum_opt.study.programs import Traceable, compiled, shapes_of
 
 Device = Any
 """A `jax.Device`, which type checkers do not know as a class."""
-
-Function = Callable[[Any, Array], Array]
-"""Of inputs and candidates, the last axis of an array; so is its result's, which has one axis before it."""
 
 
 def choose_devices(width: int, fewest: int) -> tuple[Device, ...]:
@@ -51,7 +49,7 @@ def on_all(tree: Any, devices: Sequence[Device]) -> tuple[Any, ...]:
 
 
 def run_shares(
-    function: Function,
+    function: Traceable,
     devices: Sequence[Device],
     inputs: Sequence[Any],
     candidates: NDArray[Any],
@@ -61,7 +59,8 @@ def run_shares(
     """`function` of all candidates, an equal share of them on each device.
 
     Args:
-        function: the same object whenever it is to be compiled no more.
+        function: of inputs and candidates, the last axis of an array; so is its result's, which has one axis before
+            it. The same object whenever it is to be compiled no more.
         devices: that share the candidates, whose number is a multiple of theirs.
         inputs: from `on_all` of the same devices.
         candidates: on the host, as the results are.
@@ -71,7 +70,7 @@ def run_shares(
         (inputs[place], jax.device_put(share, _home(devices[place])))
         for place, share in enumerate(np.split(candidates, len(devices), axis=-1))
     ]
-    programs = [compiled_for(function, *_shapes_of(share), wide_registers) for share in shares]
+    programs = [compiled_for(function, *shapes_of(share), wide_registers) for share in shares]
     with ThreadPoolExecutor(len(devices)) as pool:
         found = pool.map(lambda program, share: np.asarray(program(*share)), programs, shares)
         return np.concatenate(list(found), axis=-1)
@@ -79,22 +78,17 @@ def run_shares(
 
 @lru_cache(maxsize=32)
 def compiled_for(
-    function: Function, structure: Any, shapes: tuple[jax.ShapeDtypeStruct, ...], wide_registers: bool
+    function: Traceable, structure: Any, shapes: tuple[jax.ShapeDtypeStruct, ...], wide_registers: bool
 ) -> Callable[..., Array]:
     """`function` compiled for arguments of this structure and these shapes, where they lie; kept for later calls."""
-    options: dict[str, bool | int] = {"xla_cpu_prefer_vector_width": 512} if wide_registers else {}
+    options = (("xla_cpu_prefer_vector_width", 512),) if wide_registers else ()
     with _one_core():
-        return jax.jit(function, compiler_options=options).lower(*jax.tree.unflatten(structure, shapes)).compile()
+        return compiled(function, structure, shapes, options)
 
 
 def _home(device: Device) -> Device:
     """Where the arrays of a device lie."""
     return jax.local_devices()[0] if device.platform == "cpu" else device
-
-
-def _shapes_of(arguments: tuple[Any, Array]) -> tuple[Any, tuple[jax.ShapeDtypeStruct, ...]]:
-    leaves, structure = jax.tree.flatten(arguments)
-    return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding) for leaf in leaves)
 
 
 @contextlib.contextmanager
