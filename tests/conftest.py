@@ -49,9 +49,18 @@ def has_gpu() -> bool:
         return False
 
 
+def needs_shared_data(item: pytest.Item) -> bool:
+    """Whether it is marked so."""
+    return item.get_closest_marker(needs_shared.name) is not None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of the GPU out where there is none."""
-    left_out = [item for item in items if item.path.name == "test_gpu.py" and not has_gpu()]
+    """Leave the tests of the GPU out where there is none, and those of the shared data likewise."""
+    left_out = [
+        item
+        for item in items
+        if (item.path.name == "test_gpu.py" and not has_gpu()) or (SHARED is None and needs_shared_data(item))
+    ]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
@@ -59,10 +68,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that needs the shared data may be skipped only where there are none."""
+    """A test that needs the shared data may not be skipped: where there are none it is left out."""
     report = yield
-    wants = any(mark == needs_shared.mark for mark in item.iter_markers("skipif"))
-    if wants and SHARED is not None and report.skipped and not hasattr(report, "wasxfail"):
+    if needs_shared_data(item) and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} needs the shared data, which are there, and was skipped: {report.longrepr}"
     return report
@@ -73,4 +81,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not has_gpu():
         terminalreporter.write_line("no GPU: tests/test_gpu.py was left out", yellow=True)
     if SHARED is None:
-        terminalreporter.write_line("shared data absent: golden numbers and real prices were not tested", yellow=True)
+        terminalreporter.write_line(
+            "shared data absent: tests of golden numbers and real prices were left out", yellow=True
+        )

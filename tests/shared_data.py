@@ -17,7 +17,8 @@ def _find() -> Path | None:
 SHARED = _find()
 """The shared folder, or None in a clone that has none beside it."""
 
-needs_shared = pytest.mark.skipif(SHARED is None, reason="no shared data beside the checkout")
+needs_shared = pytest.mark.needs_shared
+"""A test that `conftest.py` leaves out where there is no shared folder."""
 
 
 def minute_prices() -> Path:
@@ -27,5 +28,5 @@ def minute_prices() -> Path:
 
 
 def golden(name: str) -> Any:
-    """A golden file; an empty list where there is no shared folder, so that parametrising over it collects nothing."""
+    """A golden file; an empty list where there is no shared folder: what is parametrised over it `needs_shared`."""
     return json.loads((SHARED / "golden" / name).read_text()) if SHARED else []

@@ -1,4 +1,4 @@
-"""The pictures of docs/concepts.md: the bundled sample and the pool's own functions in, SVG files out.
+"""The pictures of the documentation: the bundled sample and the pool's own functions in, SVG files out.
 
 `python -m docs.pictures.draw` writes them all; the same machine draws the same bytes.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import momentum_opt as mo
+from docs.pictures.rooms import rooms
 from momentum_opt import device
 from momentum_opt.api.simulating import Simulation
 from momentum_opt.pool.arbitrage import perfect_arbitrage_reserves
@@ -212,6 +213,7 @@ PICTURES: Mapping[str, Callable[[], Figure]] = {
     "chunk.svg": chunk,
     "guard_rails.svg": guard_rails,
     "arbitrage.svg": arbitrage,
+    "rooms.svg": rooms,
 }
 
 if __name__ == "__main__":

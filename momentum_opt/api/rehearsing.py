@@ -25,8 +25,7 @@ from momentum_opt.results.parameters import internal_form, parse_params, readabl
 from momentum_opt.results.rehearsal import rehearsal_table, write_rehearsal_plot
 from momentum_opt.results.run_folder import now_text, utc_ms, utc_text
 from momentum_opt.results.tables import write_table
-from momentum_opt.study.candidates import check_params
-from momentum_opt.study.space import search_space
+from momentum_opt.study.space import start_params
 from momentum_opt.units import MS_PER_DAY
 
 Document = dict[str, Any]
@@ -160,8 +159,7 @@ def _read_deployment(path: Path, data: Path | None) -> tuple[TunedPool, Deployme
         raise ParamsError(f"{path}: cannot be read ({reason}); give the file as export wrote it") from None
     if sorted(tokens) != list(fingerprint.tokens) or not isinstance(section, Mapping):
         raise ParamsError(f"{path}: its tokens are not those of its fingerprint; give the file as export wrote it")
-    params = parse_params(given, search_space(fingerprint).start, fingerprint, f"{path}: source")
-    check_params(params, fingerprint)
+    params = parse_params(given, start_params(fingerprint), fingerprint, f"{path}: source")
     deployment = parse_section(section, tokens, first_update, str(path))
     return TunedPool(path, fingerprint, params, root, burn_in), deployment
 

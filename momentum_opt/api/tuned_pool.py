@@ -14,8 +14,8 @@ from momentum_opt.market.wording import utc
 from momentum_opt.onchain.live import start_ms
 from momentum_opt.results.best import read_params_file, recorded_result
 from momentum_opt.results.parameters import parse_params
-from momentum_opt.study.candidates import ParamSet, check_params
-from momentum_opt.study.space import search_space
+from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.space import start_params
 from momentum_opt.units import MS_PER_MINUTE
 
 
@@ -102,8 +102,7 @@ def tuned_pool(
     document = read_params_file(params_file)
     fingerprint = fingerprint_of(document, params_file, config, overrides)
     recorded = recorded_result(document, params_file) if config is None else None
-    params = parse_params(document["params"], search_space(fingerprint).start, fingerprint, str(params_file))
-    check_params(params, fingerprint)
+    params = parse_params(document["params"], start_params(fingerprint), fingerprint, str(params_file))
     root = data or (recorded.root if recorded and not overrides else None) or fingerprint.data.root
     root = root or (recorded.root if recorded else None)
     if root is None:

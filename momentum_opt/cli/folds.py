@@ -1,6 +1,7 @@
 """A walk-forward as tables for a terminal: the content of walk_forward.json in, text out."""
 
-from momentum_opt.cli.render import BASELINE_LABELS, Document, number, table_of, text_of
+from momentum_opt.cli.render import Document, number, table_of, text_of
+from momentum_opt.results.report.wording import BASELINE_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}

@@ -9,6 +9,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from momentum_opt.results.report.wording import BASELINE_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ WIDTH = 100
 """Columns of a table; fixed, so that output does not depend on where it goes."""
 
 SHOWN_METRICS = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
-BASELINE_LABELS = {"hodl": "HODL", "uniform_hodl": "uniform HODL", "constant_weight": "constant-weight pool"}
 
 _FORM_FORMATS = {"lamb": ".6f", "initial_weights": ".4f"}
 

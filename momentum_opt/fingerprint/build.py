@@ -11,7 +11,7 @@ from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint.keys import LEAF_AT, LEAVES
 from momentum_opt.fingerprint.mistakes import Mistake, Path, RefusedError, dotted, nearest
 from momentum_opt.fingerprint.rules import broken_rules
-from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, RangeOverride, RunConfig
+from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, Pool, RangeOverride, RunConfig
 from momentum_opt.fingerprint.source import Places
 
 _PARAMETERS: Final[Path] = ("search", "parameters")
@@ -169,7 +169,8 @@ def _fill_defaults(tree: dict[str, Any]) -> set[Path]:
     n = max(2, len(tokens)) if isinstance(tokens, list | tuple) else 2
     tree.setdefault("window", {})
     put("pool", "minimum_weight", 0.1 / n)
-    put("pool", "weight_interpolation_period", _get(tree, "pool", "chunk_period", 1440))
+    period = Pool.model_fields["chunk_period"].default
+    put("pool", "weight_interpolation_period", _get(tree, "pool", "chunk_period", period))
     costly = any(_get(tree, "costs", name, 0) not in (0, None) for name in _CHARGES)
     put("evidence", "plateau_draws", 8 if costly else 32)
     put("evidence", "heat_map", 9 if costly else 25)

@@ -17,8 +17,6 @@ from momentum_opt.fingerprint.fields import Key, Word
 from momentum_opt.fingerprint.mistakes import Path
 from momentum_opt.fingerprint.sections import RunConfig, Section
 
-_MISSING: Final = object()
-
 
 @dataclass(frozen=True, slots=True)
 class Leaf:

@@ -13,18 +13,17 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Float64
 
-from momentum_opt.units import DAYS_PER_YEAR, MINUTES_PER_DAY
+from momentum_opt.units import MINUTES_PER_DAY, MINUTES_PER_YEAR
 
 _HOURS_PER_DAY = 24
 _MINUTES_PER_HOUR = 60
-_PER_MINUTE = 1.0 / np.sqrt(DAYS_PER_YEAR * MINUTES_PER_DAY)
+_PER_MINUTE = 1.0 / np.sqrt(MINUTES_PER_YEAR)
 
 REGIMES: Final = ("rising", "falling", "quiet", "turbulent")
 """Market regimes; the figures below are in this order."""
 
 _REGIME_DRIFT = np.array([0.008, -0.008, 0.0, -0.001])  # log return per day
 _REGIME_VOLATILITY = np.array([0.38, 0.50, 0.26, 0.68])  # per square root of a year
-_REGIME_DAYS = 30.0  # mean length
 
 # Spells of one token: ahead of the market, with it, behind it.
 _SPELL_DRIFT = np.array([0.004, 0.0, -0.004])  # log return per day

@@ -1,7 +1,7 @@
 """Starting parameters (SPEC §3, §4): readable initial values in, stacked internal parameter sets with noise out."""
 
 from collections.abc import Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.errors import ParamsError
 from momentum_opt.pool.memory import memory_days_to_lamb
-from momentum_opt.vocabulary.names import Noise
+from momentum_opt.vocabulary.names import NOISES
 from momentum_opt.vocabulary.schema import OptunaRange, ParamSpec, get_optuna_range, get_param_value, sample_in_range
 
 Values = NDArray[np.float64]
@@ -86,8 +86,8 @@ def add_noise(
     Raises:
         ParamsError: an unknown `noise`.
     """
-    if noise not in get_args(Noise):
-        raise ParamsError(f"`noise` must be one of {', '.join(get_args(Noise))}, but got {noise!r}")
+    if noise not in NOISES:
+        raise ParamsError(f"`noise` must be one of {', '.join(NOISES)}, but got {noise!r}")
     ranges = {name: get_optuna_range(name, run_fingerprint, schema) for name in params if schema[name].trainable}
     moved = {name: bounds for name, bounds in ranges.items() if bounds is not None}
     sizes = {name: params[name][0].size for name in moved}

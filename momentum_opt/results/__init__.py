@@ -1,1 +1,1 @@
-"""Results: run folder, best.json, tables (SPEC §15)."""
+"""Results: run folder, best.json, evidence.json, tables (SPEC §15), and the report (§16)."""

@@ -17,7 +17,7 @@ from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.trials import TrialRecord
 
-PACKAGES: Final = ("momentum-opt", "jax", "jaxlib", "numpy", "scipy", "optuna", "cmaes", "pandas", "pyarrow")
+PACKAGES: Final = ("momentum-opt", "jax", "jaxlib", "numpy", "numba", "scipy", "optuna", "cmaes", "pandas", "pyarrow")
 
 
 @dataclass(frozen=True)

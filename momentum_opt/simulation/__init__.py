@@ -1,1 +1,1 @@
-"""Simulation: price moments, the closed form, sums inside chunks, minute rebuild (SPEC §8)."""
+"""Simulation (SPEC §8, §9): prices and candidates in, values or reserves out; every engine, and the minute rebuild."""

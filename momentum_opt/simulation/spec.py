@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Literal
 
 from momentum_opt.errors import UsageError
-from momentum_opt.fingerprint import Fingerprint, check_bar, choose_engine
+from momentum_opt.fingerprint import EngineName, Fingerprint, check_bar, choose_engine
 from momentum_opt.market.external import External
 from momentum_opt.pool.costs import Trade
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.names import Interpolation
 from momentum_opt.vocabulary.rules import DEFAULT_RULE
-
-Engine = Literal["closed_form", "in_chunk", "with_costs"]
 
 MinuteLoop = Literal["xla", "pallas"]
 """What walks the minutes of the engine with costs: XLA's loop, or the kernel of `minute_pallas`."""
@@ -50,7 +48,7 @@ class SimulationSpec:
     interpolation: int
     arb: int
     method: Interpolation
-    engine: Engine
+    engine: EngineName
     use_alt_lamb: bool
     burn_in_chunks: int
     rule: str = DEFAULT_RULE

@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from momentum_opt.cli.app import main
-from momentum_opt.study import journal
 from tests.cli.damage import (
     FIRST_MS,
     HOUR_MS,
@@ -259,7 +257,6 @@ def test_run_folders(site: Site, row: Row, capsys: pytest.CaptureFixture[str]):
     assert_refused(site, str(site.run), row.said, capsys, "tune", site.config, "--run-dir", site.run)
 
 
-@pytest.mark.skipif(not hasattr(journal, "JournalFile"), reason="needs the journal of its own that studies are to have")
 @each(JOURNALS)
 def test_journals(site: Site, row: Row, capsys: pytest.CaptureFixture[str]):
     row.damage(site.journal)
@@ -315,7 +312,6 @@ EXTERNAL = [
 ]  # fmt: skip
 
 
-@pytest.mark.skipif(find_spec("momentum_opt.market.load_external") is None, reason="files of costs are not read yet")
 @pytest.mark.parametrize(("key", "content", "row"), EXTERNAL, ids=[f"{key} {row.name}" for key, _, row in EXTERNAL])
 def test_files_of_costs(site: Site, key: str, content: str, row: Row, capsys: pytest.CaptureFixture[str]):
     path = site.folder / f"{key}.csv"

@@ -120,6 +120,16 @@ def test_export(deployment: Path):
     assert parse_section(contract, BY_ADDRESS, 0, "it").to_section() == contract
 
 
+def test_a_pool_found_around_known_parameters(best: Path, addresses: Path, tmp_path: Path):
+    """How it was searched does not matter to export and rehearsal, which have no parameters to search around."""
+    found, out = tmp_path / "best.json", tmp_path / "deployment.json"
+    around = smoke("search.parameters={log_k: {around: {half_width: 0.5}}}")
+    document = strict(best.read_text())
+    write_json(found, {**document, "fingerprint": recordable(around.to_dict()), "digest": around.digest})
+    assert code("export", "--params", found, "--addresses", addresses, "--at", "2023-03-02", "--out", out) == 0
+    assert code("rehearse", "--deployment", out) == 0
+
+
 def test_export_keeps_what_is_there(best: Path, addresses: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "deployment.json"
     arguments = ("export", "--params", best, "--addresses", addresses, "--out", out)

@@ -88,7 +88,7 @@ def test_pictures_are_there():
 def test_a_picture_can_be_drawn(tmp_path: Path):
     from docs.pictures.draw import draw
 
-    for name in ("guard_rails.svg", "arbitrage.svg", "memory.svg"):
+    for name in ("guard_rails.svg", "arbitrage.svg", "memory.svg", "rooms.svg"):
         draw(name, tmp_path / name)
         assert ElementTree.parse(tmp_path / name).getroot().tag.endswith("svg")
 

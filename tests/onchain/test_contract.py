@@ -56,11 +56,13 @@ def test_golden_pools(number: int):
         assert pool.motion.at(expected["query_timestamp"]) == row(expected["normalized_weights_at_query"])
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("validParameters"))
 def test_valid_parameters(inputs: Any, expected: Any):
     assert are_valid_parameters([row(values) for values in inputs["rule_parameters"]]) == expected["valid"]
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("_getWeights"))
 def test_wanted_weights(inputs: Any, expected: Any):
     prices, lamb, averages = row(inputs["data"]), row(inputs["lambda"]), row(inputs["moving_averages"])
@@ -70,6 +72,7 @@ def test_wanted_weights(inputs: Any, expected: Any):
     assert wanted == row(expected["new_weights"])
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("_calculateQuantAMMGradient"))
 def test_gradients(inputs: Any, expected: Any):
     lamb, intermediates = row(inputs["lambda"]), row(inputs["initial_gradient_state_a"])
@@ -79,18 +82,21 @@ def test_gradients(inputs: Any, expected: Any):
         assert price_gradients(intermediates, lamb) == row(gradients)
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("_calculateQuantAMMMovingAverage"))
 def test_moving_averages(inputs: Any, expected: Any):
     averages = next_moving_averages(row(inputs["prev_moving_averages"]), row(inputs["data"]), row(inputs["lambda"]))
     assert averages == row(expected["saved_moving_averages"])
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("_clampWeights"))
 def test_clamp(inputs: Any, expected: Any):
     rail = from_decimal(inputs["absolute_weight_guard_rail"])
     assert clamp(row(inputs["weights"]), rail) == row(expected["clamped_weights"])
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("_normalizeWeightUpdates"))
 def test_limit_speed(inputs: Any, expected: Any):
     new = limit_speed(row(inputs["prev_weights"]), row(inputs["new_weights"]), from_decimal(inputs["epsilon_max"]))
@@ -110,6 +116,7 @@ def _plain(text: str) -> str:
     return "0.000000000000000001" if text == "1e-18" else text
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("_guardQuantAMMWeights"))
 def test_guarded_weights(inputs: Any, expected: Any):
     previous, result = row(inputs["prev_weights"]), row(expected["guarded_weights"])
@@ -125,6 +132,7 @@ def test_guarded_weights(inputs: Any, expected: Any):
                 assert guarded_weights(previous, pair, rail, largest_change) == result
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("_calculateMultiplerAndSetWeights"))
 def test_set_off(inputs: Any, expected: Any):
     now, rail = inputs["block_timestamp_s"], from_decimal(inputs["absolute_weight_guard_rail"])
@@ -136,6 +144,7 @@ def test_set_off(inputs: Any, expected: Any):
         assert motion.stop == expected["last_interpolation_time_unix_s"]
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("getNormalizedWeights"))
 def test_weights_at_a_time(inputs: Any, expected: Any):
     motion = Motion(
@@ -146,6 +155,7 @@ def test_weights_at_a_time(inputs: Any, expected: Any):
     assert shown[: len(named)] == named
 
 
+@needs_shared
 @pytest.mark.parametrize(("inputs", "expected"), vectors("quantAMMPack32Array"))
 def test_nine_decimals_are_kept(inputs: Any, expected: Any):
     kept = row(inputs["values"])

@@ -9,7 +9,7 @@ from momentum_opt.onchain.fixed_point import ONE, from_decimal
 from momentum_opt.onchain.rules import check_deployable, deployment_rules, simulation_rules
 from tests.onchain.pools import given_pool
 from tests.reference.minute_loop import Pool
-from tests.shared_data import golden
+from tests.shared_data import golden, needs_shared
 
 CREATES: list[dict[str, Any]] = [v for v in golden("onchain_vectors.json") if "Factory.create" in v["function"]]
 
@@ -55,6 +55,7 @@ def created(values: dict[str, Any]) -> Deployment:
     )
 
 
+@needs_shared
 @pytest.mark.parametrize("vector", [pytest.param(v, id=v["test_name"]) for v in CREATES])
 def test_what_the_contract_refuses(vector: dict[str, Any]):
     inputs = vector["inputs"]

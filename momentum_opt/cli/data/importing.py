@@ -1,6 +1,7 @@
 """`momentum-opt data import`: price data as exchanges, archives and trading frameworks write them, to a price file."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -10,11 +11,16 @@ import typer
 
 from momentum_opt.cli.config import AsJson
 from momentum_opt.errors import UsageError
+from momentum_opt.formats import PREFERENCES, TEXT_FORMATS, TIME_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from momentum_opt.market.importing import Columns, ImportReport
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]])
 
 
 def import_prices(
@@ -30,7 +36,7 @@ def import_prices(
         str | None,
         typer.Option(
             "--format",
-            help="binance, coinbase, kraken, cryptodatadownload or ohlcv; else recognised.",
+            help=f"{_one_of(TEXT_FORMATS)}; else recognised.",
             show_default=False,
         ),
     ] = None,
@@ -43,7 +49,8 @@ def import_prices(
         ),
     ] = None,
     time_unit: Annotated[
-        str | None, typer.Option(help="s, ms, us, ns or iso; else read off the times.", show_default=False)
+        str | None,
+        typer.Option(help=f"{_one_of(TIME_UNITS)}; else read off the times.", show_default=False),
     ] = None,
     member: Annotated[
         str | None,
@@ -53,7 +60,9 @@ def import_prices(
     ] = None,
     prefer: Annotated[
         str | None,
-        typer.Option(help="first or last: which of two differing closes to keep; else refused.", show_default=False),
+        typer.Option(
+            help=f"{_one_of(PREFERENCES)}: which of two differing closes to keep; else refused.", show_default=False
+        ),
     ] = None,
     quote: Annotated[
         str | None,

@@ -6,27 +6,12 @@ them. What could be read in two ways is refused with what to give.
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from momentum_opt.errors import DataError
-
-_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME = "time", "open", "high", "low", "close", "volume"
-
-# Without a header: how many columns there are, and the first of them from the left.
-_HEADERLESS: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = MappingProxyType(
-    {
-        "binance": (12, (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME)),
-        "kraken": (7, (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME)),
-        "coinbase": (6, (_TIME, _LOW, _HIGH, _OPEN, _CLOSE, _VOLUME)),
-        "ohlcv": (6, (_TIME, _OPEN, _HIGH, _LOW, _CLOSE, _VOLUME)),
-    }
-)
-
-TEXT_FORMATS: Final = (*_HEADERLESS, "cryptodatadownload")
-"""Names that a user may give; files of columns under other names are read with `Columns`."""
+from momentum_opt.formats import CLOSE, HEADERLESS, HIGH, LOW, OPEN, TIME, VOLUME
 
 TIME_COLUMNS: Final = (
     "unix", "unix_timestamp", "timestamp", "open_time", "opentime", "time", "date", "datetime", "start",
@@ -175,14 +160,14 @@ def _by_header(parts: _Head, wanted: str | None) -> _Chosen:
         times = times[:1]  # `unix`, with the same time as text beside it in `date`
     if found == "binance":
         times = ["open_time"]
-    closes = [place for place, name in enumerate(header) if name == _CLOSE]
+    closes = [place for place, name in enumerate(header) if name == CLOSE]
     if len(times) != 1:
         what = f"{' and '.join(times)} could both be the time" if times else "none of them is known as the time"
         raise DataError(f"{about}: {what}; {advice}")
     if len(closes) != 1 or header.count(times[0]) != 1:
         what = "none of them is named close" if not closes else "one name stands twice"
         raise DataError(f"{about}: {what}; {advice}")
-    volumes = [place for place, name in enumerate(header) if name == _VOLUME or name.startswith("volume_")]
+    volumes = [place for place, name in enumerate(header) if name == VOLUME or name.startswith("volume_")]
     return found, header.index(times[0]), closes[0], volumes[0] if volumes else None
 
 
@@ -194,9 +179,9 @@ def _name_of(parts: _Head) -> str:
         return "cryptodatadownload"
     if "open_time" in header and "close_time" in header:
         return "binance"
-    if header[1:5] == [_LOW, _HIGH, _OPEN, _CLOSE]:
+    if header[1:5] == [LOW, HIGH, OPEN, CLOSE]:
         return "coinbase"
-    if header[1:5] == [_OPEN, _HIGH, _LOW, _CLOSE] and header[-1] in ("trades", "count") and len(header) in (7, 8):
+    if header[1:5] == [OPEN, HIGH, LOW, CLOSE] and header[-1] in ("trades", "count") and len(header) in (7, 8):
         return "kraken"
     return "ohlcv"
 
@@ -205,7 +190,7 @@ def _by_position(parts: _Head, wanted: str | None) -> _Chosen:
     width = len(parts.rows[0])
     if wanted == "cryptodatadownload":
         raise DataError(f"{parts.name}: no header, which cryptodatadownload files have; leave --format out")
-    layouts = {wanted: _HEADERLESS[wanted]} if wanted else _HEADERLESS
+    layouts = {wanted: HEADERLESS[wanted]} if wanted else HEADERLESS
     fitting = [name for name, (wide, columns) in layouts.items() if wide == width and _in_order(parts.rows, columns)]
     if not fitting:
         like = f"not laid out as {wanted}" if wanted else "of no layout that is known by its columns alone"
@@ -214,8 +199,8 @@ def _by_position(parts: _Head, wanted: str | None) -> _Chosen:
             "--columns time=1,close=5"
         )
     # Rows without any movement fit Coinbase's order and the usual one alike; the close stands in the same column.
-    _, positions = _HEADERLESS[fitting[0]]
-    return fitting[0], positions.index(_TIME), positions.index(_CLOSE), positions.index(_VOLUME)
+    _, positions = HEADERLESS[fitting[0]]
+    return fitting[0], positions.index(TIME), positions.index(CLOSE), positions.index(VOLUME)
 
 
 def _in_order(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
@@ -228,6 +213,6 @@ def _in_order(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:
         if len(row) < len(names) or not all(is_number(field) for field in row[1 : len(names)]):
             continue
         price = {name: float(field) for name, field in zip(names[1:], row[1:], strict=False)}
-        fitting += all(price[_LOW] <= price[name] <= price[_HIGH] for name in (_OPEN, _CLOSE))
+        fitting += all(price[LOW] <= price[name] <= price[HIGH] for name in (OPEN, CLOSE))
         readable += 1
     return fitting >= 0.9 * max(readable, 1)

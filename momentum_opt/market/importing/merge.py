@@ -12,9 +12,6 @@ from momentum_opt.market.row_checks import bar_length
 from momentum_opt.market.wording import utc
 from momentum_opt.units import MS_PER_MINUTE
 
-PREFERENCES: Final = ("first", "last")
-"""Which of two differing closes of the same time is kept: that of the source given earlier, or later."""
-
 MOST_LISTED: Final = 20
 """Differing closes that are listed one by one."""
 

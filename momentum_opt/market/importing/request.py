@@ -5,9 +5,9 @@ from datetime import date
 from pathlib import Path
 
 from momentum_opt.errors import UsageError
-from momentum_opt.market.importing.layouts import TEXT_FORMATS, Columns
-from momentum_opt.market.importing.merge import PREFERENCES, Overlap
-from momentum_opt.market.importing.times import TIME_UNITS
+from momentum_opt.formats import PREFERENCES, TEXT_FORMATS, TIME_UNITS
+from momentum_opt.market.importing.layouts import Columns
+from momentum_opt.market.importing.merge import Overlap
 from momentum_opt.tokens import TOKEN_NAME
 from momentum_opt.units import MINUTES_PER_DAY
 

@@ -17,9 +17,6 @@ Times = Int64[np.ndarray, "row"]
 ArrowArray = Any
 """A pyarrow array; pyarrow ships no types."""
 
-TIME_UNITS: Final = ("s", "ms", "us", "ns", "iso")
-"""What a user may name: units of numbers, or ISO 8601 text."""
-
 UNIT_NAMES: Final[Mapping[str, str]] = MappingProxyType(
     {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "iso": "ISO 8601 text"}
 )

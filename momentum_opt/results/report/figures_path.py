@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from momentum_opt.results.report.canvas import Canvas, Plot
 from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import TOKENS, light
-from momentum_opt.results.report.wording import BASELINE_ROLES, BASELINES, percent, plain_ticks
+from momentum_opt.results.report.wording import BASELINE_LABELS, BASELINE_ROLES, percent, plain_ticks
 
 _POOL: Final = "this pool"
 CURVES: Final[Mapping[str, tuple[str, str]]] = {
-    **{name: (label, BASELINE_ROLES[name]) for name, label in BASELINES.items()},
+    **{name: (label, BASELINE_ROLES[name]) for name, label in BASELINE_LABELS.items()},
     "pool": (_POOL, "pool"),
 }
 """Curve → its label and its colour's role; the pool is drawn last, over the others."""
@@ -52,7 +52,7 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         above, below = canvas.panels(
             220, 96, top=56.0 if canvas.narrow else 40.0, between=34.0, bottom=22.0, share_x=True
         )
-        for name, label in BASELINES.items():
+        for name, label in BASELINE_LABELS.items():
             colour = light(BASELINE_ROLES[name])
             above.plot(days_of(daily), curves[name], color=colour, dashes=DASHES[name], lw=1.1, label=label)
         above.plot(days_of(daily), curves[_POOL], color=light("pool"), lw=1.8, label=_POOL)
@@ -69,7 +69,7 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
 
     ends = ", ".join(
         f"{name} {percent(values[-1] - 1)}"
-        for name, values in zip((*BASELINES.values(), _POOL), _in_order(curves), strict=True)
+        for name, values in zip((*BASELINE_LABELS.values(), _POOL), _in_order(curves), strict=True)
     )
     return Plot(
         key="equity",
@@ -89,7 +89,9 @@ def _drawdown(content: Content, daily: pd.DataFrame) -> Plot:
         axes.fill_between(days_of(daily), falls[_POOL], 0.0, color=light("pool"), alpha=0.2, lw=0)
         for name in ("hodl", "constant_weight"):
             colour = light(BASELINE_ROLES[name])
-            axes.plot(days_of(daily), falls[name], color=colour, dashes=DASHES[name], lw=1.0, label=BASELINES[name])
+            axes.plot(
+                days_of(daily), falls[name], color=colour, dashes=DASHES[name], lw=1.0, label=BASELINE_LABELS[name]
+            )
         axes.plot(days_of(daily), falls[_POOL], color=light("pool"), lw=1.4, label=_POOL)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         canvas.legend(axes, 3, above=22.0, columnspacing=0.8 if canvas.narrow else 2.0)
@@ -136,13 +138,13 @@ def _weights(content: Content, daily: pd.DataFrame) -> Plot:
 
 def _curves(daily: pd.DataFrame) -> dict[str, Values]:
     """Values relative to the first day, the baselines first."""
-    columns = {**{name: f"{name}_value" for name in BASELINES}, _POOL: "value"}
+    columns = {**{name: f"{name}_value" for name in BASELINE_LABELS}, _POOL: "value"}
     values = {name: finite(daily[column]) for name, column in columns.items()}
     return {name: one / one[0] for name, one in values.items()}
 
 
 def _in_order(curves: Mapping[str, Values]) -> list[Values]:
-    return [curves[name] for name in (*BASELINES, _POOL)]
+    return [curves[name] for name in (*BASELINE_LABELS, _POOL)]
 
 
 def days_of(daily: pd.DataFrame) -> Values:

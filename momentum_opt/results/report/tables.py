@@ -7,7 +7,7 @@ from typing import Any, Final
 from momentum_opt.evidence.findings import Findings, SharpeFindings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.report.content import Content, Document
-from momentum_opt.results.report.wording import BASELINES, metric_value, number, percent
+from momentum_opt.results.report.wording import BASELINE_LABELS, metric_value, number, percent
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
@@ -58,7 +58,7 @@ def metric_table(content: Content) -> Table:
     groups = [
         Group("this pool", tuple(_row(name, [metrics[period].get(name) for period in periods]) for name in names))
     ]
-    for baseline, label in BASELINES.items():
+    for baseline, label in BASELINE_LABELS.items():
         rows = [
             _row(name, [baselines[period][baseline].get(name) for period in periods])
             for name in BASELINE_METRICS

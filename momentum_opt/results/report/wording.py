@@ -8,7 +8,7 @@ from momentum_opt.vocabulary.metrics import METRICS
 
 ABSENT: Final = "–"
 
-BASELINES: Final[Mapping[str, str]] = {
+BASELINE_LABELS: Final[Mapping[str, str]] = {
     "hodl": "HODL",
     "uniform_hodl": "uniform HODL",
     "constant_weight": "constant-weight pool",
