@@ -7,6 +7,7 @@ from importlib.metadata import entry_points
 
 import jax
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 import tests.shape_checker
@@ -15,6 +16,10 @@ from tests.shared_data import SHARED, needs_shared
 
 jax.config.update("jax_enable_x64", True)
 leave_memory()  # to the other workers of this run
+
+# How long one example takes says nothing here: the first compiles, the machine is shared, and coverage traces.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # Before any of these packages is imported: from here on every annotated shape in them is checked at every call.
 CHECKED = ("momentum_opt.pool", "momentum_opt.simulation", "momentum_opt.metrics", "momentum_opt.study")

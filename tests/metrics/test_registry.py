@@ -127,7 +127,7 @@ def test_golden_metrics(name):
     assert_same(found, {key: np.nan if value is None else value for key, value in wanted.items()}, wanted, rtol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), exponent=st.floats(-3, 3))
 def test_scaling_the_value_changes_no_metric(seed, exponent):
     path = slice_path(random_values(65, 24, seed=seed), 24)
@@ -136,7 +136,7 @@ def test_scaling_the_value_changes_no_metric(seed, exponent):
     assert_same(evaluate_all(scaled, 24), jax.tree.map(np.asarray, evaluate_all(path, 24)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_rising_value_never_falls(seed):
     found = evaluate_all(slice_path(np.sort(random_values(65, 24, seed=seed)), 24), 24)
