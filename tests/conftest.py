@@ -12,6 +12,7 @@ from jaxtyping import install_import_hook
 
 import tests.shape_checker
 from momentum_opt.device import leave_memory
+from tests.sample_runs import shared_folder
 from tests.shared_data import SHARED, needs_shared
 
 jax.config.update("jax_enable_x64", True)
@@ -29,8 +30,7 @@ install_import_hook(CHECKED, f"{tests.shape_checker.__name__}.check")
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Whatever a test caches goes to a folder of this session, the same for all its workers: each program once."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    shared = shared_folder(tmp_path_factory.getbasetemp())
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "XDG_CACHE_HOME", str(shared / "cache"))
         patch.setitem(os.environ, "NUMBA_CACHE_DIR", str(shared / "cache" / "numba"))
