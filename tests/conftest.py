@@ -7,14 +7,20 @@ from importlib.metadata import entry_points
 
 import jax
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 import tests.shape_checker
 from momentum_opt.device import leave_memory
+from tests.sample_runs import shared_folder
 from tests.shared_data import SHARED, needs_shared
 
 jax.config.update("jax_enable_x64", True)
 leave_memory()  # to the other workers of this run
+
+# How long one example takes says nothing here: the first compiles, the machine is shared, and coverage traces.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 # Before any of these packages is imported: from here on every annotated shape in them is checked at every call.
 CHECKED = ("momentum_opt.pool", "momentum_opt.simulation", "momentum_opt.metrics", "momentum_opt.study")
@@ -24,8 +30,7 @@ install_import_hook(CHECKED, f"{tests.shape_checker.__name__}.check")
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Whatever a test caches goes to a folder of this session, the same for all its workers: each program once."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    shared = shared_folder(tmp_path_factory.getbasetemp())
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "XDG_CACHE_HOME", str(shared / "cache"))
         patch.setitem(os.environ, "NUMBA_CACHE_DIR", str(shared / "cache" / "numba"))

@@ -1,7 +1,9 @@
 """Runs on the bundled sample for the tests: the smoke configuration in this process and in real ones."""
 
+import fcntl
 import functools
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -67,6 +69,11 @@ def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def shared_folder(base: Path) -> Path:
+    """What the workers of a parallel session share: their temporary folders lie in it."""
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
 @functools.cache
 def tuned(base: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
     """One tune of the smoke configuration per session, and its run folder; copy the folder before changing it.
@@ -74,11 +81,15 @@ def tuned(base: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
     Args:
         base: the session's temporary folder.
     """
-    cwd = base / "tuned"
-    cwd.mkdir()
-    done = run("tune", SMOKE, "--json", cwd=cwd)
+    cwd = shared_folder(base) / "tuned"
+    cwd.mkdir(exist_ok=True)
+    told = cwd / "told.pickle"
+    with (cwd / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            told.write_bytes(pickle.dumps(run("tune", SMOKE, "--json", cwd=cwd)))
     (folder,) = (cwd / "runs").iterdir()
-    return done, folder
+    return pickle.loads(told.read_bytes()), folder
 
 
 def copy_of(folder: Path, to: Path) -> Path:

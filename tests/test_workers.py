@@ -1,8 +1,10 @@
 """How several worker processes share a machine."""
 
+from typing import Any
+
 import pytest
 
-from momentum_opt.api.workers import gpu_environment, share, visible_gpus
+from momentum_opt.api.workers import Crew, gpu_environment, share, visible_gpus
 
 
 @pytest.mark.parametrize("n_things", range(10))
@@ -45,3 +47,24 @@ def test_visible_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path):
     for name in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / name).mkdir()
     assert visible_gpus() == ["0", "1"]
+
+
+def event(done: int, failed: int, best: tuple[int, float] | None, what: str = "trials") -> dict[str, Any]:
+    told = None if best is None else {"number": best[0], "objectives": [best[1]]}
+    return {"what": what, "total": 50, "done": done, "failed": failed, "best": told}
+
+
+def test_reports_of_several_workers_are_one_progress(monkeypatch: pytest.MonkeyPatch):
+    """Each counts the whole study, and an older count may come after a newer one."""
+    monkeypatch.setattr("momentum_opt.api.workers.time.monotonic", lambda: 107.5)
+    crew = Crew(at_start=8, began=100.0)
+    screened = crew.take(event(20, 1, None, "screened"), 100)
+    assert (screened.what, screened.done, screened.total, screened.new, screened.best) == ("screened", 20, 50, 20, None)
+    seen = [crew.take(one, 100) for one in (event(24, 2, (3, 1.5)), event(16, 1, None), event(32, 2, (30, 2.5)))]
+    assert [(one.done, one.total, one.new, one.failed) for one in seen] == [
+        (24, 100, 16, 2), (24, 100, 16, 2), (32, 100, 24, 2),
+    ]  # fmt: skip
+    assert [None if one.best is None else (one.best.number, one.best.objectives) for one in seen] == [
+        (3, (1.5,)), (3, (1.5,)), (30, (2.5,)),
+    ]  # fmt: skip
+    assert {one.seconds for one in seen} == {7.5}

@@ -13,7 +13,13 @@ from momentum_opt import device
 from momentum_opt.api.opening import Run
 from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.pool.memory import calc_lamb, capped_lamb, lamb_to_memory_days, memory_days_to_lamb
+from momentum_opt.pool.memory import (
+    calc_lamb,
+    capped_lamb,
+    lamb_to_memory_days,
+    lamb_to_memory_days_clipped,
+    memory_days_to_lamb,
+)
 from momentum_opt.results.best import read_params_file
 from momentum_opt.results.parameters import by_token, parse_params
 from momentum_opt.results.run_folder import WarmStarts
@@ -79,29 +85,26 @@ def _read(file: Path, fingerprint: Fingerprint) -> dict[str, Any]:
     if isinstance(period, int) and period != fingerprint.pool.chunk_period and "logit_lamb" in params:
         params["logit_lamb"] = _logit_of_same_memory(params["logit_lamb"], period, fingerprint)
     try:
-        check_params(_with_delta(params, fingerprint), fingerprint)
+        check_params(params, fingerprint)
     except ParamsError as error:
         raise ParamsError(f"{file}: {error}") from None
     return params
 
 
 def _logit_of_same_memory(logits: Values, period: int, fingerprint: Fingerprint) -> Values:
-    memory = lamb_to_memory_days(calc_lamb({"logit_lamb": logits}), period)
-    lamb = np.asarray(memory_days_to_lamb(memory, fingerprint.pool.chunk_period))
-    return np.log(lamb) - np.log1p(-lamb)
-
-
-def _with_delta(params: ParamSet, fingerprint: Fingerprint) -> dict[str, Values]:
-    """The parameters with a second memory where the pool has one, and without it elsewhere."""
-    rest = {name: values for name, values in params.items() if name != "logit_delta_lamb"}
-    if not fingerprint.pool.use_alt_lamb:
-        return rest
-    return {**rest, "logit_delta_lamb": params.get("logit_delta_lamb", np.zeros(fingerprint.n_assets))}
+    """A memory beyond the cap becomes the cap: it acts the same, and its decay may be 1 to all digits."""
+    pool = fingerprint.pool
+    memory = lamb_to_memory_days_clipped(calc_lamb({"logit_lamb": logits}), period, pool.max_memory_days)
+    lamb = np.asarray(memory_days_to_lamb(memory, pool.chunk_period))
+    with np.errstate(divide="ignore"):  # a decay of 0 has no logit, which is refused with the file's name
+        return np.log(lamb) - np.log1p(-lamb)
 
 
 def _searched(params: ParamSet, fingerprint: Fingerprint) -> ParamSet:
     own = RULES[fingerprint.pool.rule].schema.keys() - COMMON_PARAM_SCHEMA.keys()
-    known = {name: values for name, values in _with_delta(params, fingerprint).items() if name in own}
+    if not fingerprint.pool.use_alt_lamb:
+        own -= {"logit_delta_lamb"}
+    known = {name: values for name, values in params.items() if name in own}
     if "log_k" in own and "log_k" not in known:
         k = params["k"] if "k" in params else params["absolute_k"] / _memory_days(params, fingerprint)
         known["log_k"] = np.log2(np.maximum(k, SMALLEST_K))

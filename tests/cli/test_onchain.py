@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from momentum_opt.api.rehearsing import rehearse, write_rehearsal
 from momentum_opt.cli.app import main
+from momentum_opt.errors import MomentumOptError, UsageError
 from momentum_opt.fingerprint import recordable
 from momentum_opt.market import load_market
 from momentum_opt.onchain.deployment import parse_section
@@ -221,8 +223,13 @@ def test_rehearse(best: Path, deployment: Path, tmp_path: Path, capsys: pytest.C
     for token in TOKENS:
         difference = (daily[f"contract_weight_{token}"] - daily[f"simulated_weight_{token}"]).abs().max()
         assert difference <= document["gap"]["largest_weight"]
-    assert code("rehearse", "--params", best, "--out", out) == 2
-    assert "rehearsal.json, " in capsys.readouterr().err
+    result = rehearse(best)
+    with pytest.raises(
+        UsageError, match=r"rehearsal\.json, \S+daily\.parquet, \S+: exists already; give another --out"
+    ):
+        write_rehearsal(result, out)
+    with pytest.raises(UsageError, match=r"rehearsal\.json: cannot be written \(.*\); give another --out"):
+        write_rehearsal(result, out / "rehearsal.json")
 
     assert code("rehearse", "--deployment", deployment, "--json") == 0
     again = strict(capsys.readouterr().out)
@@ -284,6 +291,37 @@ def test_rehearse_refuses(
     captured = capsys.readouterr()
     assert said in captured.err
     assert captured.out == ""
+
+
+def _set(document: dict[str, Any], path: str, value: Any) -> None:
+    *outer, last = path.split(".")
+    for part in outer:
+        document = document[part]
+    document[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("kind", "keeper state", r"not a deployment\.json of this version; give the file as export wrote it"),
+        ("schema_version", 99, r"not a deployment\.json of this version"),
+        ("first_update", "soon", r"cannot be read \(ValueError: .*\); give the file as export wrote it"),
+        ("source.data", {}, r"cannot be read \(KeyError: 'root'\); give the file as export wrote it"),
+        ("source.data", None, r"cannot be read \(TypeError: .*\); give the file as export wrote it"),
+        ("source.fingerprint", {"foo": 1}, r"source\.fingerprint: foo: unknown key"),
+        ("tokens", ["SYNA", "SYNB", "ETH"], r"its tokens are not those of its fingerprint; give the file as"),
+        ("contract", [], r"its tokens are not those of its fingerprint; give the file as export wrote it"),
+        ("source.params", {"k": 1.0}, r"source: `params` lacks logit_lamb"),
+        ("contract.epsilonMax", 4, r"contract\.epsilonMax: 4 is no whole number in quotes"),
+    ],
+)
+def test_a_changed_deployment_is_refused(deployment: Path, tmp_path: Path, path: str, value: Any, said: str):
+    document = json.loads(deployment.read_text())
+    _set(document, path, value)
+    changed = tmp_path / "deployment.json"
+    changed.write_text(json.dumps(document))
+    with pytest.raises(MomentumOptError, match=rf"deployment\.json: {said}"):
+        rehearse(deployment_file=changed)
 
 
 def weights(capsys: pytest.CaptureFixture[str], *options: str | Path) -> Any:

@@ -70,6 +70,16 @@ def test_what_is_missing_is_named():
     assert findings(RETURNS[:, 0], missing="gone").reasons == {"overfitting": "gone"}
 
 
+def test_of_too_many_candidates_an_even_choice_is_taken(monkeypatch: pytest.MonkeyPatch):
+    last, steps = RETURNS.shape[1] - 1, FEWEST_CANDIDATES - 1
+    chosen = [round(last * step / steps) for step in range(steps + 1)]
+    assert (chosen[0], chosen[-1]) == (0, last)
+    wanted = findings(RETURNS[:, 0], competitors=RETURNS[:, chosen]).overfitting
+    assert wanted != findings(RETURNS[:, 0]).overfitting
+    monkeypatch.setattr("momentum_opt.evidence.statistics.MOST_CANDIDATES", FEWEST_CANDIDATES)
+    assert findings(RETURNS[:, 0]).overfitting == wanted
+
+
 def test_a_histogram_counts_in_equal_steps():
     found = histogram(np.array([0.0, 1.0, 1.5, 4.0]), 4)
     assert found.edges == (0.0, 1.0, 2.0, 3.0, 4.0)

@@ -43,7 +43,6 @@ ROUNDS = 4
 
 ROUND = settings(
     max_examples=50,
-    deadline=None,
     database=None,
     phases=[Phase.generate, Phase.shrink],
     suppress_health_check=list(HealthCheck),

@@ -48,7 +48,7 @@ def oracle(rows: dict[int, float], start: int, end: int, burn_in_days: int, max_
     return None if longest > max_gap else (prices, filled // MINUTE_MS, longest // MINUTE_MS, used)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     missing=st.lists(st.tuples(st.integers(0, DAYS * 24 - 1), st.integers(1, 12)), min_size=1, max_size=8),
     start=st.integers(0, DAYS - 2),
@@ -82,7 +82,7 @@ def test_random_gaps(missing, start, length, burn_in_days, max_gap_hours, row_gr
     assert (market.start_ms, market.end_ms) == window
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_row_put_in_the_wrong_place_is_always_refused(data):
     unix = FIRST_MS + HOUR_MS * np.arange(DAYS * 24)

@@ -55,7 +55,7 @@ def test_returns_along_either_axis():
     np.testing.assert_allclose(returns(values, axis=1), [[1.0, 0.5], [-0.5, 5.0]])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=hnp.arrays(np.float64, (3, 7, 2), elements=ORDINARY) | hnp.arrays(np.float64, (2, 5), elements=ORDINARY),
     percent=st.sampled_from([0.0, 1.0, 5.0, 25.0, 50.0, 99.0, 100.0]),
@@ -99,7 +99,7 @@ def test_gradient_of_a_percentile_goes_to_its_two_neighbours():
     np.testing.assert_allclose(gradient, [0.0, 0.4, 0.6])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values=hnp.arrays(np.float64, (2, 3, 4), elements=st.floats(0.5, 2.0)))
 def test_drawdowns_are_the_running_maximums(values):
     found = drawdowns(jnp.asarray(values))

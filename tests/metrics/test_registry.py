@@ -94,7 +94,7 @@ def test_too_few_blocks_are_not_finite(days):
 
 
 def test_a_single_bar_is_not_finite_without_an_exception():
-    found = evaluate(ALL, slice_path(np.array([1e6]), 1), 1)
+    found = evaluate_all(slice_path(np.array([1e6]), 1), 1)
     finite = {name for name in ALL if np.isfinite(found[name])}
     assert finite == {"returns", "returns_over_hodl", "returns_over_uniform_hodl", "greatest_draw_down", "max_drawdown"}
 
@@ -127,7 +127,7 @@ def test_golden_metrics(name):
     assert_same(found, {key: np.nan if value is None else value for key, value in wanted.items()}, wanted, rtol=1e-6)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1), exponent=st.floats(-3, 3))
 def test_scaling_the_value_changes_no_metric(seed, exponent):
     path = slice_path(random_values(65, 24, seed=seed), 24)
@@ -136,7 +136,7 @@ def test_scaling_the_value_changes_no_metric(seed, exponent):
     assert_same(evaluate_all(scaled, 24), jax.tree.map(np.asarray, evaluate_all(path, 24)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_rising_value_never_falls(seed):
     found = evaluate_all(slice_path(np.sort(random_values(65, 24, seed=seed)), 24), 24)
@@ -156,7 +156,7 @@ def test_a_batch_equals_its_singles(batch):
 
 
 def test_vmap_equals_the_batch_axis():
-    path = slice_path(random_values(65, 24, (5,)), 24)
+    path = slice_path(random_values(65, 24, (3,)), 24)
     mapped = jax.jit(jax.vmap(lambda one: evaluate(ALL, one, 24), in_axes=-1, out_axes=-1))(path)
     together = evaluate_all(path, 24)
     for name in ALL:

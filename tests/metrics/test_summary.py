@@ -79,7 +79,7 @@ def test_only_what_is_needed_is_kept():
 
 
 @given(st.integers(0, 3), st.integers(0, 999))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_lowest_with_repeats(distinct, seed):
     values = np.random.default_rng(seed).integers(-1, 10**distinct + 1, (40, 4)) * 1e-5
     found = LOWEST(jnp.asarray(values))

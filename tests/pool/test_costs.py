@@ -43,7 +43,6 @@ def once(pool, terms: Costs) -> Outcome:
 
 
 @given(st.floats(-SMALL, SMALL))
-@settings(deadline=None)
 def test_short_series_equal_the_exact_functions(z: float) -> None:
     for short, exact, reach in zip(SHORT[1:], EXACT[1:], (1.0, 2.0, 2.0), strict=True):
         at = jnp.asarray(reach * z)
@@ -57,7 +56,7 @@ def test_curvature_has_no_seam() -> None:
 
 @FUNCTIONS
 @given(SIZES, st.integers(2, 8), st.sampled_from([0.0, 1e-5, 0.003, 0.1]), st.integers(0, 99))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_swap_equals_the_oracle(functions: Functions, size: float, n: int, fee: float, seed: int) -> None:
     reserves, prices, weights = pools(size, n, seed, 8)
     swap = swap_of(reserves, prices, weights, fee, functions)
@@ -81,7 +80,7 @@ def test_swap_equals_the_oracle(functions: Functions, size: float, n: int, fee: 
     SIZES, st.sampled_from([2, 3, 8]), st.sampled_from([0.0, 0.003, 0.05]), st.sampled_from([0.0, 0.5, 300.0]),
     st.sampled_from([0.0, 5e-4, 0.02]), st.integers(0, 99),
 )  # fmt: skip
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_no_accepted_arbitrage_loses_money(size: float, n: int, fee: float, gas: float, arb: float, seed: int) -> None:
     """Net of gas and of what moving the tokens costs elsewhere; what is refused leaves every reserve as it is."""
     pool = pools(size, n, seed)
@@ -111,7 +110,7 @@ def pair_profits(pool, gamma: float) -> np.ndarray:
 
 
 @given(SIZES, st.sampled_from([2, 3, 4]), st.sampled_from([1e-4, 0.003, 0.05]), st.integers(0, 99))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_an_arbitraged_pair_offers_no_more(size: float, n: int, fee: float, seed: int) -> None:
     """The pair that was traded, in both directions; with three tokens and more others may still offer something."""
     pool = tuple(part[:, :8] for part in pools(size, n, seed))
@@ -131,7 +130,7 @@ def test_an_arbitraged_pair_offers_no_more(size: float, n: int, fee: float, seed
 
 
 @given(SIZES, st.integers(3, 8), st.sampled_from([0.0, 0.003]), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_permuting_tokens_permutes_the_result(size: float, n: int, fee: float, random) -> None:
     pool = pools(size, n, random.randrange(100))
     order = random.sample(range(n), n)

@@ -25,7 +25,7 @@ PERIODS = st.sampled_from([1, 5, 60, 240, 1440, 2880, 10080])
 DAYS = st.floats(math.log(0.01), math.log(3650.0)).map(math.exp)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(memory=DAYS, P=PERIODS)
 def test_decay_is_the_root_of_the_cubic_to_twelve_digits(memory, P):
     np.testing.assert_allclose(memory_days_to_lamb(memory, P), estimator.decay(memory, P), rtol=1e-12)
@@ -44,7 +44,7 @@ def test_no_memory_is_no_decay():
     np.testing.assert_array_equal(memory_days_to_lamb(jnp.zeros(3), 60), 0.0)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(memory=DAYS, P=PERIODS)
 def test_round_trip(memory, P):
     """Only what rounding λ itself to float64 takes from 1 − λ is lost."""
@@ -63,7 +63,7 @@ def test_memory_is_the_formula_of_the_spec():
     np.testing.assert_allclose(lamb_to_memory_days(jnp.asarray(lamb), 240), wanted, rtol=1e-13)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(memory=DAYS, P=PERIODS)
 def test_the_slope_is_finite_and_that_of_the_inverse(memory, P):
     slope = jax.grad(memory_days_to_lamb)(memory, P)

@@ -14,7 +14,7 @@ from tests.reference import rule
 
 SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(2, 8)
-MANY = settings(max_examples=100, deadline=None)
+MANY = settings(max_examples=100)
 
 
 @MANY

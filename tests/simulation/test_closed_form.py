@@ -30,7 +30,7 @@ def difference(start: np.ndarray, step: np.ndarray, moves: int) -> np.ndarray:
     return np.abs(found - summed(start, step, moves)).astype(float)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), moves=st.integers(1, 400), ratio=st.floats(1e-6, 0.4))
 def test_truncation_is_within_the_stated_bound(seed, moves, ratio):
     start, step = ramps(seed, moves, ratio)

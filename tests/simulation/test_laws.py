@@ -13,7 +13,7 @@ from tests.simulation.cases import FIRST_PRICES, Case, random_params, run_engine
 SEEDS = st.integers(0, 2**32 - 1)
 N = 5
 POOL = Pool(chunk_period=90, weight_interpolation_period=60, max_memory_days=2.0, minimum_weight=0.03)
-LAWFUL = settings(max_examples=15, deadline=None)
+LAWFUL = settings(max_examples=15)
 
 
 def lowest_weight(n: int, floor: float) -> float:

@@ -108,7 +108,6 @@ def test_the_first_trial_is_the_initial_values():
     assert memory_days(first["logit_lamb_AAA"]) == pytest.approx(10.0, rel=1e-9)
 
 
-@settings(deadline=None)
 @given(low=st.floats(-6, 5), width=st.floats(0.1, 5))
 def test_the_first_trial_lies_in_the_ranges(low: float, width: float):
     space = search_space(fingerprint({"log_k": {"low": low, "high": low + width}}))
@@ -166,7 +165,7 @@ def test_one_number_for_all_tokens_begins_at_their_mean():
     assert any("begins at their mean" in note for note in space.notes)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.lists(st.floats(-4, 4), min_size=4, max_size=4), min_size=1, max_size=5))
 def test_many_trials_at_once_are_the_trials_one_by_one(rows: list[list[float]]):
     for overrides in ({}, {"log_k": {"scalar": True}}):

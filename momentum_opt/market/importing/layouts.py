@@ -115,10 +115,7 @@ def _split(head: str, name: str) -> _Head:
     while lines and (not lines[0].strip() or _COMMENT.match(lines[0].strip())):
         comments.append(lines.pop(0))
     delimiter = max(_DELIMITERS, key=lambda sign: lines[0].count(sign)) if lines else ","
-    try:
-        fields = [row for row in csv.reader(lines, delimiter=delimiter) if row]
-    except csv.Error as error:
-        raise DataError(f"{name}: not a table ({error}); download it again") from None
+    fields = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     if not fields or len(fields[0]) < 2:
         raise DataError(f"{name}: no columns; give a file with at least a time and a close, separated by commas")
     header = None if any(is_number(field) for field in fields[0]) else fields.pop(0)

@@ -81,7 +81,7 @@ def test_many_differing_closes_are_counted(tmp_path: Path):
     assert "more times have differing closes; give --prefer first or last" in caught.value.problems[-1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     sources=st.lists(
         st.lists(st.tuples(st.integers(0, 30), st.sampled_from([1.0, 2.0])), min_size=1, max_size=30),

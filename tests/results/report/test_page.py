@@ -123,6 +123,16 @@ def test_evidence_of_another_winner_is_not_shown(folder: Path, tmp_path: Path):
     assert any("another winner" in line for line in content.missing)
 
 
+def test_damaged_evidence_is_named_and_left_out(folder: Path, tmp_path: Path):
+    run = RunFolder(copy_of(folder, tmp_path))
+    run.evidence.write_text('{"trial": ')
+    content = run_content(run)
+    assert content.findings is None
+    (line,) = content.missing
+    assert "evidence.json: " in line
+    assert line in outline(run_page(content).html).text
+
+
 def test_a_folder_with_less_gives_a_page_with_less(folder: Path, tmp_path: Path):
     run = RunFolder(copy_of(folder, tmp_path))
     for path in (run.evidence, run.daily, run.trials, run.test_looks):
