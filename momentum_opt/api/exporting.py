@@ -20,6 +20,7 @@ from momentum_opt.onchain.fixed_point import to_float
 from momentum_opt.onchain.history import chunk_history
 from momentum_opt.onchain.live import start_ms
 from momentum_opt.onchain.rules import RuleCheck, check_deployable, check_rule, deployment_rules, simulation_rules
+from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.best import versions
 from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import internal_form, readable_form
@@ -44,12 +45,12 @@ class ExportResult:
 
 
 def export(
-    params_file: Path,
-    addresses: Path,
+    params_file: AnyPath,
+    addresses: AnyPath,
     *,
     at: datetime | None = None,
-    config: Path | None = None,
-    data: Path | None = None,
+    config: AnyPath | None = None,
+    data: AnyPath | None = None,
     max_trade_size_ratio: float = MAX_TRADE_SIZE_RATIO,
 ) -> ExportResult:
     """The deployment values of a tuned pool, with every rule checked.
@@ -72,9 +73,9 @@ def export(
     if not math.isfinite(max_trade_size_ratio):
         raise UsageError(f"--max-trade-size-ratio: {max_trade_size_ratio} is no share; give for example 0.1")
     device.configure()
-    pool = tuned_pool(params_file, config=config, data=data)
+    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data))
     check_rule(pool.fingerprint)
-    by_token = read_addresses(addresses, pool.fingerprint.tokens)
+    by_token = read_addresses(Path(addresses), pool.fingerprint.tokens)
     newest = pool.newest()
     last_ms = _last_price_ms(pool, newest.time_ms, at)
     market = pool.history_to(replace(newest, time_ms=last_ms))

@@ -16,6 +16,7 @@ from momentum_opt.market import Market, NewestBar
 from momentum_opt.market.wording import utc
 from momentum_opt.onchain.history import chunk_history
 from momentum_opt.onchain.live import Position, advance, end_weights, first_position, start_ms, with_weights
+from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import by_token
 from momentum_opt.results.run_folder import utc_text
@@ -29,13 +30,13 @@ SUM_TOLERANCE = 1e-6
 
 
 def next_weights(
-    params_file: Path,
+    params_file: AnyPath,
     *,
-    state: Path | None = None,
+    state: AnyPath | None = None,
     at: datetime | None = None,
     current_weights: Mapping[str, float] | None = None,
-    config: Path | None = None,
-    data: Path | None = None,
+    config: AnyPath | None = None,
+    data: AnyPath | None = None,
 ) -> Document:
     """Where the newest update sends the weights of a live pool, by the one-step form (SPEC §6, §7).
 
@@ -56,7 +57,10 @@ def next_weights(
         UsageError: the current weights are not this pool's, or the state cannot be written.
     """
     device.configure()
-    pool = tuned_pool(params_file, config=config, data=data)
+    pool, state = (
+        tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data)),
+        path_or_none(state),
+    )
     weights = None if current_weights is None else _checked(current_weights, pool.fingerprint)
     before = None if state is None else read_state(state, pool.params, pool.fingerprint)
     update = _newest_update(pool, at)

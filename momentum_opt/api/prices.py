@@ -1,14 +1,14 @@
 """A fingerprint in, its prices out."""
 
 import math
-from pathlib import Path
 
 from momentum_opt.errors import DataError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market, load_market, with_external
+from momentum_opt.paths import AnyPath, path_or_none
 
 
-def market_of(fingerprint: Fingerprint, *, root: Path | None = None, burn_in_days: int | None = None) -> Market:
+def market_of(fingerprint: Fingerprint, *, root: AnyPath | None = None, burn_in_days: int | None = None) -> Market:
     """Load the prices of a fingerprint, with as much history as its memory asks for, and the files of its costs.
 
     Args:
@@ -19,7 +19,7 @@ def market_of(fingerprint: Fingerprint, *, root: Path | None = None, burn_in_day
     Raises:
         DataError: the prices or a file of costs cannot be used, or no folder is known.
     """
-    folder = root or fingerprint.data.root
+    folder = path_or_none(root) or fingerprint.data.root
     if folder is None:
         raise DataError("data.root: no folder of price files is named; set data.root, or give --data")
     market = load_market(

@@ -20,6 +20,7 @@ from momentum_opt.onchain.keeper import Keeper
 from momentum_opt.onchain.rehearsal import STAGES, Rehearsal
 from momentum_opt.onchain.rehearsal import rehearse as run_rehearsal
 from momentum_opt.onchain.rules import check_deployable, check_rule, deployment_rules, simulation_rules
+from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.files import SCHEMA_VERSION, read_json, write_json
 from momentum_opt.results.parameters import internal_form, parse_params, readable_form
 from momentum_opt.results.rehearsal import rehearsal_table, write_rehearsal_plot
@@ -60,12 +61,12 @@ class RehearsalResult:
 
 
 def rehearse(
-    params_file: Path | None = None,
+    params_file: AnyPath | None = None,
     *,
-    deployment_file: Path | None = None,
-    config: Path | None = None,
+    deployment_file: AnyPath | None = None,
+    config: AnyPath | None = None,
     overrides: Sequence[str] = (),
-    data: Path | None = None,
+    data: AnyPath | None = None,
     start: date | None = None,
     end: date | None = None,
     keeper: Keeper | None = None,
@@ -99,10 +100,10 @@ def rehearse(
     device.configure()
     exported: Deployment | None = None
     if deployment_file is not None:
-        pool, exported = _read_deployment(deployment_file, data)
+        pool, exported = _read_deployment(Path(deployment_file), path_or_none(data))
     else:
         assert params_file is not None
-        pool = tuned_pool(params_file, config=config, overrides=overrides, data=data)
+        pool = tuned_pool(Path(params_file), config=path_or_none(config), overrides=overrides, data=path_or_none(data))
     check_rule(pool.fingerprint)
     fingerprint = _with_window(pool, start, end)
     market = _market(pool, fingerprint)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from momentum_opt.errors import DataError
+from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.report.content import Content, digest_of, inputs_of, run_content
 from momentum_opt.results.report.run_page import run_page
 from momentum_opt.results.report.second_hand import SecondHand
@@ -18,7 +19,7 @@ PAGE = "report.html"
 FIGURES = "figures"
 
 
-def report(run: Path, out: Path | None = None, second_hand: SecondHand | None = None) -> Path:
+def report(run: AnyPath, out: AnyPath | None = None, second_hand: SecondHand | None = None) -> Path:
     """Make a page anew: `report.html` and `figures/*.png` in the folder of a run or of a walk-forward.
 
     Args:
@@ -33,6 +34,7 @@ def report(run: Path, out: Path | None = None, second_hand: SecondHand | None = 
         RunFolderError: `run` is no such folder or has no result yet.
         DataError: `out` exists already, or cannot be written.
     """
+    run, out = Path(run), path_or_none(out)
     if out is not None and out.exists():
         raise DataError(f"{out}: exists already; give another --out")
     walk = WalkFiles(run)

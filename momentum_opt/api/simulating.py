@@ -1,9 +1,8 @@
 """A fingerprint, its prices and parameter sets in; the pool at every bar out, as plain arrays for a notebook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,20 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt import device
+from momentum_opt.api.given_params import GivenParams, parsed_sets
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
-from momentum_opt.results.parameters import by_token, parse_params
 from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, simulate_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
-from momentum_opt.study.candidates import ParamSet, settings_of, stack
+from momentum_opt.study.candidates import settings_of, stack
 from momentum_opt.study.sharding import on_a_core
-from momentum_opt.study.space import start_params
-
-GivenParams = Mapping[str, Mapping[str, float] | NDArray[np.float64] | float]
-"""Parameter → {token: number}, (asset,) numbers in the fingerprint's order of tokens, or one number for all."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +60,7 @@ def simulate(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParam
         ConfigError: a period is no multiple of the market's bar.
     """
     device.configure()
-    parsed = [_parsed(given, fingerprint, f"sets[{place}]") for place, given in enumerate(sets)]
+    parsed = parsed_sets(sets, fingerprint)
     spec = simulation_spec(
         fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days, external=market.external
     )
@@ -76,14 +71,6 @@ def simulate(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParam
         settings = settings_of(fingerprint, jnp.float64)
         candidates = [jax.tree.map(lambda column: column[:, 0], stack([params], 1, jnp.float64)) for params in parsed]
         return [_on_host(_minutes(spec, arrays, inputs, settings, one), market) for one in candidates]
-
-
-def _parsed(given: GivenParams, fingerprint: Fingerprint, where: str) -> ParamSet:
-    named: dict[str, Any] = {
-        name: by_token(value, fingerprint.tokens) if isinstance(value, np.ndarray) else value
-        for name, value in given.items()
-    }
-    return parse_params(named, start_params(fingerprint), fingerprint, where)
 
 
 @partial(jax.jit, static_argnums=0)

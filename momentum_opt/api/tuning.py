@@ -12,6 +12,7 @@ from momentum_opt.api.opening import Run, open_run, settled_best
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
+from momentum_opt.paths import AnyPath
 from momentum_opt.results.evidence import recorded_evidence
 from momentum_opt.results.run_folder import RunFolder, WarmStarts
 from momentum_opt.study.ledger import Ledger, Outcome, Progress
@@ -41,7 +42,7 @@ class TuneResult:
 
 def tune(
     fingerprint: Fingerprint,
-    run_dir: Path,
+    run_dir: AnyPath,
     *,
     config_text: str = "",
     command: str = "tune",
@@ -82,7 +83,7 @@ def tune(
         StudyError: every candidate failed, the study was stopped before its first batch, or it cannot be saved.
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
-    run = open_run(fingerprint, run_dir, config_text, study_name, known=known, resume=resume)
+    run = open_run(fingerprint, Path(run_dir), config_text, study_name, known=known, resume=resume)
     try:
         done = _finished(run)
         if done is not None:

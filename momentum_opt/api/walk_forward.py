@@ -27,6 +27,7 @@ from momentum_opt.evidence.walk_forward import (
 )
 from momentum_opt.fingerprint import Fingerprint, recordable
 from momentum_opt.market import Market
+from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import objective_section, versions
 from momentum_opt.results.files import read_json, write_json
 from momentum_opt.results.parameters import parse_params
@@ -62,7 +63,7 @@ class WalkForwardResult:
 
 def walk_forward(
     fingerprint: Fingerprint,
-    path: Path,
+    path: AnyPath,
     *,
     config_text: str = "",
     command: str = "walk-forward",
@@ -92,6 +93,7 @@ def walk_forward(
     """
     device.configure()
     folds = folds_of(fingerprint)
+    path = Path(path)
     plans = {fold: tuning_fingerprint(fingerprint, fold, _study_name(fingerprint, path, fold)) for fold in folds}
     folder = open_walk_forward(path, config_text, fingerprint)
     done: list[tuple[Fold, Document, FoldDays]] = []

@@ -6,9 +6,10 @@ from pathlib import Path
 from momentum_opt.fingerprint.build import build_config
 from momentum_opt.fingerprint.run_fingerprint import Fingerprint
 from momentum_opt.fingerprint.source import parse_source, read_source, to_yaml_text
+from momentum_opt.paths import AnyPath
 
 
-def load_fingerprint(path: Path, overrides: Sequence[str] = ()) -> Fingerprint:
+def load_fingerprint(path: AnyPath, overrides: Sequence[str] = ()) -> Fingerprint:
     """Read, validate and freeze a configuration.
 
     Args:
@@ -19,6 +20,7 @@ def load_fingerprint(path: Path, overrides: Sequence[str] = ()) -> Fingerprint:
     Raises:
         ConfigError: all mistakes at once, one line each: `file:line: path: what is wrong (value); what to do`.
     """
+    path = Path(path)
     source = read_source(path, overrides)
     return Fingerprint(build_config(source.tree, source, folder=path.parent, found=source.mistakes))
 

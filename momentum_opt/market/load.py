@@ -18,6 +18,7 @@ from momentum_opt.market.model import Market, TokenFile
 from momentum_opt.market.price_file import open_price_file, read_rows
 from momentum_opt.market.series import Series, Window, check_overlap, digest_rows, load_series
 from momentum_opt.market.wording import utc
+from momentum_opt.paths import AnyPath
 from momentum_opt.units import MS_PER_DAY, MS_PER_MINUTE
 
 _Item = TypeVar("_Item")
@@ -64,7 +65,7 @@ class Survey:
 
 
 def load_market(
-    root: Path,
+    root: AnyPath,
     tokens: Sequence[str],
     *,
     start: date,
@@ -92,7 +93,7 @@ def load_market(
         MissingFileError: the folder is missing, or files are missing and nothing else is wrong.
         DataError: files that cannot be used, one line per problem, all tokens at once.
     """
-    found = _examine(root, tokens, start, end, burn_in_days, max_gap_minutes, lambda series, _: series)
+    found = _examine(Path(root), tokens, start, end, burn_in_days, max_gap_minutes, lambda series, _: series)
     problems = found.problems + _bar_problems([_bar_of(one) for one in found.results], found.window)
     if problems:
         raise _together(problems)
