@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 LEFT_OUT = {"slow", "golden"}
 """Marks of tests that run only where they are named one by one."""
@@ -100,6 +100,12 @@ def _fail_quickly() -> None:
 
     Nor does it mind how long a case takes: a busy machine is no mutant.
     """
-    phases = [Phase.explicit, Phase.generate]
-    settings.register_profile("mutation", phases=phases, derandomize=True, database=None, deadline=None)
+    settings.register_profile(
+        "mutation",
+        phases=[Phase.explicit, Phase.generate],
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("mutation")
