@@ -15,7 +15,10 @@ EXTERNAL = "study/test_external::test_values_and_reserves_are_the_oracles"
 OUTSIDE = f"{EXTERNAL}[all of it, fees sometimes zero]"
 KERNEL = "simulation/test_minute_kernel"
 PALLAS = "simulation/test_minute_pallas"
-METRICS = "metrics/test_registry::test_equals_the_reference[60-2]"
+METRICS = (
+    "metrics/test_registry::test_equals_the_reference[60-2]",
+    "metrics/test_summary::test_every_slice_equals_the_oracle[1]",
+)
 TURNOVER = "study/test_evaluation::test_the_turnover_of_the_daily_path_is_that_of_the_reserves"
 """Single tests that compile few programs and run them on few bars, each against plain loops of numbers."""
 
@@ -60,11 +63,11 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     ),
     "simulation/trajectory": ZERO_COST,
     "simulation/values": (*ZERO_COST, WITH_COSTS, TURNOVER, f"{EXTERNAL}[supply alone]"),
-    "metrics/drawdown": (METRICS, "metrics/test_blocks"),
-    "metrics/growth": (METRICS,),
-    "metrics/path": (METRICS,),
-    "metrics/ratios": (METRICS,),
-    "metrics/risk": (METRICS,),
+    "metrics/drawdown": (*METRICS, "metrics/test_blocks"),
+    "metrics/growth": METRICS,
+    "metrics/path": METRICS,
+    "metrics/ratios": METRICS,
+    "metrics/risk": METRICS,
     "metrics/tails": ("metrics/test_summary",),
     "onchain/defaults": ("onchain/test_rules",),
     "onchain/deploying": ("onchain/test_deployment",),
