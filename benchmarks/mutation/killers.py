@@ -78,7 +78,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "onchain/path": ("onchain/test_rehearsal",),
     "onchain/resolution": ("onchain/test_rehearsal",),
     "onchain/rule": ("onchain/test_contract",),
-    "onchain/simulated": ("onchain/test_rehearsal",),
+    "onchain/simulated": ("onchain/test_rehearsal::test_the_simulation_against_the_minute_loop",),
     "evidence/assess": ("cli/test_evidence",),
     "evidence/findings": ("evidence/test_verdict", "results/test_evidence"),
     "evidence/neighbourhood": ("evidence/test_plateau",),
