@@ -46,23 +46,21 @@ def main() -> None:
             trees = [
                 Tree(Path(folder, str(number)), options.results.with_suffix(".cache")) for number in range(options.jobs)
             ]
-            _run(todo, records, trees)
+            begun = {one for one in todo if (found := records.result(one)) and found["outcome"] == UNFINISHED}
+            _try_all([one for one in todo if options.again == UNFINISHED or one not in begun], 0, records, trees)
+            if not options.nearest:
+                left = [one for one in todo if (found := records.result(one)) and found["outcome"] == UNFINISHED]
+                _try_all(left, 1, records, trees)
     _report([found for one in sorted(drawn) if (found := records.result(one))])
 
 
-def _run(todo: list[Mutant], records: Records, copies: list[Tree]) -> None:
-    """The nearest tests for all mutants, then the other ones for those that are left.
-
-    Each test first on the unchanged tree: where it fails, a mutant would seem killed.
-    """
+def _try_all(mutants: list[Mutant], part: int, records: Records, copies: list[Tree]) -> None:
+    """Their nearest tests (part 0), or the other ones (part 1), in as many processes as there are copies."""
     trees: SimpleQueue[Tree] = SimpleQueue()
     for tree in copies:
         trees.put(tree)
-    left = [one for one in todo if (found := records.result(one)) and found["outcome"] == UNFINISHED]
     with ThreadPoolExecutor(len(copies)) as pool:
-        for part, some in enumerate(([one for one in todo if one not in left], todo)):
-            now = [one for one in some if part == 0 or (records.result(one) or {}).get("outcome") == UNFINISHED]
-            list(pool.map(lambda one, part=part: _in_a_tree(trees, one, part, records), now))
+        list(pool.map(lambda one: _in_a_tree(trees, one, part, records), mutants))
 
 
 def _in_a_tree(trees: SimpleQueue[Tree], mutant: Mutant, part: int, records: Records) -> None:
@@ -74,6 +72,7 @@ def _in_a_tree(trees: SimpleQueue[Tree], mutant: Mutant, part: int, records: Rec
 
 
 def _try(tree: Tree, mutant: Mutant, part: int, records: Records) -> None:
+    """Each test first on the unchanged tree: where it fails, a mutant would seem killed."""
     for tests in killers_of(mutant.path, REPOSITORY, {})[part]:
         if records.seconds(tests) is None:
             _pass(tree, tests, records)
@@ -125,7 +124,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=300, help="how many mutants")
     parser.add_argument("--packages", nargs="+", default=PACKAGES, choices=PACKAGES, help="run only those of these")
     parser.add_argument("--jobs", type=int, default=available_cores(), help="how many test processes at a time")
-    parser.add_argument("--again", choices=sorted(set(OUTCOMES.values())), help="run those with this result once more")
+    parser.add_argument("--nearest", action="store_true", help="leave out what comes after the nearest tests")
+    results = sorted({*OUTCOMES.values(), UNFINISHED})
+    parser.add_argument("--again", choices=results, help="run those with this result from the beginning")
     parser.add_argument("--results", type=Path, default=RESULTS / "mutation.jsonl", help="file of results")
     return parser.parse_args()
 
