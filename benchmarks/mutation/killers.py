@@ -17,7 +17,7 @@ KERNEL = "simulation/test_minute_kernel"
 PALLAS = "simulation/test_minute_pallas"
 METRICS = (
     "metrics/test_registry::test_equals_the_reference[60-2]",
-    "metrics/test_summary::test_every_slice_equals_the_oracle[1]",
+    "metrics/test_summary::test_every_slice_equals_the_oracle",
 )
 TURNOVER = "study/test_evaluation::test_the_turnover_of_the_daily_path_is_that_of_the_reserves"
 """Single tests that compile few programs and run them on few bars, each against plain loops of numbers."""
@@ -61,7 +61,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         f"{KERNEL}::test_lines_say_what_the_formula_says",
         f"{KERNEL}::test_against_the_minute_loop",
     ),
-    "simulation/trajectory": ZERO_COST,
+    "simulation/trajectory": (*ZERO_COST, "simulation/test_rules::test_anti_momentum_is_momentum_with_k_negated"),
     "simulation/values": (*ZERO_COST, WITH_COSTS, TURNOVER, f"{EXTERNAL}[supply alone]"),
     "metrics/drawdown": (*METRICS, "metrics/test_blocks"),
     "metrics/growth": METRICS,
@@ -85,7 +85,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "evidence/scoring": ("evidence/test_block_sums",),
     "evidence/walk_forward": ("evidence/test_folds",),
 }
-"""What to begin with besides the test file of the module's own name: files, and single tests of slow files."""
+"""What to begin with besides the test file of the module's own name; single tests of that file stand for it."""
 
 BESIDES: Mapping[str, tuple[str, ...]] = {
     "pool": (*ZERO_COST, WITH_COSTS, OUTSIDE, "results/test_parameters"),
@@ -101,8 +101,9 @@ def killers_of(path: str, root: Path, seconds: Mapping[str, float]) -> tuple[lis
     """Tests for a module: the nearest; the rest of its folder and those of other folders. The quick come first."""
     package, module = PurePosixPath(path).with_suffix("").parts[-2:]
     own = f"tests/{package}/test_{module}.py"
-    nearest = {own} if (root / own).exists() else set[str]()
-    nearest |= {in_pytest(name) for name in NEAREST.get(f"{package}/{module}", ())}
+    nearest = {in_pytest(name) for name in NEAREST.get(f"{package}/{module}", ())}
+    if (root / own).exists() and not any(test.startswith(f"{own}::") for test in nearest):
+        nearest.add(own)
     folder = {file.relative_to(root).as_posix() for file in (root / "tests" / package).glob("test_*.py")}
     besides = {in_pytest(name) for key in (package, f"{package}/{module}") for name in BESIDES.get(key, ())}
 

@@ -40,3 +40,11 @@ def test_the_quick_ones_come_first():
     nearest, rest = killers_of("momentum_opt/pool/guard_rails.py", ROOT, seconds)
     assert nearest == ["tests/pool/test_rule.py", "tests/pool/test_momentum.py"]
     assert rest.index("tests/pool/test_estimator.py") < rest.index("tests/pool/test_memory.py")
+
+
+def test_single_tests_stand_in_for_their_file_which_comes_later():
+    nearest, rest = killers_of("momentum_opt/simulation/costs.py", ROOT, {})
+    file = "tests/simulation/test_costs.py"
+    assert any(test.startswith(f"{file}::") for test in nearest)
+    assert file not in nearest
+    assert file in rest
