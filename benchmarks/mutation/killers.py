@@ -7,7 +7,8 @@ PACKAGES = ("pool", "metrics", "onchain", "evidence", "simulation")
 """Those first whose tests take least."""
 
 CLOSED_FORM = "simulation/test_engine::test_closed_form_is_the_minute_loop_up_to_the_stated_bound"
-IN_CHUNK = "simulation/test_engine::test_sums_inside_chunks_are_the_minute_loop[hourly_bars_large_steps]"
+SUMS = "simulation/test_engine::test_sums_inside_chunks_are_the_minute_loop"
+IN_CHUNK = f"{SUMS}[hourly_bars_large_steps]"
 ZERO_COST = (f"{CLOSED_FORM}[five_minute_bars]", f"{CLOSED_FORM}[hourly_bars_arb_every_2]", IN_CHUNK)
 ALL_COSTS = "simulation/test_costs::test_against_the_minute_loop[all costs]"
 WITH_COSTS = "simulation/test_costs::test_against_the_minute_loop[bars of 5, approx_optimal]"
@@ -25,8 +26,8 @@ TURNOVER = "study/test_evaluation::test_the_turnover_of_the_daily_path_is_that_o
 NEAREST: Mapping[str, tuple[str, ...]] = {
     "pool/anti_momentum": ("simulation/test_rules",),
     "pool/arbitrage": ("simulation/test_closed_form", *ZERO_COST),
-    "pool/costs": (OUTSIDE,),
     "pool/constant_weight": ("pool/test_registry", "simulation/test_rules"),
+    "pool/costs": (OUTSIDE,),
     "pool/guard_rails": ("pool/test_rule", "pool/test_momentum"),
     "pool/interpolation": ("pool/test_rule", "pool/test_momentum"),
     "pool/outside": ("pool/test_reserves", OUTSIDE),
@@ -67,7 +68,13 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         f"{KERNEL}::test_against_the_minute_loop",
     ),
     "simulation/trajectory": (*ZERO_COST, "simulation/test_rules::test_anti_momentum_is_momentum_with_k_negated"),
-    "simulation/values": (*ZERO_COST, WITH_COSTS, TURNOVER, f"{EXTERNAL}[supply alone]"),
+    "simulation/values": (
+        *ZERO_COST,
+        f"{SUMS}[q_divides_neither_chunk_nor_day]",
+        WITH_COSTS,
+        TURNOVER,
+        f"{EXTERNAL}[supply alone]",
+    ),
     "metrics/drawdown": (*METRICS, "metrics/test_blocks"),
     "metrics/growth": METRICS,
     "metrics/path": METRICS,
