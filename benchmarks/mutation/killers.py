@@ -9,6 +9,7 @@ PACKAGES = ("pool", "metrics", "onchain", "evidence", "simulation")
 CLOSED_FORM = "simulation/test_engine::test_closed_form_is_the_minute_loop_up_to_the_stated_bound"
 SUMS = "simulation/test_engine::test_sums_inside_chunks_are_the_minute_loop"
 IN_CHUNK = f"{SUMS}[hourly_bars_large_steps]"
+BESIDE_DAYS = f"{SUMS}[q_divides_neither_chunk_nor_day]"
 ZERO_COST = (f"{CLOSED_FORM}[five_minute_bars]", f"{CLOSED_FORM}[hourly_bars_arb_every_2]", IN_CHUNK)
 ALL_COSTS = "simulation/test_costs::test_against_the_minute_loop[all costs]"
 WITH_COSTS = "simulation/test_costs::test_against_the_minute_loop[bars of 5, approx_optimal]"
@@ -62,19 +63,13 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         f"{KERNEL}::test_neighbours_and_threads_change_nothing",
     ),
     "simulation/minutes": (*ZERO_COST, WITH_COSTS),
-    "simulation/spec": (*ZERO_COST, "study/test_external::test_files_that_were_not_read_are_refused"),
+    "simulation/spec": (*ZERO_COST, BESIDE_DAYS, "study/test_external::test_files_that_were_not_read_are_refused"),
     "simulation/straight_line": (
         f"{KERNEL}::test_lines_say_what_the_formula_says",
         f"{KERNEL}::test_against_the_minute_loop",
     ),
     "simulation/trajectory": (*ZERO_COST, "simulation/test_rules::test_anti_momentum_is_momentum_with_k_negated"),
-    "simulation/values": (
-        *ZERO_COST,
-        f"{SUMS}[q_divides_neither_chunk_nor_day]",
-        WITH_COSTS,
-        TURNOVER,
-        f"{EXTERNAL}[supply alone]",
-    ),
+    "simulation/values": (*ZERO_COST, BESIDE_DAYS, WITH_COSTS, TURNOVER, f"{EXTERNAL}[supply alone]"),
     "metrics/drawdown": (*METRICS, "metrics/test_blocks"),
     "metrics/growth": METRICS,
     "metrics/path": METRICS,
