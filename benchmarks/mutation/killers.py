@@ -21,6 +21,7 @@ METRICS = (
     "metrics/test_registry::test_equals_the_reference[60-2]",
     "metrics/test_summary::test_every_slice_equals_the_oracle",
 )
+SCORES = "study/test_evaluation::test_train_and_validation_metrics_are_the_oracles"
 TURNOVER = "study/test_evaluation::test_the_turnover_of_the_daily_path_is_that_of_the_reserves"
 """Single tests that compile few programs and run them on few bars, each against plain loops of numbers."""
 
@@ -69,7 +70,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         f"{KERNEL}::test_against_the_minute_loop",
     ),
     "simulation/trajectory": (*ZERO_COST, "simulation/test_rules::test_anti_momentum_is_momentum_with_k_negated"),
-    "simulation/values": (*ZERO_COST, BESIDE_DAYS, WITH_COSTS, TURNOVER, f"{EXTERNAL}[supply alone]"),
+    "simulation/values": (*ZERO_COST, BESIDE_DAYS, WITH_COSTS, TURNOVER, SCORES, f"{EXTERNAL}[supply alone]"),
     "metrics/drawdown": (*METRICS, "metrics/test_blocks"),
     "metrics/growth": METRICS,
     "metrics/path": METRICS,
