@@ -64,7 +64,12 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         f"{KERNEL}::test_neighbours_and_threads_change_nothing",
     ),
     "simulation/minutes": (*ZERO_COST, WITH_COSTS),
-    "simulation/spec": (*ZERO_COST, BESIDE_DAYS, "study/test_external::test_files_that_were_not_read_are_refused"),
+    "simulation/spec": (
+        *ZERO_COST,
+        BESIDE_DAYS,
+        "study/test_external::test_files_that_were_not_read_are_refused",
+        f"{EXTERNAL}[supply alone]",
+    ),
     "simulation/straight_line": (
         f"{KERNEL}::test_lines_say_what_the_formula_says",
         f"{KERNEL}::test_against_the_minute_loop",
