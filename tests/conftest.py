@@ -29,11 +29,15 @@ install_import_hook(CHECKED, f"{tests.shape_checker.__name__}.check")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Whatever a test caches goes to a folder of this session, the same for all its workers: each program once."""
+    """Whatever a test caches goes to a folder of this session, the same for all its workers: each program once.
+
+    `MOMENTUM_OPT_TEST_CACHE` names one for many sessions.
+    """
     shared = shared_folder(tmp_path_factory.getbasetemp())
+    folder = os.environ.get("MOMENTUM_OPT_TEST_CACHE") or str(shared / "cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(os.environ, "XDG_CACHE_HOME", str(shared / "cache"))
-        patch.setitem(os.environ, "NUMBA_CACHE_DIR", str(shared / "cache" / "numba"))
+        patch.setitem(os.environ, "XDG_CACHE_HOME", folder)
+        patch.setitem(os.environ, "NUMBA_CACHE_DIR", f"{folder}/numba")
         yield
 
 

@@ -10,11 +10,10 @@ import argparse
 import difflib
 import tempfile
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
 
 from benchmarks import REPOSITORY, RESULTS
 from benchmarks.mutation.killers import PACKAGES, killers_of
@@ -23,7 +22,6 @@ from benchmarks.mutation.records import Record, Records
 from benchmarks.mutation.trees import Tree
 from momentum_opt.cores import available_cores
 
-T = TypeVar("T")
 OUTCOMES = {"failed": "killed", "timed out": "timed out", "passed": "survived", "nothing run": "incompetent"}
 """How the tests ended → what that says of the mutant."""
 UNFINISHED = "unfinished"
@@ -42,57 +40,59 @@ def main() -> None:
     again = (UNFINISHED, options.again)
     todo = [one for one in asked if (found := records.result(one)) is None or found["outcome"] in again]
     print(f"{len(drawn)} of {places} mutants drawn with seed {options.seed}, {len(todo)} to run", flush=True)
+    todo.sort(key=lambda one: PACKAGES.index(one.path.split("/")[1]))
     with tempfile.TemporaryDirectory(prefix="momentum-opt-mutation-") as folder:
         if todo:
-            _run(todo, records, Path(folder), options.jobs)
+            trees = [
+                Tree(Path(folder, str(number)), options.results.with_suffix(".cache")) for number in range(options.jobs)
+            ]
+            begun = {one for one in todo if (found := records.result(one)) and found["outcome"] == UNFINISHED}
+            _try_all([one for one in todo if options.again == UNFINISHED or one not in begun], 0, records, trees)
+            if not options.nearest:
+                left = [one for one in todo if (found := records.result(one)) and found["outcome"] == UNFINISHED]
+                _try_all(left, 1, records, trees)
     _report([found for one in sorted(drawn) if (found := records.result(one))])
 
 
-def _run(todo: list[Mutant], records: Records, folder: Path, jobs: int) -> None:
-    """The nearest tests for all mutants, then the other ones for those that are left.
-
-    Both first on the unchanged tree: where they fail, a mutant would seem killed.
-    """
+def _try_all(mutants: list[Mutant], part: int, records: Records, copies: list[Tree]) -> None:
+    """Their nearest tests (part 0), or the other ones (part 1), in as many processes as there are copies."""
     trees: SimpleQueue[Tree] = SimpleQueue()
-    for number in range(jobs):
-        trees.put(Tree(folder / str(number), folder / "compiled"))
-    left = [one for one in todo if (found := records.result(one)) and found["outcome"] == UNFINISHED]
-    with ThreadPoolExecutor(jobs) as pool:
-        for part, some in enumerate(([one for one in todo if one not in left], todo)):
-            now = [one for one in some if part == 0 or (records.result(one) or {}).get("outcome") == UNFINISHED]
-            files = {file for one in now for file in killers_of(one.path, REPOSITORY, {})[part]}
-            unchanged = sorted(file for file in files if records.seconds(file) is None)
-            list(pool.map(lambda file: _in_a_tree(trees, _pass, file, records), unchanged))
-            list(pool.map(lambda job: _in_a_tree(trees, _try, job, records), [(one, part) for one in now]))
+    for tree in copies:
+        trees.put(tree)
+    with ThreadPoolExecutor(len(copies)) as pool:
+        list(pool.map(lambda one: _in_a_tree(trees, one, part, records), mutants))
 
 
-def _in_a_tree(trees: SimpleQueue[Tree], work: Callable[[Tree, T, Records], None], what: T, records: Records) -> None:
+def _in_a_tree(trees: SimpleQueue[Tree], mutant: Mutant, part: int, records: Records) -> None:
     tree = trees.get()
     try:
-        work(tree, what, records)
+        _try(tree, mutant, part, records)
     finally:
         trees.put(tree)
 
 
-def _pass(tree: Tree, file: str, records: Records) -> None:
-    done = tree.test([file], FIRST_LIMIT)
-    if done.outcome != "passed":
-        raise RuntimeError(f"`{file}` must pass before anything is changed, but it {done.outcome}:\n{done.tail}")
-    records.add_seconds(file, done.seconds)
-    print(f"{'unchanged':<10} {done.seconds:6.1f} s  {file}", flush=True)
-
-
-def _try(tree: Tree, job: tuple[Mutant, int], records: Records) -> None:
-    mutant, part = job
+def _try(tree: Tree, mutant: Mutant, part: int, records: Records) -> None:
+    """Each test first on the unchanged tree: where it fails, a mutant would seem killed."""
+    for tests in killers_of(mutant.path, REPOSITORY, {})[part]:
+        if records.seconds(tests) is None:
+            _pass(tree, tests, records)
     source = (REPOSITORY / mutant.path).read_text()
     changed = mutated(source, mutant)
-    took = {file: records.seconds(file) or 0.0 for files in killers_of(mutant.path, tree.root, {}) for file in files}
-    files = killers_of(mutant.path, tree.root, took)[part]
+    took = {tests: records.seconds(tests) or 0.0 for tests in chain(*killers_of(mutant.path, REPOSITORY, {}))}
+    tests = killers_of(mutant.path, REPOSITORY, took)[part]
     with tree.changed(mutant.path, changed):
-        done = tree.test(files, SPARE + TIMES * sum(took[file] for file in files))
+        done = tree.test(tests, SPARE + TIMES * sum(took[one] for one in tests), records.each())
     outcome = UNFINISHED if part == 0 and done.outcome == "passed" else OUTCOMES[done.outcome]
     records.add_result(mutant, outcome=outcome, seconds=done.seconds, diff=_diff(source, changed), tail=done.tail)
     print(f"{outcome:<10} {done.seconds:6.1f} s  {mutant.path}:{mutant.line}", flush=True)
+
+
+def _pass(tree: Tree, tests: str, records: Records) -> None:
+    done = tree.test([tests], FIRST_LIMIT, {})
+    if done.outcome != "passed":
+        raise RuntimeError(f"`{tests}` must pass before anything is changed, but {done.outcome}:\n{done.tail}")
+    records.add_seconds(tests, done.seconds, done.each)
+    print(f"{'unchanged':<10} {done.seconds:6.1f} s  {tests}", flush=True)
 
 
 def _report(found: list[Record]) -> None:
@@ -124,7 +124,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=300, help="how many mutants")
     parser.add_argument("--packages", nargs="+", default=PACKAGES, choices=PACKAGES, help="run only those of these")
     parser.add_argument("--jobs", type=int, default=available_cores(), help="how many test processes at a time")
-    parser.add_argument("--again", choices=sorted(set(OUTCOMES.values())), help="run those with this result once more")
+    parser.add_argument("--nearest", action="store_true", help="leave out what comes after the nearest tests")
+    results = sorted({*OUTCOMES.values(), UNFINISHED})
+    parser.add_argument("--again", choices=results, help="run those with this result from the beginning")
     parser.add_argument("--results", type=Path, default=RESULTS / "mutation.jsonl", help="file of results")
     return parser.parse_args()
 

@@ -1,38 +1,87 @@
-"""A module of the package in, the test files that are to notice a change of it out, nearest first."""
+"""A module of the package in, the tests that are to notice a change of it out, nearest first."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-PACKAGES = ("pool", "simulation", "metrics", "onchain", "evidence")
+PACKAGES = ("pool", "metrics", "onchain", "evidence", "simulation")
+"""Those first whose tests take least."""
+
+CLOSED_FORM = "simulation/test_engine::test_closed_form_is_the_minute_loop_up_to_the_stated_bound"
+SUMS = "simulation/test_engine::test_sums_inside_chunks_are_the_minute_loop"
+IN_CHUNK = f"{SUMS}[hourly_bars_large_steps]"
+BESIDE_DAYS = f"{SUMS}[q_divides_neither_chunk_nor_day]"
+ZERO_COST = (f"{CLOSED_FORM}[five_minute_bars]", f"{CLOSED_FORM}[hourly_bars_arb_every_2]", IN_CHUNK)
+ALL_COSTS = "simulation/test_costs::test_against_the_minute_loop[all costs]"
+WITH_COSTS = "simulation/test_costs::test_against_the_minute_loop[bars of 5, approx_optimal]"
+EXTERNAL = "study/test_external::test_values_and_reserves_are_the_oracles"
+OUTSIDE = f"{EXTERNAL}[all of it, fees sometimes zero]"
+KERNEL = "simulation/test_minute_kernel"
+PALLAS = "simulation/test_minute_pallas"
+METRICS = (
+    "metrics/test_registry::test_equals_the_reference[60-2]",
+    "metrics/test_summary::test_every_slice_equals_the_oracle",
+)
+SCORES = "study/test_evaluation::test_train_and_validation_metrics_are_the_oracles"
+TURNOVER = "study/test_evaluation::test_the_turnover_of_the_daily_path_is_that_of_the_reserves"
+"""Single tests that compile few programs and run them on few bars, each against plain loops of numbers."""
 
 NEAREST: Mapping[str, tuple[str, ...]] = {
     "pool/anti_momentum": ("simulation/test_rules",),
-    "pool/arbitrage": ("simulation/test_closed_form", "simulation/test_engine"),
+    "pool/arbitrage": ("simulation/test_closed_form", *ZERO_COST),
     "pool/constant_weight": ("pool/test_registry", "simulation/test_rules"),
+    "pool/costs": (OUTSIDE,),
     "pool/guard_rails": ("pool/test_rule", "pool/test_momentum"),
     "pool/interpolation": ("pool/test_rule", "pool/test_momentum"),
-    "pool/outside": ("pool/test_reserves", "simulation/test_costs"),
-    "pool/pool": ("pool/test_momentum", "pool/test_parameters"),
+    "pool/outside": ("pool/test_reserves", OUTSIDE),
+    "pool/pool": (
+        "pool/test_momentum",
+        "pool/test_parameters",
+        "pool/test_registry::test_a_rule_without_one_of_its_functions_is_refused_when_it_is_made",
+    ),
     "pool/series": ("pool/test_costs",),
     "pool/swap": ("pool/test_costs",),
-    "simulation/boundary_weights": ("simulation/test_engine",),
-    "simulation/cost_inputs": ("simulation/test_costs", "simulation/test_minute_kernel"),
-    "simulation/cost_minutes": ("simulation/test_costs",),
-    "simulation/external_bars": ("simulation/test_costs",),
-    "simulation/in_chunk": ("simulation/test_engine", "simulation/test_costs"),
-    "simulation/inputs": ("simulation/test_engine",),
-    "simulation/minute_gpu": ("simulation/test_minute_pallas",),
-    "simulation/minute_walk": ("simulation/test_minute_kernel",),
-    "simulation/minutes": ("simulation/test_engine",),
-    "simulation/spec": ("simulation/test_engine",),
-    "simulation/straight_line": ("simulation/test_minute_kernel",),
-    "simulation/trajectory": ("simulation/test_engine", "simulation/test_rules"),
-    "simulation/values": ("simulation/test_engine",),
-    "metrics/drawdown": ("metrics/test_blocks", "metrics/test_registry", "metrics/test_summary"),
-    "metrics/growth": ("metrics/test_registry",),
-    "metrics/path": ("metrics/test_registry",),
-    "metrics/ratios": ("metrics/test_registry", "metrics/test_summary"),
-    "metrics/risk": ("metrics/test_registry", "metrics/test_summary"),
+    "simulation/boundary_weights": (*ZERO_COST, TURNOVER),
+    "simulation/cost_inputs": (WITH_COSTS, f"{KERNEL}::test_against_the_minute_loop", OUTSIDE),
+    "simulation/cost_minutes": (WITH_COSTS, ALL_COSTS, OUTSIDE),
+    "simulation/costs": (WITH_COSTS, "study/test_external::test_minute_metrics_and_turnover_of_a_batch"),
+    "simulation/engine": ZERO_COST,
+    "simulation/external_bars": (f"{EXTERNAL}[supply alone]", OUTSIDE),
+    "simulation/in_chunk": (IN_CHUNK, WITH_COSTS),
+    "simulation/inputs": (*ZERO_COST, WITH_COSTS),
+    "simulation/minute_gpu": (
+        f"{PALLAS}::test_the_fastest_of_equal_walkers_is_taken",
+        f"{PALLAS}::test_the_cores_are_taken_for_few_candidates",
+        f"{PALLAS}::test_another_result_is_not_taken",
+        f"{PALLAS}::test_candidates_that_break_in_both_are_equal",
+    ),
+    "simulation/minute_kernel": (f"{KERNEL}::test_against_the_minute_loop",),
+    "simulation/minute_pallas": (
+        f"{PALLAS}::test_against_the_minute_loop[a jump, all costs]",
+        f"{PALLAS}::test_neighbours_change_nothing",
+    ),
+    "simulation/minute_walk": (
+        f"{KERNEL}::test_a_piece_is_a_share_in_whole_vectors_that_fits",
+        f"{KERNEL}::test_against_the_minute_loop",
+        f"{KERNEL}::test_neighbours_and_threads_change_nothing",
+    ),
+    "simulation/minutes": (*ZERO_COST, WITH_COSTS),
+    "simulation/spec": (
+        *ZERO_COST,
+        BESIDE_DAYS,
+        "study/test_external::test_files_that_were_not_read_are_refused",
+        f"{EXTERNAL}[supply alone]",
+    ),
+    "simulation/straight_line": (
+        f"{KERNEL}::test_lines_say_what_the_formula_says",
+        f"{KERNEL}::test_against_the_minute_loop",
+    ),
+    "simulation/trajectory": (*ZERO_COST, "simulation/test_rules::test_anti_momentum_is_momentum_with_k_negated"),
+    "simulation/values": (*ZERO_COST, BESIDE_DAYS, WITH_COSTS, TURNOVER, SCORES, f"{EXTERNAL}[supply alone]"),
+    "metrics/drawdown": (*METRICS, "metrics/test_blocks"),
+    "metrics/growth": METRICS,
+    "metrics/path": METRICS,
+    "metrics/ratios": METRICS,
+    "metrics/risk": (*METRICS, "metrics/test_registry::test_a_batch_equals_its_singles[batch0]"),
     "metrics/tails": ("metrics/test_summary",),
     "onchain/defaults": ("onchain/test_rules",),
     "onchain/deploying": ("onchain/test_deployment",),
@@ -43,35 +92,42 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "onchain/path": ("onchain/test_rehearsal",),
     "onchain/resolution": ("onchain/test_rehearsal",),
     "onchain/rule": ("onchain/test_contract",),
-    "onchain/simulated": ("onchain/test_rehearsal",),
+    "onchain/simulated": ("onchain/test_rehearsal::test_the_simulation_against_the_minute_loop",),
     "evidence/assess": ("cli/test_evidence",),
     "evidence/findings": ("evidence/test_verdict", "results/test_evidence"),
     "evidence/neighbourhood": ("evidence/test_plateau",),
     "evidence/scoring": ("evidence/test_block_sums",),
     "evidence/walk_forward": ("evidence/test_folds",),
 }
-"""Test files to begin with where there is none of the module's own name."""
+"""What to begin with besides the test file of the module's own name; single tests of that file stand for it."""
 
 BESIDES: Mapping[str, tuple[str, ...]] = {
-    "pool": ("simulation/test_engine", "simulation/test_laws", "results/test_parameters"),
+    "pool": (*ZERO_COST, WITH_COSTS, OUTSIDE, "results/test_parameters"),
     "simulation": ("study/test_evaluation",),
     "metrics": ("study/test_evaluation",),
     **dict.fromkeys(("onchain/deploying", "onchain/live", "onchain/rehearsal"), ("cli/test_onchain",)),
     **dict.fromkeys(("evidence/findings", "evidence/neighbourhood", "evidence/plateau"), ("cli/test_evidence",)),
 }
-"""Test files of other folders, for a package or for one module, that run after those of the package's own folder."""
+"""Tests of other folders, for a package or for one module, that run after those of the package's own folder."""
 
 
 def killers_of(path: str, root: Path, seconds: Mapping[str, float]) -> tuple[list[str], list[str]]:
-    """Test files for a module: its nearest; the rest of its folder and those of other folders. The quick come first."""
+    """Tests for a module: the nearest; the rest of its folder and those of other folders. The quick come first."""
     package, module = PurePosixPath(path).with_suffix("").parts[-2:]
-    own = [f"{package}/test_{module}", *NEAREST.get(f"{package}/{module}", ())]
-    nearest = {file for name in own if (root / (file := f"tests/{name}.py")).exists()}
+    own = f"tests/{package}/test_{module}.py"
+    nearest = {in_pytest(name) for name in NEAREST.get(f"{package}/{module}", ())}
+    if (root / own).exists() and not any(test.startswith(f"{own}::") for test in nearest):
+        nearest.add(own)
     folder = {file.relative_to(root).as_posix() for file in (root / "tests" / package).glob("test_*.py")}
-    others = (*BESIDES.get(package, ()), *BESIDES.get(f"{package}/{module}", ()))
-    besides = {f"tests/{name}.py" for name in others}
+    besides = {in_pytest(name) for key in (package, f"{package}/{module}") for name in BESIDES.get(key, ())}
 
-    def quick_first(files: set[str]) -> list[str]:
-        return sorted(files, key=lambda file: (seconds.get(file, 0.0), file))
+    def quick_first(tests: set[str]) -> list[str]:
+        return sorted(tests, key=lambda test: (seconds.get(test, 0.0), test))
 
     return quick_first(nearest), quick_first(folder - nearest) + quick_first(besides - folder - nearest)
+
+
+def in_pytest(name: str) -> str:
+    """What pytest calls a test or a file of tests."""
+    file, colons, test = name.partition("::")
+    return f"tests/{file}.py{colons}{test}"

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,23 +29,31 @@ class Records:
         """The latest result of a mutant of the file as it is now."""
         return self._found.get(_mutant_key(mutant))
 
-    def seconds(self, test_file: str) -> float | None:
-        """What a test file as it is now took when it passed."""
-        found = self._found.get(f"{test_file} {_digest(test_file)}")
+    def seconds(self, tests: str) -> float | None:
+        """What a test file as it is now, or a single test of it, took when it passed."""
+        found = self._found.get(_tests_key(tests))
         return found and found["seconds"]
+
+    def each(self) -> dict[str, float]:
+        """What every test took that ran on the unchanged tree."""
+        return {name: seconds for one in self._found.values() for name, seconds in one.get("each", {}).items()}
 
     def add_result(self, mutant: Mutant, **facts: Any) -> None:
         """Keep a mutant's result."""
         self._add({"key": _mutant_key(mutant), **mutant._asdict(), **facts})
 
-    def add_seconds(self, test_file: str, seconds: float) -> None:
-        """Keep that a test file passes."""
-        self._add({"key": f"{test_file} {_digest(test_file)}", "seconds": round(seconds, 2)})
+    def add_seconds(self, tests: str, seconds: float, each: Mapping[str, float]) -> None:
+        """Keep that a test file, or a single test, passes."""
+        self._add({"key": _tests_key(tests), "seconds": round(seconds, 2), "each": {**each}})
 
     def _add(self, record: Record) -> None:
         with self._lock, self._file.open("a") as out:
             self._found[record["key"]] = record
             out.write(json.dumps(record) + "\n")
+
+
+def _tests_key(tests: str) -> str:
+    return f"{tests} {_digest(tests.partition('::')[0])}"
 
 
 def _mutant_key(mutant: Mutant) -> str:

@@ -33,11 +33,6 @@ class Fold:
         return f"fold-{self.number:02d}"
 
     @property
-    def test_days(self) -> int:
-        """Days that are evaluated."""
-        return (self.test_end - self.test_start).days
-
-    @property
     def test_start_ms(self) -> int:
         """Start of the test, UTC milliseconds."""
         return int(datetime.combine(self.test_start, datetime.min.time(), UTC).timestamp() * 1000)

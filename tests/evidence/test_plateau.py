@@ -43,6 +43,15 @@ def test_a_grid_goes_over_k_and_memory_of_one_token():
         np.testing.assert_array_equal(np.delete(grid.rows, columns, axis=1), np.delete([winner] * 9, columns, axis=1))
 
 
+@pytest.mark.parametrize(
+    ("shared", "tokens"), [(("log_k",), TOKENS), (("logit_lamb",), TOKENS), (("log_k", "logit_lamb"), ("all",))]
+)
+def test_there_is_one_grid_only_where_k_and_memory_are_both_shared(shared: tuple[str, ...], tokens: tuple[str, ...]):
+    space = search_space(smoke(*(f"search.parameters.{name}.scalar=true" for name in shared)))
+    found = grids(space, np.array(list(space.first_trial.values())), 2, TOKENS)
+    assert tuple(grid.token for grid in found) == tokens
+
+
 def test_a_heat_map_is_in_readable_units():
     fingerprint = smoke()
     space = search_space(fingerprint)

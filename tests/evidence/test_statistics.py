@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from momentum_opt.evidence import statistics
 from momentum_opt.evidence.overfitting import FEWEST_CANDIDATES, FEWEST_DAYS
 from momentum_opt.evidence.sharpe import expected_maximum
 from momentum_opt.evidence.statistics import LOGIT_BINS, SMALLEST_STD, histogram, sharpe_findings, sharpe_ratios
@@ -55,6 +56,14 @@ def test_the_winner_is_measured_against_the_luck_of_all_candidates():
     assert (found.overfitting.n_candidates, found.overfitting.n_halves) == (RETURNS.shape[1], 70)
     assert sum(found.overfitting.logits.counts) == 70
     assert len(found.overfitting.logits.counts) == LOGIT_BINS == 40
+
+
+def test_of_many_candidates_some_evenly_spaced_compete(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(statistics, "MOST_CANDIDATES", FEWEST_CANDIDATES)
+    places = np.linspace(0, RETURNS.shape[1] - 1, FEWEST_CANDIDATES).round().astype(int)
+    assert places[-1] == RETURNS.shape[1] - 1
+    wanted = findings(RETURNS[:, 0], competitors=RETURNS[:, places]).overfitting
+    assert findings(RETURNS[:, 0]).overfitting == wanted
 
 
 def test_what_is_missing_is_named():

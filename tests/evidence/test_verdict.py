@@ -28,6 +28,7 @@ def test_everything_met():
     assert found.outcome == ALL_MET
     assert met(found) == {"deflated_sharpe": True, "overfitting": True, "validation": True, "plateau": True}
     assert [rule.threshold for rule in found.rules] == [0.95, 0.2, 0.0, 0.5]
+    assert "97 % sure" in found.rules[0].words
     assert "1,234 candidates" in found.rules[0].words
 
 

@@ -80,6 +80,12 @@ def test_percentile_of_ties_and_zeros_of_both_signs():
         np.testing.assert_allclose(percentile(jnp.asarray(values), percent), np.percentile(values, percent), atol=1e-15)
 
 
+def test_percentile_tells_neighbouring_floats_apart():
+    column = np.array([1.0, np.nextafter(1.0, 2.0), np.nextafter(np.nextafter(1.0, 2.0), 2.0)])
+    values = np.stack([column, -column], axis=1)
+    np.testing.assert_array_equal(percentile(jnp.asarray(values), 50.0), values[1])
+
+
 def test_percentile_of_nothing_or_of_nan_is_nan():
     assert jnp.isnan(percentile(jnp.zeros((0,)), 5.0))
     assert jnp.isnan(percentile(jnp.zeros((3, 0, 2)), 5.0, axis=1)).all()

@@ -54,6 +54,11 @@ def test_refused(tmp_path: Path, text: str, said: str):
         read_addresses(addresses(tmp_path, text), ("BTC", "ETH"))
 
 
+def test_the_same_address_in_a_pool_whose_tokens_are_in_no_order(tmp_path: Path):
+    with pytest.raises(ConfigError, match="BTC: the same address as ETH"):
+        read_addresses(addresses(tmp_path, f"BTC: {BTC}\nETH: {BTC}"), ("ETH", "BTC"))
+
+
 def test_all_mistakes_at_once(tmp_path: Path):
     with pytest.raises(ConfigError) as caught:
         read_addresses(addresses(tmp_path, f"BTC: 1\nETH: 2\nSOL: {ETH}\n"), ("BTC", "ETH"))

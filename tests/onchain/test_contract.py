@@ -181,6 +181,12 @@ def test_a_line_goes_past_its_target_until_a_rail():
     assert motion.at(10_000) == motion.at(400) == (9 * ONE // 10, ONE // 10)
 
 
+def test_the_rail_above_counts_where_a_token_comes_to_it_first():
+    """Weights that sum to one come to it no sooner than to the one below."""
+    motion = set_off((ONE // 2, ONE // 2), (6 * ONE // 10, 45 * ONE // 100), 100, ONE // 10, 0)
+    assert motion.stop == 400
+
+
 def test_a_weight_past_its_rail_that_is_sent_further_stands_still():
     """As a weight scaled below the floor may be for four tokens and more (SPEC §7)."""
     for beyond in (STORED_UNIT, ONE // 20):

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import mpmath
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from momentum_opt.onchain.fixed_point import ONE, div, exp2, from_decimal, from_float, log2, mul, power, truncated
@@ -36,6 +36,7 @@ def test_golden(name: str):
         assert FUNCTIONS[name](*arguments) == from_decimal(row["value"]), row
 
 
+@example(7 * ONE, -1)  # the least there is below zero
 @given(numbers, numbers)
 def test_mul_is_exact_and_rounds_half_up_in_magnitude(x: int, y: int):
     product = abs(Fraction(x * y, ONE))

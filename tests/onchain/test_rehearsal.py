@@ -20,7 +20,7 @@ from momentum_opt.onchain.history import chunk_history
 from momentum_opt.onchain.keeper import Keeper, schedule
 from momentum_opt.onchain.path import contract_path
 from momentum_opt.onchain.rehearsal import rehearse
-from momentum_opt.onchain.resolution import factor_error
+from momentum_opt.onchain.resolution import factor_error, resolution
 from momentum_opt.onchain.simulated import pool_value, simulated_weights
 from tests.onchain.pools import START_MS, Given, given_pool
 from tests.reference.minute_loop import Pool
@@ -157,6 +157,12 @@ def test_the_factors_error_against_high_precision(lamb: float):
         assert factor_error(decay) == pytest.approx(float(abs(gradient_factor(decay) / mpmath.mpf(ONE) / exact - 1)))
 
 
+def test_a_decay_that_all_tokens_share_is_measured_for_each():
+    deployment = deployed(given_pool(HOURS, 3, 3, logit_lamb=2.0))
+    (lamb,) = deployment.lamb
+    assert resolution(deployment, []).factor_error == dict.fromkeys(deployment.tokens, factor_error(lamb))
+
+
 def test_resolution_warnings():
     """A decay near 1 loses digits of β; a small k loses whole steps."""
     given = given_pool(HOURS, 3, 12, log_k=[-6.0, 6.0, 6.0])
@@ -166,6 +172,7 @@ def test_resolution_warnings():
     assert any("λ of B is so near 1" in warning for warning in warnings)
     assert result.resolution.smallest_step == pytest.approx(8.64e-5)
     assert result.resolution.lost["A"] > 0.1
+    assert result.resolution.lost["C"] < 1e-3  # its steps are thousands of the smallest one
     assert any("of what A was to move is lost" in warning for warning in warnings)
     assert not any("λ of A" in warning for warning in warnings)
 

@@ -1,5 +1,6 @@
 """Every rule of the registry: what a new one must keep to is asked of it the day it is added."""
 
+from abc import ABCMeta
 from dataclasses import replace
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from momentum_opt.pool import POOLS
+from momentum_opt.pool.pool import Pool as AnyPool
 from momentum_opt.results.parameters import readable_form
 from momentum_opt.study.candidates import check_params, missing_params
 from momentum_opt.study.space import search_space, start_params
@@ -27,6 +29,16 @@ def fingerprint_of(rule: str):
 def test_the_tables_name_the_same_rules():
     assert list(POOLS) == list(RULES)
     assert next(iter(RULES)) == DEFAULT_RULE
+
+
+FUNCTIONS = ("rule_constants", "rule_state", "read_price", "weight_change", "resting_params")
+
+
+@pytest.mark.parametrize("left_out", FUNCTIONS)
+def test_a_rule_without_one_of_its_functions_is_refused_when_it_is_made(left_out: str):
+    functions = dict.fromkeys(set(FUNCTIONS) - {left_out}, lambda *_: None)
+    with pytest.raises(TypeError, match=f"abstract method '?{left_out}"):
+        ABCMeta("Lacking", (AnyPool,), functions)()
 
 
 @pytest.mark.parametrize("rule", RULES)
