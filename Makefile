@@ -6,6 +6,8 @@ CONFIG ?= configs/quickstart.yaml
 FUZZ_SECONDS ?= 600
 # Tests compile many small programs and run each once. README, timings and golden simulations compile as users do.
 QUICK_COMPILE := --xla_backend_optimization_level=0
+# In a process of 2,500 tests the tracer stops somewhere on the way, so each folder gets one of its own.
+COVERED_IN_PARTS := $(sort $(dir $(wildcard tests/*/test_*.py)))
 # What only these reach counts as well: worker processes, walk-forwards, a PostgreSQL.
 SLOW_BUT_COVERED := tests/test_many_workers.py tests/study/test_storage.py \
   tests/cli/test_walk_forward.py -k "crew or blind or goes_away or (postgresql and not machines)"
@@ -49,10 +51,12 @@ test-slow: $(VENV)/installed-dev ## run the tests that take long, and the golden
 
 coverage: $(VENV)/installed-dev ## run the tests and see which lines and branches they reach; less than 95 % fails
 	$(BIN)/coverage erase
-	export XLA_FLAGS="$(QUICK_COMPILE)"; \
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile -m "not slow and not golden"; quick=$$?; \
-	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m slow $(SLOW_BUT_COVERED); slow=$$?; \
-	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$((quick | slow))
+	export XLA_FLAGS="$(QUICK_COMPILE)"; failed=0; \
+	for part in $(COVERED_IN_PARTS) "$(wildcard tests/test_*.py)"; do \
+	  $(BIN)/coverage run -m pytest -n 2 --dist loadfile -m "not slow and not golden" $$part || failed=1; \
+	done; \
+	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m slow $(SLOW_BUT_COVERED) || failed=1; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$failed
 
 fuzz: $(VENV)/installed-dev ## ten minutes of damaged files against every loader (FUZZ_SECONDS=… for another time)
 	MOMENTUM_OPT_FUZZ_SECONDS=$(FUZZ_SECONDS) MOMENTUM_OPT_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest -m slow tests/fuzz
