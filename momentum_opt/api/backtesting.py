@@ -13,7 +13,7 @@ from momentum_opt.api.replaying import check_replay
 from momentum_opt.errors import DataError, ParamsError
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint
 from momentum_opt.market import Market, hash_external, hash_rows
-from momentum_opt.paths import AnyPath, path_or_none
+from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import RecordedResult, objective_section, read_params_file, recorded_result, versions
 from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import internal_form, parse_params, readable_form
@@ -66,12 +66,12 @@ def backtest(
         ReplayMismatchError: a best.json, replayed as it is, does not give its recorded objective.
     """
     device.configure()
-    params_file, config = Path(params_file), path_or_none(config)
+    params_file = Path(params_file)
     document = read_params_file(params_file)
     fingerprint = fingerprint_of(document, params_file, config, overrides)
     recorded = recorded_result(document, params_file) if config is None else None
     as_recorded = recorded if not overrides else None
-    root = path_or_none(data) or (as_recorded.root if as_recorded else None)
+    root = data or (as_recorded.root if as_recorded else None)
     market = market_of(fingerprint, root=root, burn_in_days=as_recorded.burn_in_days if as_recorded else None)
     if recorded and not allow_changed_data:
         check_same_prices(recorded, market, str(params_file), ", or accept the change with --allow-changed-data")
@@ -113,7 +113,9 @@ def note_test_look(params_file: Path, command: str, summary: Document) -> None:
         append_test_look(folder.test_looks, command, summary["params"])
 
 
-def fingerprint_of(document: Document, params_file: Path, config: Path | None, overrides: Sequence[str]) -> Fingerprint:
+def fingerprint_of(
+    document: Document, params_file: Path, config: AnyPath | None, overrides: Sequence[str]
+) -> Fingerprint:
     """The configuration that a params file is run with: `config`, else the fingerprint in the file.
 
     Raises:

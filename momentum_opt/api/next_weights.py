@@ -57,10 +57,8 @@ def next_weights(
         UsageError: the current weights are not this pool's, or the state cannot be written.
     """
     device.configure()
-    pool, state = (
-        tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data)),
-        path_or_none(state),
-    )
+    state = path_or_none(state)
+    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data))
     weights = None if current_weights is None else _checked(current_weights, pool.fingerprint)
     before = None if state is None else read_state(state, pool.params, pool.fingerprint)
     update = _newest_update(pool, at)

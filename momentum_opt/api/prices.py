@@ -5,7 +5,7 @@ import math
 from momentum_opt.errors import DataError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market, load_market, with_external
-from momentum_opt.paths import AnyPath, path_or_none
+from momentum_opt.paths import AnyPath
 
 
 def market_of(fingerprint: Fingerprint, *, root: AnyPath | None = None, burn_in_days: int | None = None) -> Market:
@@ -19,7 +19,7 @@ def market_of(fingerprint: Fingerprint, *, root: AnyPath | None = None, burn_in_
     Raises:
         DataError: the prices or a file of costs cannot be used, or no folder is known.
     """
-    folder = path_or_none(root) or fingerprint.data.root
+    folder = root or fingerprint.data.root
     if folder is None:
         raise DataError("data.root: no folder of price files is named; set data.root, or give --data")
     market = load_market(

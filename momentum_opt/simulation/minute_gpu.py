@@ -65,20 +65,30 @@ class Probe(NamedTuple):
     """Whether fewer take less time."""
 
 
+class Pace(NamedTuple):
+    """What is left of a probe, whose arrays are not to stay on the device."""
+
+    seconds: float
+    lanes: int
+    grows: bool
+
+    def of(self, width: int) -> float:
+        """Seconds for so many candidates."""
+        share = width / self.lanes
+        return self.seconds * (share if self.grows else max(1.0, share))
+
+
 class Timing(NamedTuple):
     """What probes have shown."""
 
-    seconds: Mapping[Walker, tuple[float, Probe]]
+    paces: Mapping[Walker, Pace]
     """Of those that agree with XLA's loop."""
     remarks: tuple[str, ...]
     """Why others are not among them."""
 
     def choice(self, width: int) -> Choice:
         """The fastest for so many candidates."""
-        taken: dict[Walker, float] = {
-            walker: seconds * (width / probe.lanes if probe.grows else max(1.0, width / probe.lanes))
-            for walker, (seconds, probe) in self.seconds.items()
-        }
+        taken: dict[Walker, float] = {walker: pace.of(width) for walker, pace in self.paces.items()}
         fastest = min(taken, key=taken.__getitem__)
         slower = (
             f"{NAMES[walker]} takes {seconds / taken[fastest]:.2g} times as long"
@@ -130,18 +140,18 @@ def probe(
 def compared(probes: Mapping[Walker, Probe], clock: Clock = time.perf_counter) -> Timing:
     """How long each takes that runs and gives the reserves of XLA's loop to `CLOSE`."""
     wanted = jax.device_get(probes["xla"].run())
-    seconds: dict[Walker, tuple[float, Probe]] = {}
+    paces: dict[Walker, Pace] = {}
     remarks: list[str] = []
     for walker, one in probes.items():
         try:
             apart = 0.0 if walker == "xla" else _difference(jax.device_get(one.run()), wanted)
             if apart <= CLOSE:
-                seconds[walker] = _fastest(one.run, clock), one
+                paces[walker] = Pace(_fastest(one.run, clock), one.lanes, one.grows)
             else:
                 remarks.append(f"{NAMES[walker]} gives reserves that are {apart:.1e} apart from those")
         except Exception as error:  # whatever a compiler or a driver may raise: the loop does without them
             remarks.append(f"{NAMES[walker]} failed: {_first_line(error)}")
-    return Timing(seconds, tuple(remarks))
+    return Timing(paces, tuple(remarks))
 
 
 def _difference(found: CostPath, wanted: CostPath) -> float:

@@ -181,7 +181,7 @@ def test_the_cores_are_taken_for_few_candidates():
 def test_the_cores_probe_fewer_candidates_than_the_gpu():
     fewer = SOME._replace(reserves=SOME.reserves[..., :2], before_reserves=SOME.before_reserves[..., :2])
     runs = {"xla": Probe(lambda: SOME, 4, grows=False), "numba": Probe(lambda: fewer, 2, grows=True)}
-    assert set(compared(runs).seconds) == {"xla", "numba"}
+    assert set(compared(runs).paces) == {"xla", "numba"}
 
 
 @pytest.mark.parametrize("field", ["reserves", "before_reserves"])
