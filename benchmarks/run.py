@@ -20,6 +20,7 @@ import jax
 
 from benchmarks import REPOSITORY, RESULTS
 from benchmarks.engine import engine_rows, sketch_rows
+from benchmarks.gradients import gradient_rows
 from benchmarks.growth import draw, slope_rows
 from benchmarks.limit import limit_rows
 from benchmarks.measuring import Row, alone, median_seconds, row, workload
@@ -109,6 +110,7 @@ SECTIONS: Final[dict[str, Section]] = {
     "engine": _engine,
     "sketch": lambda config, overrides: sketch_rows(load_fingerprint(config, overrides)),
     "limit": lambda _, __: limit_rows(),
+    "gradients": lambda _, __: gradient_rows(),
     "growth": _growth,
     "costs": _with_costs,
     "overhead": overhead_rows,

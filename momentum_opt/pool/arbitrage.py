@@ -3,6 +3,7 @@
 After each arbitrage R_i p_i = w_i V, so the growth of log V from one arbitrage to the next is all there is to compute.
 """
 
+import jax
 import jax.numpy as jnp
 
 from momentum_opt import logarithm
@@ -13,7 +14,25 @@ def transition(
     before: Float[Array, "*shape"], after: Float[Array, "*shape"], log_ratio: Float[Array, "*#shape"], axis: int = 0
 ) -> Float[Array, "*less"]:
     """Δ log V between two arbitrages: Σ w log(p′/p) − Σ w′ log(w′/w); tokens on `axis`."""
-    return jnp.sum(before * log_ratio - after * logarithm.log(after / before), axis=axis)
+    return jnp.sum(token_growth(before, after, log_ratio), axis=axis)
+
+
+@jax.custom_jvp
+def token_growth(
+    before: Float[Array, "*shape"], after: Float[Array, "*shape"], log_ratio: Float[Array, "*#shape"]
+) -> Float[Array, "*shape"]:
+    """Each token's part of Δ log V: w log(p′/p) − w′ log(w′/w)."""
+    return before * log_ratio - after * logarithm.log(after / before)
+
+
+@token_growth.defjvp
+def _token_growth_jvp(primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    """∂/∂w = log(p′/p) + w′/w and ∂/∂w′ = −log(w′/w) − 1: no division and no logarithm more than the value's."""
+    (before, after, log_ratio), (before_dot, after_dot, log_ratio_dot) = primals, tangents
+    ratio = after / before
+    log = logarithm.log(ratio)
+    slope = (log_ratio + ratio) * before_dot - (log + 1.0) * after_dot + before * log_ratio_dot
+    return before * log_ratio - after * log, slope
 
 
 def perfect_arbitrage_reserves(

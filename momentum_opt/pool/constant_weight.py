@@ -25,6 +25,7 @@ class ConstantWeightPool(Pool):
     """
 
     PARAM_SCHEMA: ClassVar[Mapping[str, ParamSpec]] = CONSTANT_WEIGHT_PARAM_SCHEMA
+    STATE_PARAMS: ClassVar[tuple[str, ...] | None] = ()
 
     def rule_constants(self, params: Params, settings: RuleSettings) -> tuple[()]:
         """Nothing follows from the parameters but the initial weights."""

@@ -38,6 +38,7 @@ class MomentumPool(Pool):
     """
 
     PARAM_SCHEMA: ClassVar[Mapping[str, ParamSpec]] = MOMENTUM_PARAM_SCHEMA
+    STATE_PARAMS: ClassVar[tuple[str, ...] | None] = ("logit_lamb", "logit_delta_lamb")
 
     def rule_constants(self, params: Params, settings: RuleSettings) -> MomentumConstants:
         """k and what follows from the capped decay λ (SPEC §5, §6)."""

@@ -56,6 +56,10 @@ class Pool(ABC):
 
     PARAM_SCHEMA: ClassVar[Mapping[str, ParamSpec]]
 
+    STATE_PARAMS: ClassVar[tuple[str, ...] | None] = None
+    """Parameters that the state depends on, where each token's state depends on the token's own values alone: then
+    `simulation.sensitivities` differentiates the rule several times faster. None where that is not so, or not known."""
+
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Every pool is a tree without leaves, so that it may be an argument of what JAX transforms."""
         super().__init_subclass__(**keywords)

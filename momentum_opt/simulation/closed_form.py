@@ -16,6 +16,7 @@ is at most the first term left out, |d|⁸/(1680 w⁷) per token and block, w th
 w where |d| ≤ 0.05 w.
 """
 
+import jax
 import jax.numpy as jnp
 
 from momentum_opt import logarithm
@@ -25,6 +26,7 @@ Moments = Float[Array, "asset *#batch"]
 """One number per token, the same for all candidates."""
 
 
+@jax.custom_jvp
 def weight_cost(start: PerAsset, end: PerAsset, step: PerAsset) -> PerAsset:
     """E of each token: (e−s) + d/2·L − d²/12·(1/e−1/s) + d⁴/360·(1/e³−1/s³) − d⁶/1260·(1/e⁵−1/s⁵), L = log(e/s)."""
     d2, move = step * step, end - start
@@ -33,6 +35,27 @@ def weight_cost(start: PerAsset, end: PerAsset, step: PerAsset) -> PerAsset:
     u2, v2 = u * u, v * v
     powers = (u - v) / 12.0 - d2 * ((u * u2 - v * v2) / 360.0 - d2 * (u * u2 * u2 - v * v2 * v2) / 1260.0)
     return move + 0.5 * step * logarithm.log(1.0 + move * v) - d2 * powers
+
+
+@weight_cost.defjvp
+def _weight_cost_jvp(primals: tuple[Array, Array, Array], tangents: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    """E and its differential, with the value's division and logarithm; `_end_slope` gives ∂E/∂e, and −∂E/∂s at s."""
+    (start, end, step), (start_dot, end_dot, step_dot) = primals, tangents
+    d2, move = step * step, end - start
+    both = 1.0 / (start * end)
+    u, v = both * start, both * end
+    u2, v2 = u * u, v * v
+    first, third, fifth = (u - v) / 12.0, (u * u2 - v * v2) / 360.0, (u * u2 * u2 - v * v2 * v2) / 1260.0
+    half_log = 0.5 * logarithm.log(1.0 + move * v)
+    cost = move + step * half_log - d2 * (first - d2 * (third - d2 * fifth))
+    by_step = half_log - step * (2.0 * first - d2 * (4.0 * third - d2 * 6.0 * fifth))
+    return cost, _end_slope(u * step) * end_dot - _end_slope(v * step) * start_dot + by_step * step_dot
+
+
+def _end_slope(x: PerAsset) -> PerAsset:
+    """∂E/∂e = 1 + x/2 + x²/12 − x⁴/120 + x⁶/252 of x = d/e."""
+    x2 = x * x
+    return 1.0 + 0.5 * x + x2 * (1.0 / 12.0 - x2 * (1.0 / 120.0 - x2 / 252.0))
 
 
 def block_growth(start: PerAsset, end: PerAsset, step: PerAsset, mu0: Moments, mu1: Moments) -> PerCandidate:

@@ -4,6 +4,7 @@ One scan over days, inside it one over the blocks of a day; every operation acts
 is minute kD. The last one, T, has no price and only serves to find the value one bar before it.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ from momentum_opt.simulation.boundary_weights import BoundaryWeights
 from momentum_opt.simulation.closed_form import block_growth
 from momentum_opt.simulation.costs import CostPath, Reduction, simulate_with_costs
 from momentum_opt.simulation.in_chunk import arbitrage_path
-from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
+from momentum_opt.simulation.inputs import ArbitrageInputs, BlockInputs, MarketArrays
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import (
     Candidates,
@@ -97,7 +98,7 @@ def simulate(
     log_value = jnp.broadcast_to(jnp.log(settings.initial_pool_value), weights.shape[1:])
     before = None if spec.engine == "closed_form" else weights
     carry = _Carry(chunk, log_value, weights, before, jnp.zeros_like(log_value))
-    kept = BoundaryWeights.empty(_kept_boundaries(spec, cadence, ends), weights)
+    kept = BoundaryWeights.empty(kept_boundaries(spec, cadence, ends), weights)
     places = kept.places(spec.n_days)
 
     def block_step(carry: _Carry, block: BlockInputs) -> tuple[_Carry, BlockStart | None]:
@@ -154,16 +155,30 @@ def _before_weights(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> 
 
 def _cross_summed(carry: _Carry, block: BlockInputs, spec: SimulationSpec) -> _Carry:
     assert block.arb is not None
-    path = arbitrage_path(carry.chunk, carry.arb_weights, block.arb, spec)
+    growth, arb_weights, before_weights, turnover = _walk(carry.chunk, carry.arb_weights, block.arb, spec)
     return carry._replace(
-        log_value=carry.log_value + jnp.sum(path.growth, axis=0),
-        arb_weights=path.weights[-1],
-        before_weights=path.weights[block.arb.before_end],
-        turnover=carry.turnover + jnp.sum(jnp.abs(jnp.diff(path.weights, axis=0)), axis=(0, 1)),
+        log_value=carry.log_value + growth,
+        arb_weights=arb_weights,
+        before_weights=before_weights,
+        turnover=carry.turnover + turnover,
     )
 
 
-def _kept_boundaries(spec: SimulationSpec, cadence: Cadence, ends: tuple[int, ...] | None) -> tuple[int, ...]:
+@partial(jax.checkpoint, static_argnums=3)
+def _walk(
+    chunk: ChunkState, arb_weights: PerAsset, arb: ArbitrageInputs, spec: SimulationSpec
+) -> tuple[PerCandidate, PerAsset, PerAsset, PerCandidate]:
+    """Growth over a block, weights at its last arbitrage and at the last before its last bar, and Σ |Δw|.
+
+    Where it is differentiated in reverse its path is walked again: to keep all of them would fill the memory.
+    """
+    path = arbitrage_path(chunk, arb_weights, arb, spec)
+    turnover = jnp.sum(jnp.abs(jnp.diff(path.weights, axis=0)), axis=(0, 1))
+    return jnp.sum(path.growth, axis=0), path.weights[-1], path.weights[arb.before_end], turnover
+
+
+def kept_boundaries(spec: SimulationSpec, cadence: Cadence, ends: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Boundaries whose weights a simulation without costs keeps for metrics of `cadence`; `ends` as in `simulate`."""
     if not spec.arbitrages_daily or cadence > Cadence.LAST_MINUTE:
         return tuple(range(spec.n_days + 1))
     if cadence == Cadence.DAILY:
