@@ -1,7 +1,32 @@
 """The error tree: every error is one clear line (what, where, what to do) and a builtin, and has an exit code."""
 
+import difflib
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar, Final
+
+_MOST_WORDS: Final = 40
+"""Words of a closed list that are all named; of a longer list (the columns of a table) only the first ones are."""
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The known word that looks most like `word`, or None where none does."""
+    folded = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)
+    return folded[close[0]] if close else None
+
+
+def listing(names: Sequence[str], most: int = 12) -> str:
+    """`a, b, c`; of many names the first ones, and how many more there are."""
+    rest = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def choose_among(word: Any, known: Sequence[str]) -> str:
+    """The advice for a word that is not in a closed list."""
+    close = nearest(word, known) if isinstance(word, str) else None
+    if close:
+        return f"did you mean {close}?"
+    return f"choose one of {listing(known, _MOST_WORDS if len(known) <= _MOST_WORDS else 12)}"
 
 
 class MomentumOptError(Exception):

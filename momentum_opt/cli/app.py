@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.models import ParameterInfo
 
 from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
@@ -91,6 +92,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # the edge: nothing may leave as a bare traceback
         hint = "" if debug else "; --debug shows where"
         _fail([f"unexpected {type(error).__name__}: {_one_line(error)}{hint}"], FAILED, debug=debug)
+
+
+def _leave_paths_alone(commands: typer.Typer) -> None:
+    """Leave it to those who open a path to say that it may not be read; typer says it in four lines."""
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _leave_paths_alone(group.typer_instance)
+    callbacks = [*commands.registered_commands, commands.registered_callback]
+    for callback in [one.callback for one in callbacks if one is not None and one.callback is not None]:
+        for annotation in callback.__annotations__.values():
+            for info in getattr(annotation, "__metadata__", ()):
+                if isinstance(info, ParameterInfo):
+                    info.readable = False
+
+
+_leave_paths_alone(app)
 
 
 def _take_debug(arguments: Sequence[str]) -> tuple[bool, list[str]]:

@@ -48,6 +48,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
         "data import": (
             "momentum-opt data import downloads/BTCUSDT --token BTC --out prices",
+            "momentum-opt data import AVAX_USDT-1h.json --out prices",
+            "momentum-opt data import table.csv --where symbol=BTCUSDT --token BTC --out prices",
             "momentum-opt data import --token USDC --constant 1.0 --start 2022-01-01 --end 2025-01-01 --out prices",
         ),
         "data sample": ("momentum-opt data sample --out somewhere --seed 7 --tokens 5 --bar 15",),

@@ -17,6 +17,7 @@ from typing import Any, Final
 from pydantic import PlainValidator, ValidationInfo
 
 from momentum_opt.fingerprint.mistakes import Mistake, RefusedError, choose_among
+from momentum_opt.paths import file_fault
 from momentum_opt.tokens import TOKEN_NAME
 
 FEWEST_TOKENS: Final = 2
@@ -265,10 +266,12 @@ def table_file() -> PlainValidator:
 
 
 def _table(value: Any, info: ValidationInfo) -> Path:
-    if not isinstance(value, str | Path) or Path(value).suffix not in _TABLE_SUFFIXES:
+    if not isinstance(value, str | Path) or Path(value).suffix.lower() not in _TABLE_SUFFIXES:
         raise RefusedError(Mistake("not a number or a .parquet or .csv file", "give a number, or a file's path", value))
     path = _placed(value, info)
-    if info.context and not path.is_file():
+    if info.context and (fault := file_fault(path)) is not None:
+        raise RefusedError(Mistake(*fault, str(path)))
+    if info.context and not path.exists():
         raise RefusedError(Mistake("no such file", "give a path that exists, relative to the configuration", str(path)))
     return path
 

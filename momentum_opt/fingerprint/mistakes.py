@@ -1,10 +1,12 @@
 """One mistake of a configuration as data, and the sentence made of it: `path: what is wrong (value); what to do`."""
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from momentum_opt.errors import choose_among as choose_among
+from momentum_opt.errors import nearest as nearest
 
 Path = tuple[str, ...]
 
@@ -51,18 +53,3 @@ def show(value: Any) -> str:
 def dotted(path: Iterable[str]) -> str:
     """`a.b`; entries of a list as `a[0]`."""
     return re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", ".".join(path))
-
-
-def nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word that looks most like `word`, or None where none does."""
-    folded = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
-
-
-def choose_among(word: Any, known: Sequence[str]) -> str:
-    """The advice for a word that is not in a closed list."""
-    close = nearest(word, known) if isinstance(word, str) else None
-    if close:
-        return f"did you mean {close}?"
-    return f"choose one of {', '.join(known)}"

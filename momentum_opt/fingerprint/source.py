@@ -14,6 +14,7 @@ import yaml
 
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint.mistakes import Mistake, Path, dotted
+from momentum_opt.paths import file_fault
 
 _TAG: Final = "tag:yaml.org,2002:"
 _SCALARS: Final = {
@@ -134,6 +135,8 @@ def parse_source(text: str, name: str, overrides: Sequence[str] = ()) -> Source:
 
 
 def _read_text(file: FilePath, what: str) -> str:
+    if (fault := file_fault(file, pipe=True)) is not None:
+        raise ConfigError((f"{file}: {fault[0]}; {fault[1]}: give the path of {what}",))
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

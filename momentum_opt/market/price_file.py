@@ -16,9 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
-from momentum_opt.errors import DataError, MissingFileError
+from momentum_opt.errors import DataError, MissingFileError, listing
 from momentum_opt.market.damage import UNREADABLE, reason_of
+from momentum_opt.market.identity import Seen, check_identity, names_token, plain
+from momentum_opt.market.limits import MOST_ROWS
 from momentum_opt.market.wording import other_time_unit
+from momentum_opt.paths import file_fault, folder_fault, is_hidden, os_fault
 
 SUFFIX = "_USD.parquet"
 _BATCH_ROWS = 1 << 17
@@ -102,9 +105,15 @@ def open_price_file(root: Path, token: str) -> PriceFile:
     """
     path = _find(root, token)
     with _reading(path) as parquet:
+        if parquet.metadata.num_rows > MOST_ROWS:
+            raise DataError(
+                f"{path}: {parquet.metadata.num_rows:,} rows, more than {MOST_ROWS:,}, the most that a price file may "
+                "have; export it again with longer bars or fewer days"
+            )
         index = range_index(parquet)
         if problems := _column_problems(path, parquet, index):
             raise DataError(problems)
+        _check_token(path, parquet, token)
         file = PriceFile(token, path, tuple(_row_groups(path, parquet, index)), index)
     if not file.groups:
         raise DataError(f"{path}: the file has no rows; export it again or leave {token} out")
@@ -145,9 +154,11 @@ def read_batches(file: PriceFile) -> Iterator["Batch"]:
 
 def _find(root: Path, token: str) -> Path:
     path = root / f"{token}{SUFFIX}"
-    if path.is_file():
+    if (fault := file_fault(path)) is not None:
+        raise DataError(f"{path}: {fault[0]}; {fault[1]}")
+    if path.exists():
         return path
-    there = {file.name.removesuffix(SUFFIX) for file in root.glob(f"*{SUFFIX}")}
+    there = tokens_in(root)
     if not there:
         raise MissingFileError(
             f"{path}: no such file, and {root} holds no price file at all; price files are named <TOKEN>{SUFFIX}"
@@ -155,14 +166,28 @@ def _find(root: Path, token: str) -> Path:
     by_key = {name.casefold(): name for name in sorted(there)}
     near = difflib.get_close_matches(token.casefold(), by_key, n=1, cutoff=0.5)
     hint = (
-        f"did you mean {by_key[near[0]]}?" if near else f"there are {_listing(there)}: import it, or name one of them"
+        f"did you mean {by_key[near[0]]}?"
+        if near
+        else f"there are {listing(sorted(there))}: import it, or name one of them"
     )
     raise MissingFileError(f"{path}: no such file; {hint}")
 
 
-def _listing(names: set[str], most: int = 12) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(sorted(names)[:most]) + rest
+def tokens_in(root: Path) -> set[str]:
+    """The tokens that a folder has price files of; what a system put there for itself is not one of these."""
+    return {path.name.removesuffix(SUFFIX) for path in root.glob(f"*{SUFFIX}") if not is_hidden(path.name)}
+
+
+def check_folder(root: Path) -> None:
+    """Refuse what is no folder that can be read.
+
+    Raises:
+        MissingFileError: it is none.
+    """
+    if (fault := folder_fault(root)) is not None:
+        what, remedy = fault
+        asked = "name the folder that holds the price files" if remedy.startswith("name a folder") else remedy
+        raise MissingFileError(f"{root}: {what}; {asked}")
 
 
 @contextmanager
@@ -171,6 +196,9 @@ def _reading(path: Path) -> Generator[pq.ParquetFile, None, None]:
         with pq.ParquetFile(path) as parquet:
             yield parquet
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            what, remedy = os_fault(error)
+            raise DataError(f"{path}: {what}; {remedy}") from error
         raise DataError(
             f"{path}: not a readable parquet file ({reason_of(error)}); export or download it again"
         ) from error
@@ -194,7 +222,7 @@ def _column_problems(path: Path, parquet: pq.ParquetFile, index: range | None) -
     for name, wanted in _COLUMN_TYPES.items():
         count = schema.names.count(name)
         if count == 0 and not (name == "unix" and index is not None):
-            found = ", ".join(schema.names) or "no column"
+            found = listing(schema.names) or "no column"
             what = f"`unix` ({_TIME_MEANING})" if name == "unix" else "`close`"
             problems.append(f"{path}: no column {what}; it has {found}; rename or add the column")
         elif count > 1:
@@ -203,6 +231,25 @@ def _column_problems(path: Path, parquet: pq.ParquetFile, index: range | None) -
             what = f"{wanted} ({_TIME_MEANING})" if name == "unix" else "float64"
             problems.append(f"{path}: column `{name}` is {schema.field(name).type}, not {what}; convert the column")
     return problems
+
+
+def _check_token(path: Path, parquet: pq.ParquetFile, token: str) -> None:
+    """Refuse a file with a column that names other tokens, as far as the statistics of its row groups tell."""
+    seen: list[Seen] = []
+    for place, field in enumerate(parquet.schema_arrow):
+        if not (
+            names_token(plain(field.name)) and (pa.types.is_string(field.type) or pa.types.is_large_string(field.type))
+        ):
+            continue
+        one, row = Seen(plain(field.name), {}), 0
+        for number in range(parquet.metadata.num_row_groups):
+            group = parquet.metadata.row_group(number)
+            stats = group.column(place).statistics if group.num_columns == len(parquet.schema_arrow) else None
+            if group.num_rows and stats is not None and stats.has_min_max:
+                one.add((str(value), row) for value in (stats.min, stats.max))
+            row += group.num_rows
+        seen.append(one)
+    check_identity(str(path), "row", seen, token, importing=False)
 
 
 def _row_groups(path: Path, parquet: pq.ParquetFile, index: range | None) -> Iterator[RowGroup]:

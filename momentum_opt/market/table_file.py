@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
-from momentum_opt.errors import DataError, MissingFileError
+from momentum_opt.errors import DataError, MissingFileError, listing
 from momentum_opt.market.damage import UNREADABLE, reason_of
+from momentum_opt.market.limits import MOST_ROWS
 from momentum_opt.market.price_file import range_index
 from momentum_opt.market.wording import other_time_unit, utc
+from momentum_opt.paths import file_fault, os_fault
 
 Kind = Literal["number", "token"]
 
@@ -71,6 +73,7 @@ def read_table_file(path: Path, columns: Mapping[str, Kind] | None) -> TableRows
     """
     table = _read(path)
     names = [name for name in table.column_names if not _PANDAS_INDEX.fullmatch(name)]
+    _check_header(path, names, columns)
     wanted = _value_column(path, names) if columns is None else columns
     _check_columns(path, names, wanted)
     if not table.num_rows:
@@ -112,24 +115,69 @@ def check_numbers(rows: TableRows, name: str, good: NDArray[np.bool_], asked: st
 
 
 def _read(path: Path) -> Any:
-    if not path.is_file():
+    if (fault := file_fault(path)) is not None:
+        raise DataError(f"{path}: {fault[0]}; {fault[1]}")
+    if not path.exists():
         raise MissingFileError(f"{path}: no such file; give the path of a .parquet or .csv file")
     try:
-        if path.suffix == ".csv":
+        if path.suffix.lower() == ".csv":
+            _check_kind(path)
             return pyarrow.csv.read_csv(path)
         with pq.ParquetFile(path) as parquet:
+            _check_size(path, parquet.metadata.num_rows)
             table = parquet.read()
             index = range_index(parquet)
         return table if index is None else table.append_column("unix", pa.array(index, pa.int64()))
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            what, remedy = os_fault(error)
+            raise DataError(f"{path}: {what}; {remedy}") from error
         kind = path.suffix.removeprefix(".")
         raise DataError(f"{path}: not a readable {kind} file ({reason_of(error)}); export it again") from error
 
 
+def _check_kind(path: Path) -> None:
+    """Refuse a file that is called .csv and is none."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head.startswith(b"PAR1"):
+        raise DataError(f"{path}: a parquet file; name it .parquet")
+    if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf")):
+        raise DataError(f"{path}: a compressed file; unpack it first")
+
+
+def _check_size(path: Path, rows: int) -> None:
+    if rows > MOST_ROWS:
+        raise DataError(f"{path}: {rows:,} rows, more than {MOST_ROWS:,}, the most that is read; give its part")
+
+
+def _check_header(path: Path, names: Sequence[str], wanted: Mapping[str, Kind] | None) -> None:
+    """Refuse a CSV file that begins with its first row, or whose columns are separated by another sign.
+
+    Its first line has been taken for names, so whatever is said of these would mislead.
+    """
+    if path.suffix.lower() != ".csv" or "unix" in names:
+        return
+    header = ",".join(["unix", *(("value",) if wanted is None else wanted)])
+    if any(_is_number(name) for name in names):
+        first = ",".join(names)
+        raise DataError(
+            f"{path}: no header, its first line is {first[:60]!r}; put a line with the names of the columns above it, "
+            f"such as {header}"
+        )
+    sign = next((sign for sign in (";", "\t", "|") if len(names) == 1 and sign in names[0]), None)
+    if sign is not None:
+        raise DataError(f"{path}: its columns are separated by {sign!r}; separate them by commas, such as {header}")
+
+
 def _value_column(path: Path, names: Sequence[str]) -> Mapping[str, Kind]:
     others = [name for name in names if name != "unix"]
+    if "unix" not in names:
+        _check_columns(path, names, {})
+    if not others:
+        raise DataError(f"{path}: there must be one column of values beside `unix`, but the file has none; add one")
     if len(others) != 1:
-        found = f"has {len(others)} of them ({', '.join(others)})" if others else "has none"
+        found = f"has {len(others)} of them ({listing(others)})"
         raise DataError(f"{path}: there must be one column of values beside `unix`, but the file {found}; keep one")
     return {others[0]: "number"}
 
@@ -139,7 +187,7 @@ def _check_columns(path: Path, names: Sequence[str], wanted: Mapping[str, Kind])
     for name in ("unix", *wanted):
         if name not in names:
             what = f" ({_TIME_MEANING})" if name == "unix" else ""
-            found = ", ".join(names) or "no column"
+            found = listing(names) or "no column"
             problems.append(f"{path}: no column `{name}`{what}; it has {found}; rename or add the column")
         elif names.count(name) > 1:
             problems.append(f"{path}: {names.count(name)} columns are named `{name}`; keep one")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from momentum_opt.errors import MissingFileError, RunFolderError
+from momentum_opt.paths import file_fault
 
 SCHEMA_VERSION: Final = 1
 """Version of every JSON document that momentum-opt writes."""
@@ -47,6 +48,8 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
         MissingFileError: there is no such file.
         RunFolderError: it is not a JSON object.
     """
+    if (fault := file_fault(path, pipe=True)) is not None:
+        raise MissingFileError(f"{path}: {fault[0]}; {fault[1]}: give the path of {what}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -167,9 +167,48 @@ def test_import_options_reach_the_importer(tmp_path: Path, capsys: pytest.Captur
     assert "USDC" in capsys.readouterr().out
 
 
+def test_import_says_whose_prices_it_read_and_when(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rows = "".join(f"2024-01-01 00:{minute:02},BTCUSDT,{minute + 1}\n" for minute in range(9))
+    (tmp_path / "ETH_USDT-1m.csv").write_text("time,symbol,close\n" + rows)
+    asked = ("import", tmp_path / "ETH_USDT-1m.csv", "--token", "BTC", "--out", tmp_path / "out")
+    assert code(*asked) == 0
+    captured = capsys.readouterr()
+    assert "prices of: symbol BTCUSDT" in captured.out.splitlines()
+    assert captured.err.splitlines() == [
+        "note: the sources' names say ETH_USDT; they were imported as BTC",
+        "note: times without a time zone were read as UTC; if they are local times, say so with --time-zone",
+    ]
+    assert code(*asked, "--time-zone", "UTC", "--json") == 0
+    found = document(capsys)
+    assert (found["token"], found["other_pair"]) == ("BTC", "ETH_USDT")
+    assert found["sources"][0]["identity"] == [["symbol", "BTCUSDT"]]
+    assert found["sources"][0]["zoneless"] is False
+
+
+def test_import_of_one_symbol_among_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rows = "".join(f"{1704067200 + 60 * n},{symbol},{n + 1}\n" for n in range(9) for symbol in ("BTCUSDT", "ETHUSDT"))
+    (tmp_path / "two.csv").write_text("timestamp,symbol,close\n" + rows)
+    asked = ("import", tmp_path / "two.csv", "--token", "BTC", "--out", tmp_path / "out")
+    assert code(*asked) == 2
+    assert "'BTCUSDT' (line 2), 'ETHUSDT' (line 3); say which with --where symbol=BTCUSDT" in capsys.readouterr().err
+    assert code(*asked, "--where", "symbol=BTCUSDT") == 0
+    assert "prices of: symbol BTCUSDT" in capsys.readouterr().out
+
+
+def test_import_takes_the_token_from_the_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    rows = [[1704067200000 + 60_000 * n, 1, 2, 0.5, 1.5, 7] for n in range(9)]
+    (tmp_path / "AVAX_USDT-1m.json").write_text(json.dumps(rows))
+    assert code("import", tmp_path / "AVAX_USDT-1m.json", "--out", tmp_path / "out") == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"AVAX: {tmp_path}/out/AVAX_USD.parquet, 9 bars of 1 minute, 9 new\n")
+    assert captured.err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["x.csv", "--token", "X", "--where", "symbol"], "--where symbol: not a condition; write COLUMN=VALUE"),
+        (["x.csv", "--token", "X", "--where", "=B"], "--where =B: not a condition; write COLUMN=VALUE"),
         (["x.csv"], "--token '': not a token name; use letters"),
         (["x.csv", "--token", "X"], "x.csv: no such file; name files, folders or a pattern"),
         (["--token", "X"], "no SOURCE"),

@@ -255,7 +255,7 @@ def assert_import(path: Path, **options: Any) -> None:
     """What is accepted is a sound price file, and holds only closes that stand in the source."""
     out = path.parent / "out"
     try:
-        report = import_prices(ImportRequest(sources=(str(path),), token="AAA", out=out, **options))
+        report = import_prices(ImportRequest(sources=(str(path),), token="BTC", out=out, **options))
     except UsageError:
         assert not out.exists()
         return
@@ -267,7 +267,7 @@ def assert_import(path: Path, **options: Any) -> None:
     assert (unix % (report.bar_minutes * MINUTE_MS) == 0).all()
     if path.suffix == ".csv":
         assert set(close) <= _numbers_in(path)
-    market = check_folder(out, ["AAA"], burn_in_days=0, max_gap_minutes=10**9)
+    market = check_folder(out, ["BTC"], burn_in_days=0, max_gap_minutes=10**9)
     assert all("no whole day" in line or "too few" in line or "only; " in line for line in market.problems)
 
 
@@ -279,7 +279,7 @@ def _numbers_in(path: Path) -> set[float]:
         for row in csv.reader(text.splitlines(), delimiter=delimiter):
             for field in row:
                 try:
-                    numbers.add(float(field))
+                    numbers.add(float(field.replace(",", ".")))
                 except ValueError:
                     continue
     return numbers

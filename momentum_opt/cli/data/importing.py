@@ -26,10 +26,18 @@ def _one_of(words: Sequence[str]) -> str:
 def import_prices(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SOURCE…", help="Files, folders or patterns: CSV, gzip, zip, parquet, feather."),
+        typer.Argument(
+            metavar="SOURCE…",
+            help="Files, folders or patterns: CSV, JSON, parquet, feather; text also as zip, gz, bz2, xz, zst.",
+        ),
     ] = None,
     token: Annotated[
-        str, typer.Option(metavar="NAME", help="Token that the prices are of; names the file.", show_default=False)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Token that the prices are of; names the file. Else taken from a name such as AVAX_USDT-1h.json.",
+            show_default=False,
+        ),
     ] = "",
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the price file.")] = Path("data/prices"),
     form: Annotated[
@@ -44,13 +52,33 @@ def import_prices(
         str | None,
         typer.Option(
             metavar="time=…,close=…[,volume=…]",
-            help="Columns to read, by name or by number from 1.",
+            help="Columns to read, by name or by number from 1; time=DATE+TIME joins two.",
+            show_default=False,
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Read only rows with this value, as symbol=BTCUSDT of a table of several symbols; may be repeated.",
             show_default=False,
         ),
     ] = None,
     time_unit: Annotated[
         str | None,
         typer.Option(help=f"{_one_of(TIME_UNITS)}; else read off the times.", show_default=False),
+    ] = None,
+    time_zone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE", help="Zone of times that name none, as Europe/London; else UTC.", show_default=False
+        ),
+    ] = None,
+    time_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FORMAT", help="How times are written, as '%d/%m/%Y %H:%M'; else ISO 8601.", show_default=False
+        ),
     ] = None,
     member: Annotated[
         str | None,
@@ -103,7 +131,10 @@ def import_prices(
         out=out,
         format=form,
         columns=_columns(columns),
+        where=_where(where or []),
         time_unit=time_unit,
+        time_zone=time_zone,
+        time_format=time_format,
         member=member,
         prefer=prefer,
         quote=quote,
@@ -115,12 +146,12 @@ def import_prices(
     )
     with FileProgress() as progress:
         report = import_prices(request, lambda number, total, source: progress(number, total, source.name))
-    for line in _differences(report):
+    for line in [*_differences(report), *_notes(report)]:
         typer.echo(line, err=True)
     if as_json:
-        typer.echo(json.dumps(_document(token, report), allow_nan=False))
+        typer.echo(json.dumps(_document(report), allow_nan=False))
         return
-    for line in _lines(token, report):
+    for line in _lines(report):
         typer.echo(line)
 
 
@@ -134,6 +165,16 @@ def _columns(text: str | None) -> "Columns | None":
     if len(given) != len(pairs) or not {"time", "close"} <= set(given) <= {"time", "close", "volume"}:
         raise UsageError(f"--columns {text}: write time=NAME,close=NAME and, if there is one, volume=NAME")
     return Columns(given["time"], given["close"], given.get("volume"))
+
+
+def _where(conditions: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = []
+    for condition in conditions:
+        column, equals, value = condition.partition("=")
+        if not equals or not column.strip() or not value.strip():
+            raise UsageError(f"--where {condition}: not a condition; write COLUMN=VALUE, such as symbol=BTCUSDT")
+        found.append((column.strip(), value.strip()))
+    return tuple(found)
 
 
 def _day(option: str, text: str | None) -> date | None:
@@ -152,16 +193,27 @@ def _differences(report: "ImportReport") -> "Iterator[str]":
         yield f"differs: {more:,} more times"
 
 
-def _lines(token: str, report: "ImportReport") -> "Iterator[str]":
+def _notes(report: "ImportReport") -> "Iterator[str]":
+    """What a user may not expect of what was done."""
+    if report.other_pair is not None:
+        yield f"note: the sources' names say {report.other_pair}; they were imported as {report.token}"
+    if any(source.zoneless for source in report.sources):
+        yield "note: times without a time zone were read as UTC; if they are local times, say so with --time-zone"
+
+
+def _lines(report: "ImportReport") -> "Iterator[str]":
     from momentum_opt.market.wording import utc
 
     done = f"{report.new:,} new" if report.written else "nothing new, left as it was"
-    yield f"{token}: {report.path}, {report.bars:,} bars of {_minutes(report.bar_minutes)}, {done}"
+    yield f"{report.token}: {report.path}, {report.bars:,} bars of {_minutes(report.bar_minutes)}, {done}"
     yield f"from {utc(report.first_ms)} to {utc(report.last_ms)}"
     if report.sources:
         formats = ", ".join(dict.fromkeys(source.format for source in report.sources))
         units = ", ".join(dict.fromkeys(unit for source in report.sources for unit in source.units))
         yield f"sources: {_files(len(report.sources))}; format {formats}; times in {units}"
+    named = dict.fromkeys(f"{column} {value}" for source in report.sources for column, value in source.identity)
+    if named:
+        yield f"prices of: {', '.join(named)}"
     if unsorted := sum(source.unsorted for source in report.sources):
         yield f"sorted: {unsorted:,} rows stood in the wrong order"
     if report.resampled_from is not None:
@@ -190,8 +242,8 @@ def _files(count: int) -> str:
     return f"{count:,} file{'s' * (count != 1)}"
 
 
-def _document(token: str, report: "ImportReport") -> dict[str, Any]:
+def _document(report: "ImportReport") -> dict[str, Any]:
     content = asdict(report)
     content["path"] = str(report.path)
     content["overlap"]["listed"] = [one._asdict() for one in report.overlap.listed]
-    return {"schema_version": 1, "token": token, **content}
+    return {"schema_version": 1, **content}

@@ -1,7 +1,7 @@
 """Price data as exchanges, archives and trading frameworks write them in; `<TOKEN>_USD.parquet` out (`data import`)."""
 
 from momentum_opt.market.importing.importer import import_prices
-from momentum_opt.market.importing.layouts import Columns
+from momentum_opt.market.importing.reading import Columns
 from momentum_opt.market.importing.request import ImportReport, ImportRequest, SourceReport
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The first lines of a text file in, what it is and where its columns stand out.
+"""The beginning of a table in, what it is and where its columns stand out.
 
 A layout is recognised by its header or, where there is none, by the number of columns and the order of the prices in
 them. What could be read in two ways is refused with what to give.
@@ -7,94 +7,124 @@ them. What could be read in two ways is refused with what to give.
 import csv
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from momentum_opt.errors import DataError
+from momentum_opt.errors import DataError, listing
 from momentum_opt.formats import CLOSE, HEADERLESS, HIGH, LOW, OPEN, TIME, VOLUME
-
-TIME_COLUMNS: Final = (
-    "unix", "unix_timestamp", "timestamp", "open_time", "opentime", "time", "date", "datetime", "start",
-)  # fmt: skip
-"""Column names, in lower case with _ for blanks, that hold the time of a bar's start."""
+from momentum_opt.market.identity import plain
+from momentum_opt.market.importing.reading import (
+    TIME_COLUMNS,
+    Key,
+    Reading,
+    find_column,
+    key_columns,
+    time_places,
+)
 
 _DELIMITERS = ",;\t|"
 _COMMENT = re.compile(r"#|https?://|www\.", re.IGNORECASE)
+_MARKUP = re.compile(r"<(!|\?|html|head|body|script|table)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_WITH_COMMA = re.compile(r"[-+]?\d+,\d+")
+_MAYBE_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
+_DATE = re.compile(r"\d{4}[-./]\d\d?[-./]\d\d?|\d{8}")
+_CLOCK = re.compile(r"\d\d?:\d\d(:\d\d([.,]\d+)?)?|\d{6}")
 
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The user's word on which column is which: names of a header, or numbers from 1."""
-
-    time: str
-    close: str
-    volume: str | None = None
+SHORT_NAMES: Final = {"t": TIME, "o": OPEN, "h": HIGH, "l": LOW, "c": CLOSE, "v": VOLUME}
+"""Names of columns in the answers of some exchanges; taken where both `t` and `c` are there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a text file is laid out.
+    """How a table is laid out.
 
     Args:
         name: the format.
-        delimiter: between columns.
+        delimiter: between columns of text.
+        decimal: the sign before the fraction of a number.
         skipped: lines before the first row.
         width: columns of a row.
-        time: position of the column, from 0.
+        times: position of the time, from 0; of date and time of day where these are two columns.
         close: likewise.
         volume: likewise; None where there is none.
+        keys: columns that tell rows of different prices apart.
         first_time: the time of the first row as text.
     """
 
     name: str
     delimiter: str
+    decimal: str
     skipped: int
     width: int
-    time: int
+    times: tuple[int, ...]
     close: int
     volume: int | None
+    keys: tuple[Key, ...]
     first_time: str
+
+    @property
+    def kept(self) -> dict[int, str]:
+        """Positions that are read, with what each is."""
+        volume = {} if self.volume is None else {self.volume: VOLUME}
+        return dict.fromkeys(self.times, TIME) | {self.close: CLOSE} | volume
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
-    """The beginning of a file: comments above, the header if there is one, and some rows."""
+class Head:
+    """The beginning of a table: comments above, the header if there is one, and some rows.
+
+    Args:
+        name: the file, for messages.
+        delimiter: between columns of text.
+        decimal: the sign before the fraction of a number.
+        comments: lines above.
+        header: names as `plain` makes them.
+        rows: fields as text, numbers with a decimal point.
+    """
 
     name: str
     delimiter: str
+    decimal: str
     comments: list[str]
     header: list[str] | None
     rows: list[list[str]]
 
+    def find(self, given: str, option: str) -> int:
+        """Position of a column that the user names."""
+        return find_column(self.name, self.header, len(self.rows[0]), given, option)
 
-def recognise(head: str, name: str, *, wanted: str | None = None, columns: Columns | None = None) -> Layout:
-    """The layout of a file that begins with `head`.
 
-    Args:
-        head: the first lines, whole ones.
-        name: the file, for messages.
-        wanted: one of `TEXT_FORMATS` where the user said which.
-        columns: where the user said which column is which.
+def recognise(head: Head, reading: Reading) -> Layout:
+    """The layout of a table that begins with `head`.
 
     Raises:
         DataError: it is no table of prices, or could be read in two ways.
     """
-    parts = _split(head, name)
-    if columns is not None:
-        chosen = "columns", *(_chosen(parts, given) for given in (columns.time, columns.close, columns.volume))
-    elif parts.header is not None:
-        chosen = _by_header(parts, wanted)
+    width = len(head.rows[0])
+    named = width if head.header is None else len(head.header)
+    if width > named and any(field.strip() for field in head.rows[0][named:]):
+        hint = "; where commas stand inside of numbers, separate columns by ;" if head.delimiter == "," else ""
+        what = f"its first row has {width} columns, the header names {named}"
+        raise DataError(f"{head.name}: {what}; mend the file{hint}")
+    if (columns := reading.columns) is not None:
+        volume = None if columns.volume is None else head.find(columns.volume, "--columns")
+        chosen = "columns", time_places(columns.time, head.find), head.find(columns.close, "--columns"), volume
+    elif head.header is not None:
+        chosen = _by_header(head, reading.format)
     else:
-        chosen = _by_position(parts, wanted)
-    found, time, close, volume = chosen
-    assert time is not None
-    assert close is not None
-    width = len(parts.rows[0])
-    if max(time, close, volume or 0) >= width:
-        raise DataError(f"{name}: its first row has {width} columns, fewer than the header names; mend the file")
-    skipped = len(parts.comments) + (parts.header is not None)
-    return Layout(found, parts.delimiter, skipped, width, time, close, volume, parts.rows[0][time].strip())
+        chosen = _by_position(head, reading.format)
+    found, times, close, volume = chosen
+    if max(*times, close, volume or 0) >= width:
+        raise DataError(f"{head.name}: its first row has {width} columns, fewer than the header names; mend the file")
+    first = [field.strip() for field in head.rows[0]]
+    fractions = [place for place, field in enumerate(first) if is_number(field) and not field.isdecimal()]
+    keys = key_columns(head.header, reading, head.find, (*times, close, volume), fractions)
+    if max((key.place for key in keys), default=0) >= width:
+        raise DataError(f"{head.name}: its first row has {width} columns, fewer than the header names; mend the file")
+    skipped = len(head.comments) + (head.header is not None)
+    time = " ".join(first[place] for place in times)
+    return Layout(found, head.delimiter, head.decimal, skipped, width, times, close, volume, keys, time)
 
 
 def is_number(text: str) -> bool:
@@ -102,75 +132,103 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
-def _split(head: str, name: str) -> _Head:
+def is_json(text: str) -> bool:
+    """Whether a text begins as JSON does."""
+    return text.lstrip("\ufeff \t\r\n").startswith(("{", "["))
+
+
+def split_text(head: str, name: str) -> Head:
+    """The header and the first rows of a text file that begins with `head`, whole lines.
+
+    Raises:
+        DataError: there is no table in it.
+    """
     lines = head.splitlines()
     first = next((line.strip() for line in lines if line.strip()), "")
     if not first:
         raise DataError(f"{name}: the file is empty; download it again or leave it out")
-    if first.startswith("<"):
+    if _MARKUP.match(first):
         raise DataError(f"{name}: a web page, not a table; the download went wrong: download it again")
-    if first.startswith(("{", "[")):
-        raise DataError(f"{name}: JSON, not a table; give CSV, parquet or feather")
     comments: list[str] = []
     while lines and (not lines[0].strip() or _COMMENT.match(lines[0].strip())):
         comments.append(lines.pop(0))
-    delimiter = max(_DELIMITERS, key=lambda sign: lines[0].count(sign)) if lines else ","
+    delimiter = _delimiter(lines[0]) if lines else ","
     fields = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     if not fields or len(fields[0]) < 2:
         raise DataError(f"{name}: no columns; give a file with at least a time and a close, separated by commas")
-    header = None if any(is_number(field) for field in fields[0]) else fields.pop(0)
+    decimal, fields = _decimal(fields, name)
+    header = None if any(is_number(field) or _DATE.match(field.strip()) for field in fields[0]) else fields.pop(0)
     if not fields:
         raise DataError(f"{name}: a header and no rows; download it again or leave it out")
-    return _Head(name, delimiter, comments, header and [_plain(field) for field in header], fields)
+    return Head(name, delimiter, decimal, comments, header and [plain(field) for field in header], fields)
 
 
-def _plain(field: str) -> str:
-    return re.sub(r"[\s_]+", "_", field.strip().strip('"').lower())
+def _delimiter(line: str) -> str:
+    """The sign between columns; commas that stand inside of numbers are none."""
+    for sign in _DELIMITERS[1:]:
+        pieces = [piece.strip().strip('"') for piece in line.split(sign)]
+        if len(pieces) > 1 and all(_WITH_COMMA.fullmatch(piece) for piece in pieces if "," in piece):
+            return sign
+    return max(_DELIMITERS, key=line.count)
 
 
-def _chosen(parts: _Head, given: str | None) -> int | None:
-    """Position of a column that the user named, by its header or its number from 1."""
-    if given is None:
-        return None
-    if parts.header is not None and _plain(given) in parts.header:
-        if parts.header.count(_plain(given)) > 1:
-            raise DataError(f"{parts.name}: several columns are named {given}; give its number, from 1, in --columns")
-        return parts.header.index(_plain(given))
-    if given.isdecimal() and 1 <= int(given) <= len(parts.rows[0]):
-        return int(given) - 1
-    there = ", ".join(parts.header) if parts.header else f"{len(parts.rows[0])} columns without names"
-    raise DataError(f"{parts.name}: no column {given}; it has {there}: mend --columns (numbers count from 1)")
+def _decimal(rows: list[list[str]], name: str) -> tuple[str, list[list[str]]]:
+    """The sign before fractions, and the rows with a point in its place."""
+    with_comma = [field.strip() for row in rows for field in row if _WITH_COMMA.fullmatch(field.strip())]
+    if not with_comma:
+        return ".", rows
+    if all(_MAYBE_THOUSANDS.fullmatch(field) for field in with_comma):
+        field = with_comma[0]
+        point, without = field.replace(",", "."), field.replace(",", "")
+        raise DataError(
+            f"{name}: {field} may be {point} or {without}; write numbers with a decimal point and without commas"
+        )
+    return ",", [[field.replace(",", ".") if _WITH_COMMA.fullmatch(field.strip()) else field for field in row]
+                 for row in rows]  # fmt: skip
 
 
-_Chosen = tuple[str, int | None, int | None, int | None]
+_Chosen = tuple[str, tuple[int, ...], int, int | None]
 
 
-def _by_header(parts: _Head, wanted: str | None) -> _Chosen:
-    header = parts.header or []
-    about = f"{parts.name}: its columns are {', '.join(header)}"
+def _by_header(head: Head, wanted: str | None) -> _Chosen:
+    header = head.header or []
+    about = f"{head.name}: its columns are {listing(header)}"
     advice = "give for example --columns time=NAME,close=NAME"
-    found = _name_of(parts)
+    found = _name_of(head)
     if wanted is not None and wanted != found:
         raise DataError(f"{about}, which is the format {found}, not {wanted}; give --format {found}, or leave it out")
+    if {"t", "c"} <= set(header) and CLOSE not in header:
+        header = [SHORT_NAMES.get(name, name) for name in header]
     times = [name for name in TIME_COLUMNS if name in header]
     if found == "cryptodatadownload":
         times = times[:1]  # `unix`, with the same time as text beside it in `date`
     if found == "binance":
         times = ["open_time"]
-    closes = [place for place, name in enumerate(header) if name == CLOSE]
-    if len(times) != 1:
+    if set(times) == {"date", "time"} and _is_clock(head.rows[0], header.index("date"), header.index("time")):
+        times = ["date", "time"]
+    elif len(times) != 1:
         what = f"{' and '.join(times)} could both be the time" if times else "none of them is known as the time"
         raise DataError(f"{about}: {what}; {advice}")
-    if len(closes) != 1 or header.count(times[0]) != 1:
+    closes = [place for place, name in enumerate(header) if name == CLOSE]
+    if len(closes) != 1 or any(header.count(name) != 1 for name in times):
         what = "none of them is named close" if not closes else "one name stands twice"
         raise DataError(f"{about}: {what}; {advice}")
     volumes = [place for place, name in enumerate(header) if name == VOLUME or name.startswith("volume_")]
-    return found, header.index(times[0]), closes[0], volumes[0] if volumes else None
+    return found, tuple(map(header.index, times)), closes[0], volumes[0] if volumes else None
 
 
-def _name_of(parts: _Head) -> str:
-    header = parts.header or []
-    if any("cryptodatadownload" in line.lower() for line in parts.comments) or (
+def _is_clock(row: Sequence[str], date: int, time: int) -> bool:
+    """Whether a date and a time of day stand at these places."""
+    return (
+        max(date, time) < len(row)
+        and _DATE.fullmatch(row[date].strip()) is not None
+        and _CLOCK.fullmatch(row[time].strip()) is not None
+    )
+
+
+def _name_of(head: Head) -> str:
+    header = head.header or []
+    if any("cryptodatadownload" in line.lower() for line in head.comments) or (
         "symbol" in header and any(name in header for name in ("unix", "unix_timestamp", "date"))
     ):
         return "cryptodatadownload"
@@ -183,21 +241,25 @@ def _name_of(parts: _Head) -> str:
     return "ohlcv"
 
 
-def _by_position(parts: _Head, wanted: str | None) -> _Chosen:
-    width = len(parts.rows[0])
+def _by_position(head: Head, wanted: str | None) -> _Chosen:
     if wanted == "cryptodatadownload":
-        raise DataError(f"{parts.name}: no header, which cryptodatadownload files have; leave --format out")
+        raise DataError(f"{head.name}: no header, which cryptodatadownload files have; leave --format out")
+    if len(head.rows[0]) > 2 and _is_clock(head.rows[0], 0, 1):
+        joined = replace(head, rows=[[" ".join(row[:2]), *row[2:]] for row in head.rows])
+        name, _, close, volume = _by_position(joined, wanted)
+        return name, (0, 1), close + 1, None if volume is None else volume + 1
+    width = len(head.rows[0])
     layouts = {wanted: HEADERLESS[wanted]} if wanted else HEADERLESS
-    fitting = [name for name, (wide, columns) in layouts.items() if wide == width and _in_order(parts.rows, columns)]
+    fitting = [name for name, (wide, columns) in layouts.items() if wide == width and _in_order(head.rows, columns)]
     if not fitting:
         like = f"not laid out as {wanted}" if wanted else "of no layout that is known by its columns alone"
         raise DataError(
-            f"{parts.name}: {width} columns without a header, {like}; say which are which, counted from 1, such as "
-            "--columns time=1,close=5"
+            f"{head.name}: {width} columns without a header, {like}; say which are which, counted from 1, such as "
+            f"--columns time=1,close={5 if width >= 5 else 2}"
         )
     # Rows without any movement fit Coinbase's order and the usual one alike; the close stands in the same column.
     _, positions = HEADERLESS[fitting[0]]
-    return fitting[0], positions.index(TIME), positions.index(CLOSE), positions.index(VOLUME)
+    return fitting[0], (positions.index(TIME),), positions.index(CLOSE), positions.index(VOLUME)
 
 
 def _in_order(rows: Sequence[Sequence[str]], names: Sequence[str]) -> bool:

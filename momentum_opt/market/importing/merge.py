@@ -101,7 +101,7 @@ def own_bar(series: Series) -> int | None:
     return bar_length(series.rows()) if len(series) > 1 else None
 
 
-def resample(series: Series, bar_minutes: int, to_minutes: int) -> Series:
+def resample(series: Series, bar_minutes: int, to_minutes: int, ends_ms: int = 0) -> Series:
     """Longer bars: a bar's close is the last one inside it, its volume their sum.
 
     A last bar that the data do not reach the end of is left out: its close would change with the next import.
@@ -110,6 +110,7 @@ def resample(series: Series, bar_minutes: int, to_minutes: int) -> Series:
         series: rising times.
         bar_minutes: its bar.
         to_minutes: a multiple of it.
+        ends_ms: until when the data are known to reach, where that is later than the end of the last bar.
     """
     if to_minutes == bar_minutes or not len(series):
         return series
@@ -119,7 +120,7 @@ def resample(series: Series, bar_minutes: int, to_minutes: int) -> Series:
     last = np.append(first[1:], len(bar)) - 1
     volume = np.add.reduceat(series.volume, first)
     found = Series(series.name, bar[last] * to_ms, series.close[last], volume)
-    reached = int(series.unix[-1]) + bar_minutes * MS_PER_MINUTE >= int(found.unix[-1]) + to_ms
+    reached = max(ends_ms, int(series.unix[-1]) + bar_minutes * MS_PER_MINUTE) >= int(found.unix[-1]) + to_ms
     return found if reached else found.take(slice(0, -1))
 
 

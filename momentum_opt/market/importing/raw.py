@@ -55,6 +55,7 @@ class Source:
         counted_in: what `number` counts: `line` from 1, or `row` from 0.
         format: name of the format.
         units: units of the times.
+        identity: columns that say whose prices these are, with their one value.
     """
 
     series: Series
@@ -62,6 +63,7 @@ class Source:
     counted_in: str
     format: str
     units: frozenset[str]
+    identity: tuple[tuple[str, str], ...] = ()
 
     def rows(self) -> Rows:
         """For the checks of the loader, counted as in the file."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +13,11 @@ import pyarrow.parquet as pq
 
 from momentum_opt.errors import DataError
 from momentum_opt.market.importing.raw import Series
+from momentum_opt.market.limits import MOST_ROWS
 from momentum_opt.market.price_file import SUFFIX, open_price_file, read_batches, read_rows
-from momentum_opt.market.row_checks import check_closes, check_order
+from momentum_opt.market.row_checks import bar_length, check_closes, check_order
+from momentum_opt.market.wording import other_time_unit, utc
+from momentum_opt.paths import NO_FOLDER, file_fault, folder_fault
 from momentum_opt.units import MINUTES_PER_DAY
 
 _ROW_GROUP = 50 * MINUTES_PER_DAY  # some weeks of minutes, so that a short window is cheap to read
@@ -36,6 +39,27 @@ class Target:
     stamp: tuple[int, int] | None
 
 
+def check_loadable(name: str, series: Series) -> None:
+    """Refuse bars that no run could load from the price file: what is written is held to the rules of the loader.
+
+    Args:
+        name: where the bars come from, for messages.
+        series: the whole content of the price file.
+
+    Raises:
+        DataError: a time that is not of our era, a close that is no price, or times that make no bar.
+    """
+    for time in (int(series.unix[0]), int(series.unix[-1])):
+        if other_time_unit(time) is not None:
+            raise DataError(f"{name}: {utc(time)} lies outside of 1973-03-03 to 5138; give days between them")
+    rows = replace(series, name=name).rows()
+    check_closes(rows)
+    if len(series) > 1:
+        bar_length(rows)
+    if len(series) > MOST_ROWS:
+        raise DataError(f"{name}: {len(series):,} bars, but a price file has at most {MOST_ROWS:,}; give fewer days")
+
+
 def open_target(folder: Path, token: str) -> Target:
     """Look at what is there.
 
@@ -43,8 +67,12 @@ def open_target(folder: Path, token: str) -> Target:
         DataError: there is a file, and it is no sound price file; or the folder is a file.
     """
     path = folder / f"{token}{SUFFIX}"
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: a file, not a folder; name another one with --out")
+    fault = folder_fault(folder)
+    if fault is not None and fault[0] != NO_FOLDER:
+        what = fault[0].replace("this is a file", "a file")
+        raise DataError(f"{folder}: {what}; name another one with --out")
+    if (fault := file_fault(path)) is not None:
+        raise DataError(f"{path}: {fault[0]}; {fault[1]}, or another folder with --out")
     if not path.exists():
         return Target(path, None, None)
     stamp = _stamp(path)

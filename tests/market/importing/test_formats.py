@@ -31,11 +31,13 @@ DATA = bars()
 NAMED = {name: name.split()[0] for name in TEXTS}
 
 
-def imported(folder: Path, *sources: Path, **options: object) -> tuple[ImportReport, np.ndarray, np.ndarray]:
-    """Import as token X; the report, and times and closes of the price file."""
-    request = ImportRequest(sources=tuple(map(str, sources)), token="X", out=folder / "out", **options)
+def imported(
+    folder: Path, *sources: Path, token: str = "X", **options: object
+) -> tuple[ImportReport, np.ndarray, np.ndarray]:
+    """Import as a token; the report, and times and closes of the price file."""
+    request = ImportRequest(sources=tuple(map(str, sources)), token=token, out=folder / "out", **options)
     report = import_prices(request)
-    table = pq.read_table(folder / "out" / "X_USD.parquet")
+    table = pq.read_table(report.path)
     return report, table.column("unix").to_numpy(), table.column("close").to_numpy()
 
 
@@ -62,11 +64,11 @@ def assert_bars(unix: np.ndarray, close: np.ndarray, data: Bars = DATA) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_text_formats(tmp_path: Path, name: str):
-    report, unix, close = imported(tmp_path, text(tmp_path, TEXTS[name](DATA)))
+    report, unix, close = imported(tmp_path, text(tmp_path, TEXTS[name](DATA)), token="BTC")
     assert_bars(unix, close)
     assert report.sources[0].format == NAMED[name]
     assert (report.new, report.bars, report.gaps, report.bar_minutes) == (200, 200, 0, 1)
-    volume = pq.read_table(tmp_path / "out" / "X_USD.parquet").column("volume").to_numpy()
+    volume = pq.read_table(report.path).column("volume").to_numpy()
     np.testing.assert_allclose(volume, DATA.volume)
 
 
@@ -120,7 +122,7 @@ def test_one_file_may_mix_units_too(tmp_path: Path):
     """CryptoDataDownload has had files that change from seconds to milliseconds on the way."""
     new, old = DATA.part(slice(100, 200)), DATA.part(slice(0, 100))
     lines = cryptodatadownload(new, milliseconds=True) + "".join(cryptodatadownload(old).splitlines(True)[2:])
-    report, unix, close = imported(tmp_path, text(tmp_path, lines))
+    report, unix, close = imported(tmp_path, text(tmp_path, lines), token="BTC")
     assert_bars(unix, close)
     assert report.sources[0].units == ("milliseconds", "seconds")
 
@@ -129,7 +131,7 @@ def test_hours_of_twelve_as_older_cryptodatadownload_files_have_them(tmp_path: P
     lines = ["https://www.CryptoDataDownload.com", "Date,Symbol,Open,High,Low,Close,Volume BTC,Volume USD"]
     lines += [f"2021-01-0{day} {hour:02}-{half},BTCUSD,1,1,1,{day}.{hour},5,6"
               for day in (2, 1) for half in ("PM", "AM") for hour in (11, 1, 12)]  # fmt: skip
-    _, unix, close = imported(tmp_path, text(tmp_path, "\n".join(lines)))
+    _, unix, close = imported(tmp_path, text(tmp_path, "\n".join(lines)), token="BTC")
     assert [int(time) for time in (unix - unix[0]) // 3_600_000] == [0, 1, 11, 12, 13, 23, 24, 25, 35, 36, 37, 47]
     assert close.tolist()[:3] == [1.12, 1.1, 1.11]
 
@@ -157,7 +159,8 @@ def test_columns_by_name_and_number_with_time_zones(tmp_path: Path):
         ("\n\n", "the file is empty"),
         ("<!DOCTYPE html>\n<html>", "a web page, not a table"),
         ('{"code": 1}', "JSON, not a table"),
-        ("[[1,2]]", "JSON, not a table"),
+        ("[[1,2]]", "2 columns without a header"),
+        ("[1]", "JSON, not a table"),
         ("time,close\n", "a header and no rows"),
         ("close\n1\n", "no columns"),
         ("unix,date,close\n1704067200,2024-01-01,1\n", "unix and date could both be the time; give for example"),
