@@ -7,7 +7,9 @@ import numpy as np
 
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint.sections import Objective
 from momentum_opt.market import Market
+from momentum_opt.vocabulary.metrics import fewest_days
 from tests.reference.golden_cases import CASES, load
 from tests.reference.minute_loop import Pool
 from tests.shared_data import minute_prices
@@ -16,6 +18,7 @@ from tests.shared_data import minute_prices
 def pool_fingerprint(pool: Pool, tokens: tuple[str, ...], start: date, end: date, **keys: Any) -> Fingerprint:
     """The reference's `Pool` as a fingerprint; `keys` go on top under the incumbent's names."""
     period = pool.chunk_period
+    short = {"return_val": "returns"} if (end - start).days < fewest_days(Objective().metric) else {}
     return Fingerprint.from_dict(
         {
             "tokens": list(tokens),
@@ -36,6 +39,7 @@ def pool_fingerprint(pool: Pool, tokens: tuple[str, ...], start: date, end: date
             "noise_trader_ratio": pool.noise_trader_ratio,
             "protocol_fee_split": pool.protocol_fee_split,
             "arb_frequency": pool.arb_frequency,
+            **short,
             **keys,
         }
     )
