@@ -1,7 +1,7 @@
 """A tuned pool and its tokens' addresses in, the values to deploy it with out (SPEC §14)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,7 @@ def export(
     config: AnyPath | None = None,
     data: AnyPath | None = None,
     max_trade_size_ratio: float = MAX_TRADE_SIZE_RATIO,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> ExportResult:
     """The deployment values of a tuned pool, with every rule checked.
 
@@ -63,6 +64,7 @@ def export(
         config: configuration, where the params file has none.
         data: folder of price files; None looks where best.json or the configuration says.
         max_trade_size_ratio: largest trade as a share of the reserves; a setting that no simulation knows.
+        on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         UsageError: `at` or the ratio is out of range.
@@ -73,7 +75,7 @@ def export(
     if not math.isfinite(max_trade_size_ratio):
         raise UsageError(f"--max-trade-size-ratio: {max_trade_size_ratio} is no share; give for example 0.1")
     device.configure()
-    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data))
+    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data), on_note=on_note)
     check_rule(pool.fingerprint)
     by_token = read_addresses(Path(addresses), pool.fingerprint.tokens)
     newest = pool.newest()

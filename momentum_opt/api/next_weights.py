@@ -1,6 +1,6 @@
 """A tuned pool and the newest prices in, the weights of the coming interval and the state to carry on from out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ def next_weights(
     current_weights: Mapping[str, float] | None = None,
     config: AnyPath | None = None,
     data: AnyPath | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Document:
     """Where the newest update sends the weights of a live pool, by the one-step form (SPEC §6, §7).
 
@@ -50,6 +51,7 @@ def next_weights(
         current_weights: the weights the pool really has at the update, per token; None takes the simulated ones.
         config: configuration, where the params file has none.
         data: folder of price files; None looks where best.json or the configuration says.
+        on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         ParamsError: the params file cannot be used, or the state belongs to another pool.
@@ -58,7 +60,7 @@ def next_weights(
     """
     device.configure()
     state = path_or_none(state)
-    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data))
+    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data), on_note=on_note)
     weights = None if current_weights is None else _checked(current_weights, pool.fingerprint)
     before = None if state is None else read_state(state, pool.params, pool.fingerprint)
     update = _newest_update(pool, at)

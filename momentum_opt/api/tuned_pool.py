@@ -1,7 +1,7 @@
 """A params file in, the pool that it describes out: for the commands that use newer prices than the recorded ones."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from momentum_opt.market import Market, NewestBar, load_market, newest_bar
 from momentum_opt.market.wording import utc
 from momentum_opt.onchain.live import start_ms
 from momentum_opt.results.best import read_params_file, recorded_result
-from momentum_opt.results.parameters import parse_params
+from momentum_opt.results.parameters import parse_params, quiet_effects
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.space import start_params
 from momentum_opt.units import MS_PER_MINUTE
@@ -85,7 +85,12 @@ class TunedPool:
 
 
 def tuned_pool(
-    params_file: Path, *, config: Path | None = None, overrides: Sequence[str] = (), data: Path | None = None
+    params_file: Path,
+    *,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    data: Path | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> TunedPool:
     """Read a best.json, or any `params` with a configuration.
 
@@ -94,6 +99,7 @@ def tuned_pool(
         config: configuration; None takes the fingerprint in the params file.
         overrides: `a.b=value` on top of it.
         data: folder of price files; None looks where best.json or the configuration says.
+        on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         ParamsError: the file has no usable params, or names no fingerprint and no `config` is given.
@@ -103,6 +109,8 @@ def tuned_pool(
     fingerprint = fingerprint_of(document, params_file, config, overrides)
     recorded = recorded_result(document, params_file) if config is None else None
     params = parse_params(document["params"], start_params(fingerprint), fingerprint, str(params_file))
+    for line in quiet_effects(params, fingerprint):
+        on_note(line)
     root = data or (recorded.root if recorded and not overrides else None) or fingerprint.data.root
     root = root or (recorded.root if recorded else None)
     if root is None:

@@ -40,6 +40,11 @@ Settings = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+def tell_note(note: str) -> None:
+    """A line that a user should know, beside the output."""
+    typer.echo(f"note: {note}", err=True)
+
+
 @config_app.command(epilog=examples("config show"))
 def show(config: Config, settings: Settings = None, as_json: AsJson = False) -> None:
     """Print all values, the periods, and which engine runs."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson
+from momentum_opt.cli.config import AsJson, tell_note
 from momentum_opt.onchain.defaults import MAX_TRADE_SIZE_RATIO
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def export(
         config=config,
         data=data,
         max_trade_size_ratio=max_trade_size_ratio,
+        on_note=tell_note,
     )
     replaced = exporting.write_export(result, out, force=force)
     _print(result, out, replaced=replaced, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Settings
+from momentum_opt.cli.config import AsJson, Settings, tell_note
 from momentum_opt.cli.export import Config, Data
 from momentum_opt.errors import UsageError
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
@@ -66,6 +66,7 @@ def rehearse(
         end=_day(end, "--end"),
         keeper=Keeper(_seconds(delay), miss, seed),
         tolerance=tolerance,
+        on_note=tell_note,
     )
     written = [] if out is None else rehearsing.write_rehearsal(result, out)
     _print(result, written, as_json=as_json)

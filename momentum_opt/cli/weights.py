@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson
+from momentum_opt.cli.config import AsJson, tell_note
 from momentum_opt.cli.export import Config, Data, Params
 from momentum_opt.errors import UsageError
 
@@ -48,6 +48,7 @@ def weights(
         current_weights=None if current_weights is None else _by_token(current_weights),
         config=config,
         data=data,
+        on_note=tell_note,
     )
     if as_json:
         typer.echo(to_json(document), nl=False)

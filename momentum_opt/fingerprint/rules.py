@@ -12,10 +12,12 @@ from momentum_opt.fingerprint.mistakes import Mistake, Path, choose_among
 from momentum_opt.fingerprint.periods import validation_days
 from momentum_opt.fingerprint.sections import RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
+from momentum_opt.vocabulary.limits import SHORTEST_MEMORY, outside
 from momentum_opt.vocabulary.metrics import fewest_days
 from momentum_opt.vocabulary.rules import RULES as POOL_RULES
 from momentum_opt.vocabulary.schema import OptunaRange
 
+_FEWEST_PARENTS: Final = 2
 _RELATIVE_SLACK: Final = 1e-12  # equal logits may give a softmax of 1/n less one rounding
 
 Check = Callable[[RunConfig], Iterator[Mistake]]
@@ -132,6 +134,14 @@ def _sampler_can_rank(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake("cannot search for several objectives", fix, "cmaes", ("search", "sampler"))
 
 
+@_rule("search.sampler", "search.batch_size")
+def _a_population_of_two(config: RunConfig) -> Iterator[Mistake]:
+    search = config.search
+    if search.sampler == "nsga2" and search.batch_size < _FEWEST_PARENTS:
+        fix = f"give {_FEWEST_PARENTS} or more, or another search.sampler"
+        yield Mistake("nsga2 breeds from two trials of a batch", fix, search.batch_size, ("search", "batch_size"))
+
+
 def _searchable(config: RunConfig) -> dict[str, OptunaRange]:
     """Parameters of the pool's rule that a search may touch."""
     schema = POOL_RULES[config.pool.rule].schema
@@ -200,6 +210,16 @@ def _ranges(config: RunConfig) -> Iterator[Mistake]:
                 yield Mistake(what, "mend low, high or log_scale", at=at)
 
 
+@_rule()
+def _range_limits(config: RunConfig) -> Iterator[Mistake]:
+    for name, override in config.search.parameters.items():
+        for end in ("low", "high"):
+            value = getattr(override, end)
+            wanted = None if value is None else outside(name, [value])
+            if wanted:
+                yield Mistake("out of range", f"give a number {wanted}", value, ("search", "parameters", name, end))
+
+
 @_rule("tokens")
 def _initial_names_tokens(config: RunConfig) -> Iterator[Mistake]:
     for name in type(config.search.initial).model_fields:
@@ -217,7 +237,7 @@ def _initial_memories(config: RunConfig) -> Iterator[Mistake]:
     memory, delta = config.search.initial.initial_memory_length, config.search.initial.initial_memory_length_delta
     for token in config.tokens:
         total = _of_token(memory, token, math.inf) + _of_token(delta, token, 0.0)
-        if total <= 0:
+        if total < SHORTEST_MEMORY:
             what = f"initial_memory_length plus this is not above 0 for {token}"
             yield Mistake(what, "give a larger number", total, ("search", "initial", "initial_memory_length_delta"))
             return

@@ -14,6 +14,7 @@ from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.costs import Costs
 from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.vocabulary.limits import outside
 from momentum_opt.vocabulary.rules import K_NAMES, RULES
 from momentum_opt.vocabulary.schema import COMMON_PARAM_SCHEMA
 
@@ -102,7 +103,7 @@ def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
     """Refuse a parameter set that the pool cannot run with.
 
     Raises:
-        ParamsError: a name is missing, a value is not finite, a k is negative, or the initial weights are out of range.
+        ParamsError: a name is missing, a value is not finite or out of range, or the initial weights are.
     """
     missing = missing_params(params, fingerprint)
     if missing:
@@ -113,6 +114,9 @@ def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
     for name in ("k", "absolute_k"):
         if name in params and params[name].min() < 0:
             raise ParamsError(f"`params.{name}` must not be negative, but holds {params[name].min()}; give 0 or more")
+    for name, values in params.items():
+        if wanted := outside(name, values.tolist()):
+            raise ParamsError(f"`params.{name}` must be {wanted}, but holds {values.tolist()}; give such numbers")
     problem = floor_problem(initial_weights(params), fingerprint)
     if problem:
         raise ParamsError(f"`params`: {problem}; choose other initial weights")
