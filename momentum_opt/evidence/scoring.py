@@ -43,7 +43,7 @@ def score_rows(rows: Sequence[Values], space: SearchSpace, evaluator: Evaluator)
     scores = evaluator.score_columns(space.columns(numbers))
     if scores.blocks is None:
         raise ValueError("`evaluator` gathers no block sums; give it the constant-weight pool")
-    failed = ~np.isfinite(scores.objectives).all(axis=1)
+    failed = np.asarray(~np.isfinite(scores.objectives).all(axis=1))
     metric = evaluator.scoring.metric
     validation = scores.validation.get(metric)
     return ScoredRows(

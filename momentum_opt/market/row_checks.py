@@ -7,7 +7,7 @@ from momentum_opt.market.price_file import Rows
 from momentum_opt.market.wording import minutes, utc
 from momentum_opt.units import MINUTES_PER_DAY, MS_PER_MINUTE
 
-_LOWEST_CLOSE, _HIGHEST_CLOSE = 1e-30, 1e30
+LOWEST_CLOSE, HIGHEST_CLOSE = 1e-30, 1e30
 
 
 def check_order(rows: Rows) -> None:
@@ -59,7 +59,7 @@ def check_closes(rows: Rows) -> None:
     Raises:
         DataError: null, NaN, infinite, zero, negative, or beyond 1e-30 to 1e30.
     """
-    good = (rows.close >= _LOWEST_CLOSE) & (rows.close <= _HIGHEST_CLOSE)
+    good = (rows.close >= LOWEST_CLOSE) & (rows.close <= HIGHEST_CLOSE)
     wrong = np.flatnonzero(~good)
     if not len(wrong):
         return
