@@ -78,12 +78,12 @@ def backtest(
     if recorded and not allow_changed_data:
         check_same_prices(recorded, market, str(params_file), ", or accept the change with --allow-changed-data")
     params = parse_params(document["params"], start_params(fingerprint), fingerprint, str(params_file))
-    for line in quiet_effects(params, fingerprint):
-        on_note(line)
     replayed = replay(fingerprint, market, params)
     if as_recorded and not allow_changed_data:
         check_replay(as_recorded.objectives, replayed.objectives, str(params_file))
     summary = _summary(fingerprint, market, params, replayed)
+    for line in quiet_effects(params, fingerprint):
+        on_note(line)
     return BacktestResult(summary, replayed, fingerprint, market)
 
 

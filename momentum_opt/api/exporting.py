@@ -75,7 +75,7 @@ def export(
     if not math.isfinite(max_trade_size_ratio):
         raise UsageError(f"--max-trade-size-ratio: {max_trade_size_ratio} is no share; give for example 0.1")
     device.configure()
-    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data), on_note=on_note)
+    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data))
     check_rule(pool.fingerprint)
     by_token = read_addresses(Path(addresses), pool.fingerprint.tokens)
     newest = pool.newest()
@@ -85,6 +85,7 @@ def export(
     deployment = build_deployment(pool.params, pool.fingerprint, history, by_token, max_trade_size_ratio)
     checks = [*simulation_rules(pool.fingerprint), *deployment_rules(deployment)]
     check_deployable(checks)
+    pool.tell(on_note)
     return ExportResult(_document(pool, deployment, checks, len(history.times_ms)), deployment)
 
 

@@ -60,7 +60,7 @@ def next_weights(
     """
     device.configure()
     state = path_or_none(state)
-    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data), on_note=on_note)
+    pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data))
     weights = None if current_weights is None else _checked(current_weights, pool.fingerprint)
     before = None if state is None else read_state(state, pool.params, pool.fingerprint)
     update = _newest_update(pool, at)
@@ -70,6 +70,7 @@ def next_weights(
     kept = state_document(position, update.time_ms, pool.params, pool.fingerprint)
     if state is not None:
         _keep(state, kept)
+    pool.tell(on_note)
     return _document(pool, position, update, kept)
 
 

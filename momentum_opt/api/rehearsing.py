@@ -105,13 +105,7 @@ def rehearse(
         pool, exported = _read_deployment(Path(deployment_file), path_or_none(data))
     else:
         assert params_file is not None
-        pool = tuned_pool(
-            Path(params_file),
-            config=path_or_none(config),
-            overrides=overrides,
-            data=path_or_none(data),
-            on_note=on_note,
-        )
+        pool = tuned_pool(Path(params_file), config=path_or_none(config), overrides=overrides, data=path_or_none(data))
     check_rule(pool.fingerprint)
     fingerprint = _with_window(pool, start, end)
     market = _market(pool, fingerprint)
@@ -119,6 +113,7 @@ def rehearse(
     check_deployable([*simulation_rules(fingerprint), *deployment_rules(deployment)])
     found = run_rehearsal(pool.params, fingerprint, deployment, market, keeper or Keeper())
     document = _document(pool, fingerprint, deployment, market, found, keeper or Keeper(), tolerance, begins)
+    pool.tell(on_note)
     return RehearsalResult(document, found, market, tolerance)
 
 

@@ -42,6 +42,11 @@ class TunedPool:
         """P in milliseconds."""
         return self.fingerprint.pool.chunk_period * MS_PER_MINUTE
 
+    def tell(self, on_note: Callable[[str], None]) -> None:
+        """Tell what the parameters say and the pool does not do, a line each."""
+        for line in quiet_effects(self.params, self.fingerprint):
+            on_note(line)
+
     def newest(self) -> NewestBar:
         """The last bar that all price files have.
 
@@ -85,12 +90,7 @@ class TunedPool:
 
 
 def tuned_pool(
-    params_file: Path,
-    *,
-    config: Path | None = None,
-    overrides: Sequence[str] = (),
-    data: Path | None = None,
-    on_note: Callable[[str], None] = lambda _: None,
+    params_file: Path, *, config: Path | None = None, overrides: Sequence[str] = (), data: Path | None = None
 ) -> TunedPool:
     """Read a best.json, or any `params` with a configuration.
 
@@ -99,7 +99,6 @@ def tuned_pool(
         config: configuration; None takes the fingerprint in the params file.
         overrides: `a.b=value` on top of it.
         data: folder of price files; None looks where best.json or the configuration says.
-        on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         ParamsError: the file has no usable params, or names no fingerprint and no `config` is given.
@@ -109,8 +108,6 @@ def tuned_pool(
     fingerprint = fingerprint_of(document, params_file, config, overrides)
     recorded = recorded_result(document, params_file) if config is None else None
     params = parse_params(document["params"], start_params(fingerprint), fingerprint, str(params_file))
-    for line in quiet_effects(params, fingerprint):
-        on_note(line)
     root = data or (recorded.root if recorded and not overrides else None) or fingerprint.data.root
     root = root or (recorded.root if recorded else None)
     if root is None:

@@ -286,7 +286,7 @@ def _folds_are_measured(config: RunConfig) -> Iterator[Mistake]:
         what = f"window.validation_fraction leaves {validation} days of a fold to validation, and {_needs(config)}"
         yield Mistake(what, fix, folds.train_days, at)
     if folds.train_days - validation < fewest * config.objective.windows:
-        what = f"a fold has {_too_short(folds.train_days - validation, config)}"
+        what = f"a fold's {_too_short(folds.train_days - validation, config)}"
         yield Mistake(what, fix, folds.train_days, at)
 
 

@@ -10,10 +10,10 @@ SHORTEST_MEMORY: Final = 1e-6
 """Days; a decay that is 0 to all digits has no gradient."""
 LARGEST_K_PER_DAY: Final = 1e9
 """Far beyond where every trend sends the weights to the rails; changes that sum to zero still keep digits."""
-
 LARGEST_VALUE: Final = 1e18
 """Of a pool, in the numeraire."""
 LARGEST_GAS: Final = 1e12
+"""Price of one arbitrage, in the numeraire."""
 
 PARAMETER_LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {

@@ -24,7 +24,7 @@ DAYS = [
     (("walk_forward.train_days=8", "walk_forward.test_days=2", "window.validation_fraction=0"),
      r"walk_forward\.test_days=2: daily_log_sharpe needs 3 days \(2\); give 3 or more"),
     (FOLDS, r"window\.validation_fraction leaves 2 days of a fold to validation, and daily_log_sharpe needs 3"),
-    ((*FOLDS, "window.validation_fraction=0", "objective.windows=3"), r"a fold has 8 train days in 3 windows leave 2"),
+    ((*FOLDS, "window.validation_fraction=0", "objective.windows=3"), r"a fold's 8 train days in 3 windows leave 2"),
 ]  # fmt: skip
 SIZES = [
     (("search.batch_size=1",), r"search\.batch_size=1: nsga2 breeds from two trials of a batch \(1\); give 2 or more"),
