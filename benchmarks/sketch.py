@@ -65,7 +65,7 @@ def _objective(
         e, a = state
         e = e + (c[:, None] - e) / G
         a = lamb * a + G * (c[:, None] - e)
-        return e, jnp.where(jnp.abs(a) < 1e-10, 0.0, a)
+        return e, jnp.where(jnp.abs(a) < 1e-10 * e, 0.0, a)
 
     def day(carry: Any, at: tuple[jax.Array, ...]) -> tuple[Any, jax.Array]:
         state, w, d, value = carry

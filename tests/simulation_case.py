@@ -7,7 +7,10 @@ import numpy as np
 
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint.periods import validation_days
+from momentum_opt.fingerprint.sections import Objective
 from momentum_opt.market import Market
+from momentum_opt.vocabulary.metrics import fewest_days
 from tests.reference.golden_cases import CASES, load
 from tests.reference.minute_loop import Pool
 from tests.shared_data import minute_prices
@@ -16,6 +19,7 @@ from tests.shared_data import minute_prices
 def pool_fingerprint(pool: Pool, tokens: tuple[str, ...], start: date, end: date, **keys: Any) -> Fingerprint:
     """The reference's `Pool` as a fingerprint; `keys` go on top under the incumbent's names."""
     period = pool.chunk_period
+    short = {"return_val": "returns"} if _shortest((end - start).days, keys) < fewest_days(Objective().metric) else {}
     return Fingerprint.from_dict(
         {
             "tokens": list(tokens),
@@ -36,9 +40,17 @@ def pool_fingerprint(pool: Pool, tokens: tuple[str, ...], start: date, end: date
             "noise_trader_ratio": pool.noise_trader_ratio,
             "protocol_fee_split": pool.protocol_fee_split,
             "arb_frequency": pool.arb_frequency,
+            **short,
             **keys,
         }
     )
+
+
+def _shortest(days: int, keys: dict[str, Any]) -> int:
+    """Days of the shortest period: few for most of these pools, so that the default metric has no number there."""
+    validation = validation_days(days, keys.get("optimisation_settings", {}).get("val_fraction", 0.2))
+    shortest = (days - validation) // keys.get("objective", {}).get("windows", 1)
+    return min(shortest, validation) if validation else shortest
 
 
 def with_initial_weights(params: dict[str, np.ndarray], n_assets: int) -> dict[str, np.ndarray]:

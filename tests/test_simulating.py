@@ -16,7 +16,7 @@ WITH_COSTS = ("costs.fees=0.003", "costs.gas_cost=1")
 
 @pytest.mark.parametrize("overrides", [(), pytest.param(WITH_COSTS, marks=pytest.mark.slow)])
 def test_a_simulation_is_the_replay(overrides: tuple[str, ...]):
-    fingerprint = smoke("window.end=2023-03-11", "window.test_end=2023-03-13", *overrides)
+    fingerprint = smoke("window.end=2023-03-11", "window.test_end=2023-03-13", "objective.metric=returns", *overrides)
     market = market_of(fingerprint)
     params = start_params(fingerprint)
     (found,) = simulate(fingerprint, market, [params])
@@ -41,7 +41,7 @@ def test_the_params_of_a_best_json(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_sets_are_written_as_is_handy():
-    fingerprint = smoke("window.end=2023-03-11", "window.test_end=2023-03-13")
+    fingerprint = smoke("window.end=2023-03-11", "window.test_end=2023-03-13", "objective.metric=returns")
     sets = [
         {"k_per_day": 20.0, "memory_days": 10.0},
         {"k_per_day": dict.fromkeys(TOKENS, 20.0), "memory_days": np.full(3, 10.0)},
@@ -54,7 +54,7 @@ def test_sets_are_written_as_is_handy():
 
 
 def test_a_bad_set_is_named():
-    fingerprint = smoke("window.end=2023-03-11", "window.test_end=2023-03-13")
+    fingerprint = smoke("window.end=2023-03-11", "window.test_end=2023-03-13", "objective.metric=returns")
     sets = [{"k_per_day": 20.0, "memory_days": 10.0}, {"k_per_day": 20.0}]
     with pytest.raises(ParamsError, match=r"sets\[1\]: .*lacks logit_lamb"):
         simulate(fingerprint, market_of(fingerprint), sets)

@@ -5,7 +5,7 @@ from functools import partial
 
 from docs.hooks.tables import table
 from momentum_opt.metrics.registry import METRIC_FUNCTIONS
-from momentum_opt.vocabulary.metrics import METRICS, Cadence
+from momentum_opt.vocabulary.metrics import METRICS, Cadence, fewest_days
 
 _INTRO = """\
 # Metrics
@@ -20,7 +20,8 @@ values; a drawdown is (v − running maximum)/running maximum. A slice begins an
 With longer bars the "minutes" are bars and D is the bars of a day.
 
 A metric that is not finite (no drawdown, no variance, too few blocks) fails the trial with that reason; in the final
-tables it is "–" and in JSON `null`.
+tables it is "–" and in JSON `null`. A configuration whose train windows, validation, test or folds are shorter than the
+days that its `objective.metric` takes is refused before anything is computed.
 
 **Cadence** is what a search has to compute for it:
 """
@@ -42,10 +43,18 @@ _CADENCE_TEXTS = """\
 def page() -> str:
     """The page, in Markdown."""
     rows = [
-        (f"`{name}`", info.description, _formula(name), "higher", info.unit, _CADENCES[info.cadence])
+        (
+            f"`{name}`",
+            info.description,
+            _formula(name),
+            "higher",
+            info.unit,
+            _CADENCES[info.cadence],
+            str(fewest_days(name)),
+        )
         for name, info in METRICS.items()
     ]
-    head = ("name", "meaning", "formula", "better", "unit", "cadence")
+    head = ("name", "meaning", "formula", "better", "unit", "cadence", "days at least")
     units = "Unit `ratio`: 1 is 100 %; `per year`: the same, annualised; `none`: a pure number."
     return "\n\n".join([_INTRO + "\n" + _CADENCE_TEXTS, units, table(head, rows)]) + "\n"
 

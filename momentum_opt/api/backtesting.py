@@ -1,6 +1,6 @@
 """A params file in, its replay and the files about it out (SPEC §15)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from momentum_opt.market import Market, hash_external, hash_rows
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import RecordedResult, objective_section, read_params_file, recorded_result, versions
 from momentum_opt.results.files import write_json
-from momentum_opt.results.parameters import internal_form, parse_params, readable_form
+from momentum_opt.results.parameters import internal_form, parse_params, quiet_effects, readable_form
 from momentum_opt.results.run_folder import RunFolder, append_test_look, now_text, prices_record
 from momentum_opt.results.tables import daily_bars, replay_table, write_table
 from momentum_opt.study.candidates import ParamSet
@@ -50,6 +50,7 @@ def backtest(
     overrides: Sequence[str] = (),
     data: AnyPath | None = None,
     allow_changed_data: bool = False,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> BacktestResult:
     """Replay a params file: a best.json alone, or any `params` with a configuration (SPEC §15).
 
@@ -59,6 +60,7 @@ def backtest(
         overrides: `a.b=value` on top of it.
         data: folder of price files; None looks where best.json or the configuration says.
         allow_changed_data: accept prices that differ from the recorded ones.
+        on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         ParamsError: the file has no usable params, or names no fingerprint and no `config` is given.
@@ -80,6 +82,8 @@ def backtest(
     if as_recorded and not allow_changed_data:
         check_replay(as_recorded.objectives, replayed.objectives, str(params_file))
     summary = _summary(fingerprint, market, params, replayed)
+    for line in quiet_effects(params, fingerprint):
+        on_note(line)
     return BacktestResult(summary, replayed, fingerprint, market)
 
 

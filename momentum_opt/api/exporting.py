@@ -1,7 +1,7 @@
 """A tuned pool and its tokens' addresses in, the values to deploy it with out (SPEC §14)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,7 @@ def export(
     config: AnyPath | None = None,
     data: AnyPath | None = None,
     max_trade_size_ratio: float = MAX_TRADE_SIZE_RATIO,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> ExportResult:
     """The deployment values of a tuned pool, with every rule checked.
 
@@ -63,6 +64,7 @@ def export(
         config: configuration, where the params file has none.
         data: folder of price files; None looks where best.json or the configuration says.
         max_trade_size_ratio: largest trade as a share of the reserves; a setting that no simulation knows.
+        on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         UsageError: `at` or the ratio is out of range.
@@ -83,6 +85,7 @@ def export(
     deployment = build_deployment(pool.params, pool.fingerprint, history, by_token, max_trade_size_ratio)
     checks = [*simulation_rules(pool.fingerprint), *deployment_rules(deployment)]
     check_deployable(checks)
+    pool.tell(on_note)
     return ExportResult(_document(pool, deployment, checks, len(history.times_ms)), deployment)
 
 

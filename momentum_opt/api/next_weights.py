@@ -1,6 +1,6 @@
 """A tuned pool and the newest prices in, the weights of the coming interval and the state to carry on from out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ def next_weights(
     current_weights: Mapping[str, float] | None = None,
     config: AnyPath | None = None,
     data: AnyPath | None = None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> Document:
     """Where the newest update sends the weights of a live pool, by the one-step form (SPEC §6, §7).
 
@@ -50,6 +51,7 @@ def next_weights(
         current_weights: the weights the pool really has at the update, per token; None takes the simulated ones.
         config: configuration, where the params file has none.
         data: folder of price files; None looks where best.json or the configuration says.
+        on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         ParamsError: the params file cannot be used, or the state belongs to another pool.
@@ -68,6 +70,7 @@ def next_weights(
     kept = state_document(position, update.time_ms, pool.params, pool.fingerprint)
     if state is not None:
         _keep(state, kept)
+    pool.tell(on_note)
     return _document(pool, position, update, kept)
 
 

@@ -1,6 +1,6 @@
 """A tuned pool or a deployment in, the contract beside the simulation over the same prices out (SPEC §14)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -71,6 +71,7 @@ def rehearse(
     end: date | None = None,
     keeper: Keeper | None = None,
     tolerance: float = WEIGHT_TOLERANCE,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> RehearsalResult:
     """Run the contract model beside the simulation.
 
@@ -84,6 +85,7 @@ def rehearse(
         end: day after the last one; None: the end of the recorded window or, with `start`, of the newest whole day.
         keeper: how updates come; None: on time, all of them.
         tolerance: largest difference of a weight for the verdict.
+        on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         UsageError: not exactly one file is named, or an option is out of range.
@@ -111,6 +113,7 @@ def rehearse(
     check_deployable([*simulation_rules(fingerprint), *deployment_rules(deployment)])
     found = run_rehearsal(pool.params, fingerprint, deployment, market, keeper or Keeper())
     document = _document(pool, fingerprint, deployment, market, found, keeper or Keeper(), tolerance, begins)
+    pool.tell(on_note)
     return RehearsalResult(document, found, market, tolerance)
 
 

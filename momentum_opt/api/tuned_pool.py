@@ -1,7 +1,7 @@
 """A params file in, the pool that it describes out: for the commands that use newer prices than the recorded ones."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from momentum_opt.market import Market, NewestBar, load_market, newest_bar
 from momentum_opt.market.wording import utc
 from momentum_opt.onchain.live import start_ms
 from momentum_opt.results.best import read_params_file, recorded_result
-from momentum_opt.results.parameters import parse_params
+from momentum_opt.results.parameters import parse_params, quiet_effects
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.space import start_params
 from momentum_opt.units import MS_PER_MINUTE
@@ -41,6 +41,11 @@ class TunedPool:
     def chunk_ms(self) -> int:
         """P in milliseconds."""
         return self.fingerprint.pool.chunk_period * MS_PER_MINUTE
+
+    def tell(self, on_note: Callable[[str], None]) -> None:
+        """Tell what the parameters say and the pool does not do, a line each."""
+        for line in quiet_effects(self.params, self.fingerprint):
+            on_note(line)
 
     def newest(self) -> NewestBar:
         """The last bar that all price files have.

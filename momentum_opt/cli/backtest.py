@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Settings
+from momentum_opt.cli.config import AsJson, Settings, tell_notes
 
 if TYPE_CHECKING:
     from momentum_opt.api.backtesting import BacktestResult
@@ -42,13 +42,20 @@ def backtest(
 
     if minute and out is None:
         raise UsageError("--minute: no place to write minute.parquet to; give --out DIR as well")
+    notes: list[str] = []
     result = backtesting.backtest(
-        params, config=config, overrides=settings or (), data=data, allow_changed_data=allow_changed_data
+        params,
+        config=config,
+        overrides=settings or (),
+        data=data,
+        allow_changed_data=allow_changed_data,
+        on_note=notes.append,
     )
     written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
     backtesting.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
     if out is not None:
         written.append(report_of_backtest(result, out, params))
+    tell_notes(notes)
     _print(result, written, params.parent, as_json=as_json)
 
 

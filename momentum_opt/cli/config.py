@@ -1,6 +1,7 @@
 """`momentum-opt config`: show, check and import configurations. The fingerprint's modules are imported inside."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,12 @@ Settings = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def tell_notes(notes: Sequence[str]) -> None:
+    """Lines that a user should know, beside the output; once all has gone well, as a refusal is a line of its own."""
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 @config_app.command(epilog=examples("config show"))

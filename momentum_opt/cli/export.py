@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson
+from momentum_opt.cli.config import AsJson, tell_notes
 from momentum_opt.onchain.defaults import MAX_TRADE_SIZE_RATIO
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def export(
     from momentum_opt.api import exporting
     from momentum_opt.api.tuned_pool import moment
 
+    notes: list[str] = []
     result = exporting.export(
         params,
         addresses,
@@ -50,8 +51,10 @@ def export(
         config=config,
         data=data,
         max_trade_size_ratio=max_trade_size_ratio,
+        on_note=notes.append,
     )
     replaced = exporting.write_export(result, out, force=force)
+    tell_notes(notes)
     _print(result, out, replaced=replaced, as_json=as_json)
 
 

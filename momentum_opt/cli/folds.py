@@ -1,6 +1,6 @@
 """A walk-forward as tables for a terminal: the content of walk_forward.json in, text out."""
 
-from momentum_opt.cli.render import Document, number, table_of, text_of
+from momentum_opt.cli.render import Document, left_out_notes, number, table_of, text_of
 from momentum_opt.results.report.wording import BASELINE_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
@@ -72,6 +72,9 @@ def summary_lines(summary: Document) -> list[str]:
             f"{100 * sure:.3g} % sure of a Sharpe ratio above zero over the constant-weight pool, from the joined "
             f"{summary['out_of_sample_days']} days"
         )
+    for fold in summary["folds"]:
+        empty = [file for file in fold["data"].get("costs", ()) if not file["rows"]]
+        lines += [f"{note} (fold {fold['fold']})" for note in left_out_notes(empty)]
     if done < summary["n_folds"]:
         lines.append(f"{done} of {summary['n_folds']} folds are done; the same command goes on")
     return lines

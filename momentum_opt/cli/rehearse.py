@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Settings
+from momentum_opt.cli.config import AsJson, Settings, tell_notes
 from momentum_opt.cli.export import Config, Data
 from momentum_opt.errors import UsageError
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
@@ -56,6 +56,7 @@ def rehearse(
     from momentum_opt.api import rehearsing
     from momentum_opt.onchain.keeper import Keeper
 
+    notes: list[str] = []
     result = rehearsing.rehearse(
         params,
         deployment_file=deployment,
@@ -66,8 +67,10 @@ def rehearse(
         end=_day(end, "--end"),
         keeper=Keeper(_seconds(delay), miss, seed),
         tolerance=tolerance,
+        on_note=notes.append,
     )
     written = [] if out is None else rehearsing.write_rehearsal(result, out)
+    tell_notes(notes)
     _print(result, written, as_json=as_json)
     if not result.holds:
         raise typer.Exit(FAILED)

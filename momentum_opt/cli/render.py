@@ -85,13 +85,15 @@ def data_lines(document: Document) -> list[str]:
 
 
 def left_out_notes(costs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line for each file of trades of which some lie outside the window."""
-    return [
-        f"note: costs.{file['name']}: {file['left_out']:,} of {file['rows'] + file['left_out']:,} trades lie outside "
-        "the window and are left out"
-        for file in costs
-        if file["left_out"]
-    ]
+    """One line for each file of trades of which some lie outside the window, or all."""
+    return [f"note: costs.{file['name']}: {_left_out(file)}" for file in costs if file["left_out"]]
+
+
+def _left_out(file: Mapping[str, Any]) -> str:
+    total = file["rows"] + file["left_out"]
+    if not file["rows"]:
+        return f"none of the {total:,} trades in {file['file']} lies inside the window, so there are none"
+    return f"{file['left_out']:,} of {total:,} trades lie outside the window and are left out"
 
 
 def objective_line(document: Document) -> str:

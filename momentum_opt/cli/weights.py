@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson
+from momentum_opt.cli.config import AsJson, tell_notes
 from momentum_opt.cli.export import Config, Data, Params
 from momentum_opt.errors import UsageError
 
@@ -41,6 +41,7 @@ def weights(
     from momentum_opt.cli.render_onchain import weights_lines
     from momentum_opt.results.files import to_json
 
+    notes: list[str] = []
     document = next_weights(
         params,
         state=state,
@@ -48,7 +49,9 @@ def weights(
         current_weights=None if current_weights is None else _by_token(current_weights),
         config=config,
         data=data,
+        on_note=notes.append,
     )
+    tell_notes(notes)
     if as_json:
         typer.echo(to_json(document), nl=False)
         return

@@ -123,7 +123,8 @@ def _competitors(
     """Sums of the distinct candidates that were scored, how many there are, and why sums are missing, or None."""
     keys = keys_of(space)
     complete = [record for record in records if not record.failed]
-    numbers = np.array([[record.numbers[key] for key in keys] for record in complete]).reshape(-1, len(keys))
+    drawn = np.array([[record.numbers[key] for key in keys] for record in complete]).reshape(-1, len(keys))
+    numbers = space.lifted(drawn)
     texts = [record.blocks for record in complete]
     known = [decoded(text) for text in texts if text is not None]
     fitting = [sums for sums in known if sums.shape[1] == blocks + 1]
@@ -150,7 +151,7 @@ def _plateau(
     settings = fingerprint.evidence
     if not settings.plateau_draws and not settings.heat_map:
         return None
-    numbers = np.array([winner.numbers[key] for key in keys_of(space)])
+    (numbers,) = space.lifted(np.array([[winner.numbers[key] for key in keys_of(space)]]))
     around = clouds(space, numbers, settings.plateau_draws, rng)
     maps = grids(space, numbers, settings.heat_map, fingerprint.tokens) if settings.heat_map else []
     parts = [numbers[None], *(one.rows for one in (*around, *maps))]

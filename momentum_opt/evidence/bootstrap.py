@@ -14,6 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.metrics.ratios import SMALLEST_STD
+
 LEVEL: Final = 0.95
 """Coverage of the interval."""
 
@@ -56,7 +58,7 @@ def sharpe_interval(returns: Values, *, draws: int, seed: int) -> Interval | Non
         draws: resampled series.
         seed: of the random numbers.
     """
-    if len(returns) < FEWEST_DAYS or not np.ptp(returns) > 0.0:
+    if len(returns) < FEWEST_DAYS or not returns.std() > SMALLEST_STD:
         return None
     length = block_length(returns)
     scaled = (returns - returns.mean()) / returns.std()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.metrics.ratios import SMALLEST_STD
 from momentum_opt.study.block_sums import POWERS, ROWS, Sums
 
 Values = NDArray[np.float64]
@@ -25,8 +26,9 @@ class Moments(NamedTuple):
 
     @property
     def sharpe(self) -> Values:
-        """S = mean / population std, per observation; NaN where nothing varies."""
-        return _quotient(self.mean, np.sqrt(self.m2 / self.n))
+        """S = mean / population std, per observation; NaN where nothing varies but by rounding."""
+        std = np.sqrt(self.m2 / self.n)
+        return np.where(std > SMALLEST_STD, _quotient(self.mean, std), np.nan)
 
     @property
     def skewness(self) -> Values:

@@ -6,11 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from momentum_opt.evidence.neighbourhood import keys_of
-from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool import POOLS
 from momentum_opt.study.block_sums import Sums
-from momentum_opt.study.candidates import ParamSet, floor_problem, initial_weights
+from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import SearchSpace
 
@@ -42,12 +40,10 @@ def score_rows(rows: Sequence[Values], space: SearchSpace, evaluator: Evaluator)
         ValueError: the evaluator gathers no block sums.
     """
     numbers = np.concatenate(rows)
-    keys = keys_of(space)
-    sets = [space.params(dict(zip(keys, map(float, row), strict=True))) for row in numbers]
-    scores = evaluator.score(sets)
+    scores = evaluator.score_columns(space.columns(numbers))
     if scores.blocks is None:
         raise ValueError("`evaluator` gathers no block sums; give it the constant-weight pool")
-    failed = _cannot_start(sets, evaluator.fingerprint) | ~np.isfinite(scores.objectives).all(axis=1)
+    failed = np.asarray(~np.isfinite(scores.objectives).all(axis=1))
     metric = evaluator.scoring.metric
     validation = scores.validation.get(metric)
     return ScoredRows(
@@ -62,7 +58,3 @@ def constant_weight_objective(start: ParamSet, evaluator: Evaluator) -> float:
     """The (first) objective of the constant-weight pool: the initial weights, with parameters that never move them."""
     still = POOLS[evaluator.fingerprint.pool.rule].resting_params(start)
     return float(evaluator.score([still]).objectives[0, 0])
-
-
-def _cannot_start(sets: Sequence[ParamSet], fingerprint: Fingerprint) -> NDArray[np.bool_]:
-    return np.array([floor_problem(initial_weights(params), fingerprint) is not None for params in sets])

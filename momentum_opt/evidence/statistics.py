@@ -17,9 +17,6 @@ from momentum_opt.units import DAYS_PER_YEAR
 MOST_CANDIDATES: Final = 20_000
 """Candidates that PBO is computed over; of more, an even choice is taken."""
 
-SMALLEST_STD: Final = 1e-11
-"""Per day; returns that vary less than this differ from a constant by rounding alone."""
-
 LOGIT_BINS: Final = 40
 
 Values = NDArray[np.float64]
@@ -52,7 +49,7 @@ def sharpe_findings(
     """
     own = moments_of(returns)
     reasons: dict[str, str] = {}
-    varies = len(returns) > 1 and math.sqrt(own.m2 / own.n) > SMALLEST_STD
+    varies = len(returns) > 1 and not math.isnan(own.sharpe)
     if not varies:
         reasons["sharpe"] = "the returns do not vary"
     variance = _variance(non_adaptive, excess=excess)
@@ -89,18 +86,14 @@ def sharpe_findings(
 
 def sharpe_ratios(sums: Sums, *, excess: bool) -> Values:
     """(candidate,) Sharpe ratios per day over all of train; those that do not vary are left out."""
-    moments = combined(block_moments(sums, excess=excess))
-    return moments.sharpe[_std(moments) > SMALLEST_STD]
+    ratios = combined(block_moments(sums, excess=excess)).sharpe
+    return ratios[~np.isnan(ratios)]
 
 
 def histogram(values: Values, bins: int) -> Histogram:
     """Counts in `bins` equal steps from the smallest to the largest value."""
     counts, edges = np.histogram(values, bins)
     return Histogram(tuple(map(float, edges)), tuple(map(int, counts)))
-
-
-def _std(moments: Moments) -> Values:
-    return np.sqrt(moments.m2 / moments.n)
 
 
 def _variance(non_adaptive: Sums, *, excess: bool) -> float | None:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint.run_fingerprint import Fingerprint
 from momentum_opt.units import MINUTES_PER_DAY
+from momentum_opt.vocabulary.metrics import fewest_bars_per_day
 
 EngineName = Literal["closed_form", "in_chunk", "with_costs"]
 
@@ -46,10 +47,12 @@ def choose_engine(fingerprint: Fingerprint, bar_minutes: int = 1) -> EngineChoic
 
 
 def check_bar(fingerprint: Fingerprint, bar_minutes: int) -> None:
-    """Refuse periods that are no multiples of the prices' bar; an arb_frequency of 1 is one bar, whatever its length.
+    """Refuse periods that are no multiples of the prices' bar, and a metric that such bars leave undefined.
+
+    An arb_frequency of 1 is one bar, whatever its length.
 
     Raises:
-        ConfigError: one line per period.
+        ConfigError: one line per period, and one for the metric.
     """
     periods = {
         "pool.chunk_period": fingerprint.pool.chunk_period,
@@ -62,5 +65,11 @@ def check_bar(fingerprint: Fingerprint, bar_minutes: int) -> None:
         for key, minutes in periods.items()
         if minutes % bar_minutes
     ]
+    metric, bars = fingerprint.objective.metric, MINUTES_PER_DAY // bar_minutes
+    if bars < fewest_bars_per_day(metric):
+        problems.append(
+            f"objective.metric: {metric} reads the returns inside a day, and bars of {bar_minutes} minutes leave "
+            f"{bars - 1}; take another metric, or prices with shorter bars"
+        )
     if problems:
         raise ConfigError(problems)

@@ -217,9 +217,9 @@ def _token_mistake(tokens: list[Any] | tuple[Any, ...], place: int, token: Any) 
     return None
 
 
-def per_token(*, above: float | None = None) -> PlainValidator:
+def per_token(*, at_least: float, at_most: float) -> PlainValidator:
     """One number for all tokens, or a mapping from token to number (the tokens are compared by a rule)."""
-    interval = Interval(above=above)
+    interval = Interval(at_least=at_least, at_most=at_most)
 
     def check(value: Any) -> float | Mapping[str, float]:
         if not isinstance(value, Mapping):
@@ -249,9 +249,9 @@ def folder() -> PlainValidator:
     return PlainValidator(check)
 
 
-def cost(*, below: float | None = None) -> PlainValidator:
+def cost(*, below: float | None = None, at_most: float | None = None) -> PlainValidator:
     """A number from 0, or the file of a cost that varies with time."""
-    interval = Interval(at_least=0, below=below)
+    interval = Interval(at_least=0, below=below, at_most=at_most)
 
     def check(value: Any, info: ValidationInfo) -> float | Path:
         is_path = isinstance(value, str | Path) and not _is_quoted_number(value)

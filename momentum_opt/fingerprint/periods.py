@@ -34,9 +34,14 @@ class Periods:
         return tuple(pairwise(edges))
 
 
+def validation_days(days: int, fraction: float) -> int:
+    """The last round(days · fraction) of `days`, half rounded to even."""
+    return round(days * fraction)
+
+
 def split_periods(start: date, end: date, test_end: date | None, validation_fraction: float) -> Periods:
-    """The last round(days · validation_fraction) days before `end` validate, half rounded to even; the rest train."""
+    """The last days before `end` validate (`validation_days`); the rest train."""
     days = (end - start).days
-    train_days = days - round(days * validation_fraction)
+    train_days = days - validation_days(days, validation_fraction)
     test = None if test_end is None else (days, (test_end - start).days)
     return Periods((0, train_days), (train_days, days), test)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from momentum_opt.fingerprint.mistakes import Mistake, Path, choose_among
-from momentum_opt.fingerprint.periods import split_periods
+from momentum_opt.fingerprint.periods import validation_days
 from momentum_opt.fingerprint.sections import RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
+from momentum_opt.vocabulary.limits import SHORTEST_MEMORY, outside
+from momentum_opt.vocabulary.metrics import fewest_days
 from momentum_opt.vocabulary.rules import RULES as POOL_RULES
 from momentum_opt.vocabulary.schema import OptunaRange
 
-FEWEST_DAYS: Final = 2
-"""A slice of k days has k − 1 daily returns (SPEC §11)."""
-
+_FEWEST_PARENTS: Final = 2
 _RELATIVE_SLACK: Final = 1e-12  # equal logits may give a softmax of 1/n less one rounding
 
 Check = Callable[[RunConfig], Iterator[Mistake]]
@@ -49,32 +49,41 @@ def _end_after_start(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake("not after window.start", f"give a date after {start}", str(end), ("window", "end"))
 
 
-@_rule("window.end", "window.test_end")
+@_rule("window.end", "window.test_end", "objective.metric")
 def _test_after_end(config: RunConfig) -> Iterator[Mistake]:
-    end, test_end = config.window.end, config.window.test_end
-    if test_end is not None and (test_end - end).days < FEWEST_DAYS:
-        what = f"less than {FEWEST_DAYS} days after window.end"
-        yield Mistake(what, f"give a later date than {end}, or leave it out", str(test_end), ("window", "test_end"))
+    end, test_end, fewest = config.window.end, config.window.test_end, fewest_days(config.objective.metric)
+    if test_end is not None and (test_end - end).days < fewest:
+        what = f"leaves {max((test_end - end).days, 0)} days to the test, and {_needs(config)}"
+        fix = f"give a date {fewest} days after {end} or later, or leave it out"
+        yield Mistake(what, fix, str(test_end), ("window", "test_end"))
 
 
-@_rule("window.start", "window.end", "window.validation_fraction", "objective.windows")
+@_rule("window.start", "window.end", "window.validation_fraction", "objective.windows", "objective.metric")
 def _enough_days(config: RunConfig) -> Iterator[Mistake]:
-    window, windows = config.window, config.objective.windows
+    window, windows, fewest = config.window, config.objective.windows, fewest_days(config.objective.metric)
     days = (window.end - window.start).days
     if days <= 0:
         return
-    periods = split_periods(window.start, window.end, None, window.validation_fraction)
-    validation = days - periods.train[1]
-    if validation < FEWEST_DAYS and window.validation_fraction > 0:
-        what = f"leaves {validation} of {days} days to validation, which needs {FEWEST_DAYS}"
-        fix = "give a larger fraction, or 0 for no validation"
+    validation = validation_days(days, window.validation_fraction)
+    if validation < fewest and window.validation_fraction > 0:
+        what = f"leaves {validation} of {days} days to validation, and {_needs(config)}"
+        fix = "give a larger fraction or a longer window, or 0 for no validation"
         yield Mistake(what, fix, window.validation_fraction, ("window", "validation_fraction"))
-    if periods.train[1] < FEWEST_DAYS * windows:
-        what = f"{periods.train[1]} train days make less than {FEWEST_DAYS} days per window"
-        at = ("objective", "windows") if windows > 1 else ("window", "end")
-        yield Mistake(
-            what, "take fewer windows or a longer train period", windows if windows > 1 else str(window.end), at
-        )
+    if days - validation < fewest * windows:
+        what, fix = _too_short(days - validation, config), "take fewer windows, a longer train period or another metric"
+        value, name = (windows, "objective.windows") if windows > 1 else (str(window.end), "window.end")
+        yield Mistake(what, fix, value, tuple(name.split(".")))
+
+
+def _needs(config: RunConfig) -> str:
+    metric = config.objective.metric
+    return f"{metric} needs {fewest_days(metric)}"
+
+
+def _too_short(train: int, config: RunConfig) -> str:
+    windows = config.objective.windows
+    cut = f" in {windows} windows leave {train // windows} to the shortest" if windows > 1 else ""
+    return f"{train} train days{cut}, and {_needs(config)}"
 
 
 @_rule("objective.overfitting_penalty", "window.validation_fraction")
@@ -123,6 +132,14 @@ def _sampler_can_rank(config: RunConfig) -> Iterator[Mistake]:
     if config.objective.multi_objective and config.search.sampler == "cmaes":
         fix = "take nsga2, or leave search.sampler out"
         yield Mistake("cannot search for several objectives", fix, "cmaes", ("search", "sampler"))
+
+
+@_rule("search.sampler", "search.batch_size")
+def _a_population_of_two(config: RunConfig) -> Iterator[Mistake]:
+    search = config.search
+    if search.sampler == "nsga2" and search.batch_size < _FEWEST_PARENTS:
+        fix = f"give {_FEWEST_PARENTS} or more, or another search.sampler"
+        yield Mistake("nsga2 breeds from two trials of a batch", fix, search.batch_size, ("search", "batch_size"))
 
 
 def _searchable(config: RunConfig) -> dict[str, OptunaRange]:
@@ -193,6 +210,16 @@ def _ranges(config: RunConfig) -> Iterator[Mistake]:
                 yield Mistake(what, "mend low, high or log_scale", at=at)
 
 
+@_rule()
+def _range_limits(config: RunConfig) -> Iterator[Mistake]:
+    for name, override in config.search.parameters.items():
+        for end in ("low", "high"):
+            value = getattr(override, end)
+            wanted = None if value is None else outside(name, [value])
+            if wanted:
+                yield Mistake("out of range", f"give a number {wanted}", value, ("search", "parameters", name, end))
+
+
 @_rule("tokens")
 def _initial_names_tokens(config: RunConfig) -> Iterator[Mistake]:
     for name in type(config.search.initial).model_fields:
@@ -210,7 +237,7 @@ def _initial_memories(config: RunConfig) -> Iterator[Mistake]:
     memory, delta = config.search.initial.initial_memory_length, config.search.initial.initial_memory_length_delta
     for token in config.tokens:
         total = _of_token(memory, token, math.inf) + _of_token(delta, token, 0.0)
-        if total <= 0:
+        if total < SHORTEST_MEMORY:
             what = f"initial_memory_length plus this is not above 0 for {token}"
             yield Mistake(what, "give a larger number", total, ("search", "initial", "initial_memory_length_delta"))
             return
@@ -243,6 +270,24 @@ def _folds_fit(config: RunConfig) -> Iterator[Mistake]:
     if folds is not None and 0 < days < folds.train_days + folds.test_days:
         what = f"a fold of {folds.train_days} + {folds.test_days} days does not fit in the window's {days}"
         yield Mistake(what, "shorten the fold or lengthen the window", at=("walk_forward", "train_days"))
+
+
+@_rule("walk_forward", "window.validation_fraction", "objective.windows", "objective.metric")
+def _folds_are_measured(config: RunConfig) -> Iterator[Mistake]:
+    folds, window, fewest = config.walk_forward, config.window, fewest_days(config.objective.metric)
+    if folds is None:
+        return
+    if folds.test_days < fewest:
+        fix = f"give {fewest} or more, or another metric"
+        yield Mistake(f"{_needs(config)} days", fix, folds.test_days, ("walk_forward", "test_days"))
+    validation = validation_days(folds.train_days, window.validation_fraction)
+    at, fix = ("walk_forward", "train_days"), "give more days, or another metric"
+    if validation < fewest and window.validation_fraction > 0:
+        what = f"window.validation_fraction leaves {validation} days of a fold to validation, and {_needs(config)}"
+        yield Mistake(what, fix, folds.train_days, at)
+    if folds.train_days - validation < fewest * config.objective.windows:
+        what = f"a fold's {_too_short(folds.train_days - validation, config)}"
+        yield Mistake(what, fix, folds.train_days, at)
 
 
 @_rule("evidence.blocks")

@@ -26,6 +26,13 @@ from momentum_opt.fingerprint.fields import (
     whole,
     word,
 )
+from momentum_opt.vocabulary.limits import (
+    LARGEST_GAS,
+    LARGEST_K_PER_DAY,
+    LARGEST_VALUE,
+    LONGEST_MEMORY,
+    SHORTEST_MEMORY,
+)
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.names import (
     AGGREGATES,
@@ -93,15 +100,21 @@ class Pool(Section):
         "linear"
     )
     """The path between two places: a straight line, or the normalised sum of it and a geometric path."""
-    maximum_change: Annotated[float, number(above=0, at_most=1), Key("maximum_change", unit="weight per minute")] = 3e-4
+    maximum_change: Annotated[
+        float, number(at_least=1e-12, at_most=1), Key("maximum_change", unit="weight per minute")
+    ] = 3e-4
     """Speed limit: the largest step of any weight."""
-    minimum_weight: Annotated[float, number(above=0, at_most=0.5), Key("minimum_weight", unit="weight")]
+    minimum_weight: Annotated[float, number(at_least=1e-6, at_most=0.5), Key("minimum_weight", unit="weight")]
     """Floor of every weight, at most 1/n; the ceiling is 1 − (n − 1) · floor. 0.1/n unless given, n tokens."""
-    max_memory_days: Annotated[float, number(above=0), Key("max_memory_days", unit="days")] = 365.0
+    max_memory_days: Annotated[
+        float, number(at_least=1e-3, at_most=LONGEST_MEMORY), Key("max_memory_days", unit="days")
+    ] = 365.0
     """Cap of the memory, and the history that is read before start."""
     use_alt_lamb: Annotated[bool, flag(), Key("use_alt_lamb")] = False
     """Whether the average in the signal's denominator has a decay of its own."""
-    initial_pool_value: Annotated[float, number(above=0), Key("initial_pool_value", unit="numeraire")] = 1e6
+    initial_pool_value: Annotated[
+        float, number(at_least=1e-3, at_most=LARGEST_VALUE), Key("initial_pool_value", unit="numeraire")
+    ] = 1e6
     """Value of the pool at minute 0."""
 
 
@@ -110,11 +123,13 @@ class Costs(Section):
 
     fees: Annotated[float | Path, cost(below=1), Key("fees", file=True, unit="share")] = 0.0
     """Share of what comes in that the pool keeps."""
-    gas_cost: Annotated[float | Path, cost(), Key("gas_cost", file=True, unit="numeraire")] = 0.0
+    gas_cost: Annotated[float | Path, cost(at_most=LARGEST_GAS), Key("gas_cost", file=True, unit="numeraire")] = 0.0
     """Price of one arbitrage, whatever its size."""
     arb_fees: Annotated[float | Path, cost(below=1), Key("arb_fees", file=True, unit="share")] = 0.0
     """What moving tokens costs the arbitrageur elsewhere, as a share of their worth."""
-    noise_trader_ratio: Annotated[float, number(at_least=0), Key("noise_trader_ratio", unit="multiple")] = 0.0
+    noise_trader_ratio: Annotated[
+        float, number(at_least=0, at_most=1e4), Key("noise_trader_ratio", unit="multiple")
+    ] = 0.0
     """Trades of others per arbitrage, as a multiple of its inflow."""
     protocol_fee_split: Annotated[float, number(at_least=0, at_most=1), Key("protocol_fee_split", unit="share")] = 0.0
     """Share of the fees that leaves the pool."""
@@ -153,10 +168,12 @@ class Objective(Section):
     windows: Annotated[int, whole(at_least=1), Key()] = 1
     """Slices of train, whole days each, on which the metric is taken."""
     overfitting_penalty: Annotated[
-        float, number(at_least=0), Key(f"{_OPTUNA}.overfitting_penalty", unit="per unit of metric")
+        float, number(at_least=0, at_most=1e12), Key(f"{_OPTUNA}.overfitting_penalty", unit="per unit of metric")
     ] = 0.0
     """Subtracted for every unit that the objective stands above validation."""
-    turnover_penalty: Annotated[float, number(at_least=0), Key("turnover_penalty", unit="per unit of turnover")] = 0.0
+    turnover_penalty: Annotated[
+        float, number(at_least=0, at_most=1e12), Key("turnover_penalty", unit="per unit of turnover")
+    ] = 0.0
     """Subtracted for the mean change of the value shares per minute."""
     multi_objective: Annotated[bool, flag(), Key(f"{_OPTUNA}.multi_objective")] = False
     """Maximise mean, worst and steadiness over the windows, as three objectives."""
@@ -168,7 +185,7 @@ class EarlyStopping(Section):
     patience: Annotated[int, whole(at_least=1), Key(f"{_EARLY}.patience", in_digest=False, example=200, unit="trials")]
     """Trials without a rise after which the search stops."""
     min_improvement: Annotated[
-        float, number(at_least=0), Key(f"{_EARLY}.min_improvement", in_digest=False, unit="share")
+        float, number(at_least=0, at_most=1e6), Key(f"{_EARLY}.min_improvement", in_digest=False, unit="share")
     ] = 0.0
     """Rise that counts, as a share of the best objective."""
 
@@ -176,7 +193,7 @@ class EarlyStopping(Section):
 class Around(Section):
     """A range centred on the values of a warm start."""
 
-    half_width: Annotated[float, number(above=0), Key(example=1.0, unit="internal")]
+    half_width: Annotated[float, number(at_least=1e-9, at_most=200), Key(example=1.0, unit="internal")]
     """Distance to either side of the known values, inside the schema's range."""
 
 
@@ -197,13 +214,23 @@ class RangeOverride(Section):
 class Initial(Section):
     """Readable starting values: k per day, memory in days, logits of the first weights."""
 
-    initial_k_per_day: Annotated[PerToken, per_token(above=0), Key("initial_k_per_day", unit="per day")] = 20.0
+    initial_k_per_day: Annotated[
+        PerToken, per_token(at_least=1e-30, at_most=LARGEST_K_PER_DAY), Key("initial_k_per_day", unit="per day")
+    ] = 20.0
     """k of the first trial, the strength of the reaction to a trend."""
-    initial_memory_length: Annotated[PerToken, per_token(above=0), Key("initial_memory_length", unit="days")] = 10.0
+    initial_memory_length: Annotated[
+        PerToken, per_token(at_least=SHORTEST_MEMORY, at_most=LONGEST_MEMORY), Key("initial_memory_length", unit="days")
+    ] = 10.0
     """Memory of the first trial."""
-    initial_memory_length_delta: Annotated[PerToken, per_token(), Key("initial_memory_length_delta", unit="days")] = 0.0
+    initial_memory_length_delta: Annotated[
+        PerToken,
+        per_token(at_least=-LONGEST_MEMORY, at_most=LONGEST_MEMORY),
+        Key("initial_memory_length_delta", unit="days"),
+    ] = 0.0
     """Added to the memory for the denominator's own average, with use_alt_lamb."""
-    initial_weights_logits: Annotated[PerToken, per_token(), Key("initial_weights_logits", unit="logit")] = 1.0
+    initial_weights_logits: Annotated[
+        PerToken, per_token(at_least=-100, at_most=100), Key("initial_weights_logits", unit="logit")
+    ] = 1.0
     """Logits of the first weights; softmax over the tokens makes them weights."""
 
 
@@ -222,7 +249,9 @@ class Search(Section):
     """Who chooses the next candidates; nsga2 unless given."""
     seed: Annotated[int, whole(at_most=2**32 - 1), Key(f"{_OPTUNA}.seed")] = 0
     """Seed of everything random in the search."""
-    timeout: Annotated[float | None, number(above=0), Key(f"{_OPTUNA}.timeout", in_digest=False, unit="seconds")] = None
+    timeout: Annotated[
+        float | None, number(above=0, at_most=1e9), Key(f"{_OPTUNA}.timeout", in_digest=False, unit="seconds")
+    ] = None
     """Time after which no further batch begins; screening counts."""
     screen: Annotated[int, whole(), Key(f"{_OPTUNA}.screen", unit="candidates")] = 0
     """Quasi-random candidates scored on the engine alone before the sampler starts."""

@@ -14,7 +14,7 @@ from jaxtyping import Float64, Int64
 
 from momentum_opt.errors import DataError
 from momentum_opt.market.price_file import Batch, PriceFile, open_price_file, read_batches
-from momentum_opt.market.row_checks import divides_a_day
+from momentum_opt.market.row_checks import HIGHEST_CLOSE, LOWEST_CLOSE, divides_a_day
 from momentum_opt.units import MS_PER_MINUTE
 
 JUMP: Final = 0.2
@@ -168,7 +168,7 @@ def _note_times(stats: FileStats, times: Int64[np.ndarray, "row"], bar_ms: int |
 def _note_closes(
     stats: FileStats, batch: Batch, times: Int64[np.ndarray, "row"], closes: Float64[np.ndarray, "row"]
 ) -> None:
-    bad = ~((batch.close > 0) & (batch.close < np.inf))
+    bad = ~((batch.close >= LOWEST_CLOSE) & (batch.close <= HIGHEST_CLOSE))
     stats.bad_closes.add(np.ones(int(bad.sum())), batch.unix[bad])
     with np.errstate(all="ignore"):  # closes that are no prices are counted above
         change = np.abs(closes[1:] / closes[:-1] - 1.0)

@@ -28,6 +28,8 @@ _Good = Callable[[NDArray[np.float64]], NDArray[np.bool_]]
 _SHARE: Final[tuple[_Good, str]] = (lambda x: (x >= 0) & (x < 1), "a number >= 0 and < 1")
 _COUNT: Final[tuple[_Good, str]] = (lambda x: (x >= 0) & (x < np.inf), "a finite number >= 0")
 _POSITIVE: Final[tuple[_Good, str]] = (lambda x: (x > 0) & (x < np.inf), "a finite number > 0")
+_MAGNITUDE: Final[tuple[_Good, str]] = (lambda x: (x == 0) | ((x >= 1e-30) & (x <= 1e30)), "0 or from 1e-30 to 1e30")
+"""Of any number, so that no product of them overflows."""
 _ASKED: Final[Mapping[str, tuple[_Good, str]]] = MappingProxyType(
     {"fees": _SHARE, "gas_cost": _COUNT, "arb_fees": _SHARE, "lp_supply": _POSITIVE}
 )
@@ -90,8 +92,8 @@ def _held(name: str, path: Path, market: Market) -> tuple[HeldSeries, ExternalFi
     end = int(unix.searchsorted(market.end_ms))
     used, unix = rows.within(first, end), unix[first:end]
     values = used.columns[column].astype(np.float64)
-    good, asked = _ASKED[name]
-    check_numbers(used, column, good(values), asked)
+    for good, asked in (_ASKED[name], _MAGNITUDE):
+        check_numbers(used, column, good(values), asked)
     return HeldSeries(unix, values), _describe(name, used, int(used.unix[0]), market)
 
 
@@ -107,8 +109,8 @@ def _trades(path: Path, market: Market) -> tuple[Trades, ExternalFile]:
         token = market.tokens[numbers["token_in"][at]]
         raise DataError(f"{used.where(at)}: token_in and token_out are both {token}; mend or delete the row")
     amount = used.columns["amount_in"].astype(np.float64)
-    good, asked = _POSITIVE
-    check_numbers(used, "amount_in", good(amount), asked)
+    for good, asked in (_POSITIVE, _MAGNITUDE):
+        check_numbers(used, "amount_in", good(amount), asked)
     trades = Trades(_bar_of(used.unix, market), numbers["token_in"], numbers["token_out"], amount)
     return trades, replace(_describe("trades", used, market.start_ms, market), left_out=len(rows) - len(used))
 

@@ -7,6 +7,8 @@ from momentum_opt.market.price_file import Rows
 from momentum_opt.market.wording import minutes, utc
 from momentum_opt.units import MINUTES_PER_DAY, MS_PER_MINUTE
 
+LOWEST_CLOSE, HIGHEST_CLOSE = 1e-30, 1e30
+
 
 def check_order(rows: Rows) -> None:
     """Times must rise from row to row.
@@ -52,12 +54,12 @@ def bar_length(rows: Rows) -> int:
 
 
 def check_closes(rows: Rows) -> None:
-    """Closes must be finite and positive.
+    """Closes must be finite and positive, and of a magnitude that no product of them overflows.
 
     Raises:
-        DataError: null, NaN, infinite, zero or negative.
+        DataError: null, NaN, infinite, zero, negative, or beyond 1e-30 to 1e30.
     """
-    good = (rows.close > 0) & (rows.close < np.inf)
+    good = (rows.close >= LOWEST_CLOSE) & (rows.close <= HIGHEST_CLOSE)
     wrong = np.flatnonzero(~good)
     if not len(wrong):
         return
@@ -66,7 +68,8 @@ def check_closes(rows: Rows) -> None:
     found = "null or NaN" if np.isnan(value) else f"{value:g}"
     raise DataError(
         f"{rows.place(at)} ({utc(int(rows.unix[at]))}): `close` is {found}{_more(len(wrong))}; "
-        "prices must be finite and positive: mend or delete the row (a missing row is filled with the close before it)"
+        "prices must be finite and positive, from 1e-30 to 1e30: mend or delete the row (a missing row is filled with "
+        "the close before it)"
     )
 
 

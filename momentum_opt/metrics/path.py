@@ -8,11 +8,16 @@ from jax import lax
 
 from momentum_opt import logarithm
 from momentum_opt.arrays import Array, Float, PerCandidate
+from momentum_opt.metrics.blocks import returns
 from momentum_opt.metrics.summary import SliceSummary
 
 LOG_FLOOR = 1e-12
 _ABOVE_FLOOR = 1e4
 """Where 1e-12 of a value is less than half a unit in the last place of its logarithm: 1e-16 against 8.9e-16."""
+
+
+_FEWEST_VALUES = 3
+"""Days with two daily returns."""
 
 
 class SlicePath(NamedTuple):
@@ -71,6 +76,13 @@ def log_daily(path: SlicePath) -> Float[Array, "day *batch"]:
         return jnp.where(daily < _ABOVE_FLOOR, logarithm.log(daily + LOG_FLOOR), known)
 
     return lax.cond(jnp.min(daily) < _ABOVE_FLOOR, floored, lambda: known)
+
+
+def daily_returns(path: SlicePath) -> Float[Array, "day *batch"]:
+    """Returns of the value at bars 0, D, 2D, …; a single NaN where there are fewer than two of them (SPEC §10)."""
+    if whole_days(path) < _FEWEST_VALUES:
+        return jnp.full_like(path.daily[:1], jnp.nan)
+    return returns(path.daily)
 
 
 def whole_days(path: SlicePath) -> int:

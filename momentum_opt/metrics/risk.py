@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from momentum_opt.arrays import Array, PerCandidate
 from momentum_opt.metrics.blocks import in_blocks, percentile, reduced, returns
 from momentum_opt.metrics.growth import yearly_return
-from momentum_opt.metrics.path import SlicePath, required, whole_days
+from momentum_opt.metrics.path import SlicePath, daily_returns, required, whole_days
 from momentum_opt.units import DAYS_PER_YEAR
 
 _FIFTH = 5.0
@@ -15,7 +15,7 @@ _FIFTH = 5.0
 
 def cvar_95(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
     """Mean of the daily returns at or below their 5th percentile."""
-    daily = returns(path.daily)
+    daily = daily_returns(path)
     edge = percentile(daily, _FIFTH)
 
     def tail(some: Array) -> tuple[Array, Array]:

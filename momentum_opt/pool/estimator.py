@@ -12,7 +12,7 @@ from momentum_opt.arrays import Array, Float
 Number = Float[Array, "..."]
 
 _RUNNING_A_FLOOR = 1e-10
-"""Below this size `a` is set to zero, as the incumbent does (SPEC §6)."""
+"""Share of e below which `a` is set to zero (SPEC §6): relative, because a price has no natural unit."""
 
 
 class EstimatorConstants(NamedTuple):
@@ -71,10 +71,10 @@ def initial_state(first_price: Number, use_alt_lamb: bool = False) -> EstimatorS
 
 
 def estimator_step(state: EstimatorState, price: Number, constants: EstimatorConstants) -> EstimatorState:
-    """e ← e + (c − e)/G; a ← λa + G(c − e) with the new e; a ← 0 where |a| < 1e-10."""
+    """e ← e + (c − e)/G; a ← λa + G(c − e) with the new e; a ← 0 where |a| < 1e-10·e."""
     ewma = state.ewma + (price - state.ewma) * constants.alpha
     running_a = constants.lamb * state.running_a + constants.G * (price - ewma)
-    running_a = jnp.where(jnp.abs(running_a) < _RUNNING_A_FLOOR, 0.0, running_a)
+    running_a = jnp.where(jnp.abs(running_a) < _RUNNING_A_FLOOR * ewma, 0.0, running_a)
     if state.ewma_alt is None or constants.alpha_alt is None:
         return EstimatorState(ewma, running_a)
     return EstimatorState(ewma, running_a, state.ewma_alt + (price - state.ewma_alt) * constants.alpha_alt)

@@ -14,6 +14,8 @@ from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.memory import capped_lamb, lamb_to_memory_days_clipped, memory_days_to_lamb
 from momentum_opt.study.candidates import ParamColumns, ParamSet, check_params, initial_weights
+from momentum_opt.units import MINUTES_PER_DAY
+from momentum_opt.vocabulary.limits import outside
 from momentum_opt.vocabulary.rules import RULES
 
 Values = NDArray[np.float64]
@@ -23,6 +25,10 @@ ALTERNATIVES: Final = (
     ("memory_days", "logit_lamb"), ("k_per_day", "k"), ("initial_weights", "initial_weights_logits"),
 )  # fmt: skip
 """Pairs of which one would silently hide the other; the names of k are compared by `check_params` as well."""
+
+_LARGEST_LOGIT: Final = 100.0
+_ROUNDING: Final = 1e-6
+"""Of the way from a memory to its logit and back."""
 
 FEWEST_COLUMNS: Final = 1024
 """Width to which smaller tables are padded."""
@@ -106,6 +112,7 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
     if "memory_days" in params:
         params["logit_lamb"] = _logit_lamb(params.pop("memory_days"), fingerprint, where)
     if "k_per_day" in params:
+        _check_limits("k_per_day", params["k_per_day"], where)
         params["k"] = params.pop("k_per_day")  # not log_k: zero is a k like any other
     if "initial_weights" not in params and "initial_weights_logits" not in params:
         params["initial_weights_logits"] = np.asarray(start["initial_weights_logits"])
@@ -114,6 +121,47 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
     except ParamsError as error:
         raise ParamsError([f"{where}: {problem}" for problem in error.problems]) from None
     return params
+
+
+def quiet_effects(params: ParamSet, fingerprint: Fingerprint) -> list[str]:
+    """One line for each thing that the parameters say and the pool does not do."""
+    rule, pool = RULES[fingerprint.pool.rule], fingerprint.pool
+    lines: list[str] = []
+    if "logit_lamb" in rule.schema:
+        alternative = params.get("logit_delta_lamb")
+        logits = {"memory": params["logit_lamb"]}
+        if pool.use_alt_lamb and alternative is not None:
+            logits["second memory"] = params["logit_lamb"] + alternative
+        lines += [line for name, values in logits.items() for line in _beyond_the_cap(name, values, fingerprint)]
+        if alternative is not None and not pool.use_alt_lamb and alternative.any():
+            lines.append("logit_delta_lamb acts with pool.use_alt_lamb: true alone, and is left out")
+    still = [
+        token
+        for name in ("k", "absolute_k")
+        for token, k in zip(fingerprint.tokens, params.get(name, np.zeros(0)), strict=False)
+        if k == 0.0
+    ]
+    if still:
+        moved = "no weight follows a trend" if len(still) == len(fingerprint.tokens) else "its weight follows no trend"
+        lines.append(f"k of {', '.join(still)} is 0: {moved}")
+    return lines
+
+
+def _beyond_the_cap(name: str, logits: Values, fingerprint: Fingerprint) -> list[str]:
+    """A line where a decay has a longer memory than the pool's cap, which is then what is simulated."""
+    pool = fingerprint.pool
+    odds = np.exp(-np.clip(logits, None, _LARGEST_LOGIT))
+    days = 2.0 * (pool.chunk_period / MINUTES_PER_DAY) * np.cbrt(6.0 / (1.0 + odds)) * (1.0 + odds) / odds
+    longer = [
+        f"{token} ({memory:.6g} days)"
+        for token, memory in zip(fingerprint.tokens, days, strict=True)
+        if memory > pool.max_memory_days * (1.0 + _ROUNDING)
+    ]
+    if not longer:
+        return []
+    return [
+        f"{name} of {', '.join(longer)} is above pool.max_memory_days, so {pool.max_memory_days:g} days are simulated"
+    ]
 
 
 def _k_per_day(params: ParamColumns, memory_days: Values) -> Values:
@@ -141,15 +189,16 @@ def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
         raise ParamsError(f"{where}: a number is too large for a float; give a smaller one") from None
 
 
+def _check_limits(name: str, values: Values, where: str) -> None:
+    if np.isfinite(values).all() and (values >= 0).all() and (wanted := outside(name, values.tolist())):
+        raise ParamsError(f"{where}: params.{name} must be {wanted}, but holds {values.tolist()}; give such numbers")
+
+
 def _logit_lamb(memory_days: Values, fingerprint: Fingerprint, where: str) -> Values:
     if not (np.isfinite(memory_days) & (memory_days > 0)).all():
         raise ParamsError(
             f"{where}: params.memory_days must be finite and above 0, but holds {memory_days.tolist()}; give days"
         )
+    _check_limits("memory_days", memory_days, where)
     lamb = np.asarray(memory_days_to_lamb(jnp.asarray(memory_days), fingerprint.pool.chunk_period))
-    if not (lamb < 1.0).all():
-        raise ParamsError(
-            f"{where}: params.memory_days holds {memory_days.tolist()}, of which one is too long for a decay below 1; "
-            f"nothing above max_memory_days = {fingerprint.pool.max_memory_days:g} has an effect, so give that"
-        )
     return np.log(lamb) - np.log1p(-lamb)

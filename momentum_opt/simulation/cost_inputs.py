@@ -113,11 +113,15 @@ def cost_inputs(window: Prices, spec: SimulationSpec, external: ExternalBars) ->
 
 
 def start_swaps(external: ExternalBars) -> StartSwaps | None:
-    """The list of outside swaps; None where there is no such file."""
+    """The list of outside swaps; None where there is no such file.
+
+    A file without one in the window gives a list of one that no bar does: a list of none could not be read from.
+    """
     trades = external.trades
     if trades is None:
         return None
-    swaps = Swaps(jnp.asarray(trades.token_in), jnp.asarray(trades.token_out), jnp.asarray(trades.amount))
+    none = (0, int(not len(trades.bar)))
+    swaps = Swaps(*(jnp.asarray(np.pad(x, none)) for x in (trades.token_in, trades.token_out, trades.amount)))
     at_start = Span(jnp.asarray(0), jnp.asarray(int((trades.bar == 0).sum())))
     return StartSwaps(
         swaps, at_start, VaryingCosts(**{name: jnp.asarray(values[0]) for name, values in external.costs.items()})

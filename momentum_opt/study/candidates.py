@@ -1,8 +1,9 @@
 """Parameter sets for the engine: params keyed by name, one column per token, in; checked, stacked arrays out."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.costs import Costs
 from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.vocabulary.limits import outside
 from momentum_opt.vocabulary.rules import K_NAMES, RULES
 from momentum_opt.vocabulary.schema import COMMON_PARAM_SCHEMA
 
@@ -21,6 +23,9 @@ ParamSet = Mapping[str, NDArray[np.float64]]
 
 ParamColumns = Mapping[str, NDArray[np.float64]]
 """name → (asset, candidate) values: many parameter sets at once."""
+
+_SLACK: Final = 1e-12
+"""Relative; equal logits may give a softmax of 1/n less one rounding."""
 
 _INITIAL_WEIGHTS = ("initial_weights", "initial_weights_logits")
 
@@ -49,13 +54,44 @@ def initial_weights(params: ParamSet | ParamColumns) -> NDArray[np.float64]:
         return params["initial_weights"]
     logits = params["initial_weights_logits"]
     grown = np.exp(logits - logits.max(axis=0))
-    return grown / grown.sum(axis=0)
+    return grown / _total(grown)
+
+
+def lifted_logits(logits: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+    """(asset, candidate) logits; those whose softmax leaves a weight under `floor` moved to the nearest that do not.
+
+    Nearest are the weights of the Euclidean projection, max(w − θ, 0) above the floor with θ such that they sum to one
+    (Duchi, Shalev-Shwartz, Singer & Chandra, ICML 2008). Their logits never lie outside the range of those given.
+    """
+    weights = initial_weights({"initial_weights_logits": logits})
+    low = np.flatnonzero(weights.min(axis=0) < floor * (1.0 - _SLACK))
+    if not low.size:
+        return logits
+    n, top = len(logits), logits[:, low].max(axis=0)
+    scale = top + np.log(_total(np.exp(logits[:, low] - top)))
+    kept = min(floor * (1.0 + _SLACK), 1.0 / n)  # so that rounding leaves no weight under the floor
+    lifted = logits.copy()
+    lifted[:, low] = np.log(kept + _on_simplex(weights[:, low] - kept, 1.0 - n * kept)) + scale
+    return lifted
+
+
+def _on_simplex(values: NDArray[np.float64], total: float) -> NDArray[np.float64]:
+    """The nearest numbers ≥ 0 with that total, column by column."""
+    falling = -np.sort(-values, axis=0)
+    excess = (np.cumsum(falling, axis=0) - total) / np.arange(1, len(values) + 1)[:, None]
+    last = np.maximum((falling > excess).sum(axis=0) - 1, 0)
+    return np.maximum(values - np.take_along_axis(excess, last[None], axis=0), 0.0)
+
+
+def _total(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over the tokens, added in one order however many candidates there are."""
+    return np.asarray(reduce(np.add, columns))
 
 
 def floor_problem(weights: NDArray[np.float64], fingerprint: Fingerprint) -> str | None:
     """Why a pool cannot start with `weights`, or None: a token below the floor, or a sum that is not one."""
     floor = fingerprint.pool.minimum_weight
-    if weights.min() < floor:
+    if weights.min() < floor * (1.0 - _SLACK):
         token = fingerprint.tokens[int(weights.argmin())]
         return f"initial weight of {token} is {weights.min():.3g}, below minimum_weight {floor:.3g}"
     if abs(weights.sum() - 1.0) > 1e-9:
@@ -63,21 +99,11 @@ def floor_problem(weights: NDArray[np.float64], fingerprint: Fingerprint) -> str
     return None
 
 
-def floor_problems(columns: ParamColumns, fingerprint: Fingerprint) -> dict[int, str]:
-    """`floor_problem` of many candidates: place → why it cannot start, for those that cannot."""
-    weights = initial_weights(columns)
-    suspects = np.flatnonzero(
-        (weights.min(axis=0) < fingerprint.pool.minimum_weight) | (np.abs(weights.sum(axis=0) - 1.0) > 1e-9)
-    )
-    problems = {int(place): floor_problem(weights[:, place], fingerprint) for place in suspects}
-    return {place: problem for place, problem in problems.items() if problem is not None}
-
-
 def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
     """Refuse a parameter set that the pool cannot run with.
 
     Raises:
-        ParamsError: a name is missing, a value is not finite, a k is negative, or the initial weights are out of range.
+        ParamsError: a name is missing, a value is not finite or out of range, or the initial weights are.
     """
     missing = missing_params(params, fingerprint)
     if missing:
@@ -88,6 +114,9 @@ def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
     for name in ("k", "absolute_k"):
         if name in params and params[name].min() < 0:
             raise ParamsError(f"`params.{name}` must not be negative, but holds {params[name].min()}; give 0 or more")
+    for name, values in params.items():
+        if wanted := outside(name, values.tolist()):
+            raise ParamsError(f"`params.{name}` must be {wanted}, but holds {values.tolist()}; give such numbers")
     problem = floor_problem(initial_weights(params), fingerprint)
     if problem:
         raise ParamsError(f"`params`: {problem}; choose other initial weights")

@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial
 
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.study.block_sums import encoded
-from momentum_opt.study.candidates import floor_problem, initial_weights
 from momentum_opt.study.dropping import result_unless
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.ledger import Ledger, Outcome, Progress
@@ -187,15 +186,11 @@ class Study:
         """Ask a batch, score it, tell every trial; the trials as the durable study is to have them."""
         trials = self._mirror.ask(size)
         sets = [self._space.params(trial.params) for trial in trials]
-        problems = [floor_problem(initial_weights(params), self._fingerprint) for params in sets]
         scores = result_unless(should_drop, lambda: self._evaluator.score(sets))
         if scores is None:
             return None
         batch = {BATCH_START: start, BATCH_SIZE: size, WORKER: self._worker}
-        return [
-            _tell(self._mirror, trial, scores, place, problem, batch)
-            for place, (trial, problem) in enumerate(zip(trials, problems, strict=True))
-        ]
+        return [_tell(self._mirror, trial, scores, place, batch) for place, trial in enumerate(trials)]
 
     def _complete_last_batch(self) -> None:
         """Ask this worker's last batch again where its append was cut short, and append only what is missing.
@@ -227,14 +222,12 @@ def _batch_of(trial: FrozenTrial) -> tuple[int, int, int]:
 
 
 def _tell(
-    mirror: Mirror, trial: optuna.Trial, scores: BatchScores, place: int, problem: str | None, batch: Mapping[str, int]
+    mirror: Mirror, trial: optuna.Trial, scores: BatchScores, place: int, batch: Mapping[str, int]
 ) -> FrozenTrial:
     """Finish a trial in the mirror; the trial as the durable study is to have it."""
     values = scores.objectives[place]
-    if problem is None and not np.isfinite(values).all():
-        problem = not_finite(values)
-    if problem is not None:
-        return mirror.tell(trial, None, {**batch, FAIL_REASON: problem})
+    if not np.isfinite(values).all():
+        return mirror.tell(trial, None, {**batch, FAIL_REASON: not_finite(values)})
     attributes: dict[str, Any] = {
         key: json_metrics({name: values[place] for name, values in table.items()})
         for key, table in ((TRAIN, scores.train), (VALIDATION, scores.validation))

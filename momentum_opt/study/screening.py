@@ -16,7 +16,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.study.block_sums import encoded
-from momentum_opt.study.candidates import floor_problems
 from momentum_opt.study.dropping import LOOK_SECONDS
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.pareto import balanced_order, pareto_rows
@@ -40,7 +39,7 @@ class Screened:
     """Screened candidates, in the order of the Sobol sequence.
 
     Attributes:
-        numbers: (candidate, key) in the order of the search space.
+        numbers: (candidate, key) in the order of the search space, as simulated.
         scores: of all of them.
         problems: place → why the candidate failed.
         kept: places of those that enter the study, the best first.
@@ -77,7 +76,7 @@ def screen(
     problems: dict[int, str] = {}
     best: TrialRecord | None = None
     for first, drawn, scored in _chunks(search.seed, search.screen, space, wide, should_stop, should_drop):
-        problems |= {first + place: why for place, why in _problems(space, drawn, scored, fingerprint).items()}
+        problems |= {first + place: why for place, why in _problems(scored).items()}
         best = _better(best, first, drawn, scored, problems, space)
         numbers.append(drawn)
         scores.append(scored)
@@ -103,7 +102,7 @@ def _chunks(
     """
 
     def score(first: int) -> Chunk:
-        drawn = sobol_numbers(seed, first, min(wide.width, count - first), space.ranges)
+        drawn = space.lifted(sobol_numbers(seed, first, min(wide.width, count - first), space.ranges))
         return first, drawn, wide.score_columns(space.columns(drawn))
 
     firsts = iter(range(0, count, wide.width))
@@ -148,13 +147,10 @@ def _better(
     return TrialRecord(first + place, numbers, tuple(scored.objectives[place].tolist()), {}, {}, None, SCREEN)
 
 
-def _problems(
-    space: SearchSpace, numbers: NDArray[np.float64], scores: BatchScores, fingerprint: Fingerprint
-) -> dict[int, str]:
+def _problems(scores: BatchScores) -> dict[int, str]:
     """Place → why the candidate failed."""
     broken = np.flatnonzero(~np.isfinite(scores.objectives).all(axis=1))
-    reasons = {int(place): not_finite(scores.objectives[place]) for place in broken}
-    return reasons | floor_problems(space.columns(numbers), fingerprint)
+    return {int(place): not_finite(scores.objectives[place]) for place in broken}
 
 
 def best_rows(objectives: NDArray[np.float64], failed: NDArray[np.bool_], keep: int) -> NDArray[np.int64]:

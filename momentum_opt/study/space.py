@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.pool.memory import effective_logit_limit
 from momentum_opt.pool.parameters import initial_parameters
-from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.candidates import ParamSet, lifted_logits
 from momentum_opt.study.known import require_known
 from momentum_opt.vocabulary.rules import RULES
 from momentum_opt.vocabulary.schema import OptunaRange, get_optuna_range
@@ -66,12 +66,14 @@ class SearchSpace:
         start: parameter → (asset,) values of the first trial; also the values of what is not sampled.
         notes: one line for each range that was clipped, and each known value that was moved into its range.
         warm: known parameters to begin with, as a trial's numbers.
+        minimum_weight: sampled logits that leave a weight under it are moved to the nearest that do not.
     """
 
     sampled: tuple[Sampled, ...]
     start: ParamSet
     notes: tuple[str, ...]
     warm: tuple[Mapping[str, float], ...] = ()
+    minimum_weight: float = 0.0
 
     @property
     def ranges(self) -> dict[str, OptunaRange]:
@@ -96,16 +98,27 @@ class SearchSpace:
         return (*self.warm, self.first_trial)
 
     def params(self, numbers: Mapping[str, float]) -> dict[str, NDArray[np.float64]]:
-        """A trial's numbers as parameters: name → (asset,), scalars repeated for every token."""
-        n_assets = len(next(iter(self.start.values())))
-        sampled = {
-            one.name: np.broadcast_to(np.array([numbers[key] for key in one.keys]), (n_assets,)) for one in self.sampled
-        }
-        return {**self.start, **sampled}
+        """A trial's numbers as what is simulated: name → (asset,), scalars repeated for every token."""
+        row = np.array([[numbers[key] for key in self.ranges]])
+        return {name: values[:, 0] for name, values in self.columns(row).items()}
+
+    def lifted(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(candidate, key) numbers as they are simulated: initial weights under the floor moved to the nearest above.
+
+        A sampler's trial keeps the numbers that were drawn, by which the search goes on; all that is simulated, and
+        every table and result, comes of these.
+        """
+        keys = [key for one in self.sampled if one.name == "initial_weights_logits" for key in one.keys]
+        if len(keys) < 2:  # one logit for all tokens means equal weights
+            return numbers
+        at = [list(self.ranges).index(key) for key in keys]
+        moved = numbers.copy()
+        moved[:, at] = lifted_logits(numbers[:, at].T, self.minimum_weight).T
+        return moved
 
     def columns(self, numbers: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """`params` of many trials: (candidate, key) in; name → (asset, candidate) out."""
-        count = len(numbers)
+        numbers, count = self.lifted(numbers), len(numbers)
         n_assets = len(next(iter(self.start.values())))
         columns = {name: np.broadcast_to(values[:, None], (n_assets, count)) for name, values in self.start.items()}
         first = 0
@@ -152,7 +165,7 @@ def search_space(fingerprint: Fingerprint, known: Sequence[ParamSet] = ()) -> Se
     warm = tuple(
         {key: value for one in sampled for key, value in one.inside(params[one.name]).items()} for params in known
     )
-    return SearchSpace(tuple(sampled), start_params(fingerprint), tuple(notes), warm)
+    return SearchSpace(tuple(sampled), start_params(fingerprint), tuple(notes), warm, fingerprint.pool.minimum_weight)
 
 
 def _narrowed(one: Sampled, known: Sequence[ParamSet], half_width: float) -> Sampled:

@@ -9,6 +9,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
+from momentum_opt.units import DAYS_PER_MONTH, DAYS_PER_WEEK
+
 
 class Cadence(IntEnum):
     """How much of the value path a metric reads; each step includes the ones before it and costs more."""
@@ -38,6 +40,37 @@ class MetricInfo:
     cadence: Cadence
     unit: str
     description: str
+
+
+FEWEST_OF_ANY: Final = 2
+"""Days of the shortest slice that anything is measured on."""
+
+_TWO_RETURNS: Final = 3
+"""Blocks of a metric of the returns between them: of one return there is no deviation, and no percentile."""
+
+_WEEK, _MONTH = DAYS_PER_WEEK, DAYS_PER_MONTH
+
+_FEWEST_DAYS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        **dict.fromkeys(("daily_log_sharpe", "daily_sharpe", "sortino", "cvar_95", "sharpe"), _TWO_RETURNS),
+        **dict.fromkeys(("daily_var_95%_trad", "daily_var_99%_trad", "daily_rovar_trad"), _TWO_RETURNS),
+        **dict.fromkeys(("weekly_var_95%_trad", "weekly_var_99%_trad", "weekly_rovar_trad"), _TWO_RETURNS * _WEEK),
+        "monthly_rovar_trad": _TWO_RETURNS * _MONTH,
+        **dict.fromkeys(("weekly_var_95%", "weekly_var_99%", "weekly_raroc", "weekly_rovar"), _WEEK),
+        "weekly_max_drawdown": _WEEK,
+        **dict.fromkeys(("monthly_rovar", "ulcer", "sterling"), _MONTH),
+    }
+)
+
+
+def fewest_days(name: str) -> int:
+    """Days of the shortest slice on which the metric `name` is defined (SPEC §10)."""
+    return max(FEWEST_OF_ANY, _FEWEST_DAYS.get(name, 0))
+
+
+def fewest_bars_per_day(name: str) -> int:
+    """Bars of a day that the metric `name` needs: two returns inside a day where it reads those of single days."""
+    return _TWO_RETURNS if name in ("daily_var_95%", "daily_var_99%", "daily_raroc", "daily_rovar") else 1
 
 
 def _table(*rows: tuple[str, Cadence, str, str]) -> Mapping[str, MetricInfo]:

@@ -29,8 +29,8 @@ data:
 tokens: [AAA, BBB, CCC]
 window:
   start: 2023-01-04
-  end: 2023-01-14
-  test_end: 2023-01-17
+  end: 2023-01-17
+  validation_fraction: 0.3
 pool:
   max_memory_days: 2
 search:

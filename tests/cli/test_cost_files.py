@@ -15,7 +15,8 @@ from tests.sample_runs import LITTLE_EVIDENCE, SMOKE
 START, END = (pd.Timestamp(day, tz="UTC").value // 10**6 for day in ("2023-03-01", "2023-04-26"))
 HOUR, DAY = 3_600_000, 86_400_000
 FEW_MINUTES = [
-    "--set", "window.end=2023-03-13", "--set", "window.test_end=2023-03-17", "--set", "tokens=[SYNA, SYNUSD]",
+    "--set", "window.end=2023-03-13", "--set", "window.test_end=2023-03-17", "--set", "window.validation_fraction=0.25",
+    "--set", "tokens=[SYNA, SYNUSD]",
     "--trials", "8", *LITTLE_EVIDENCE,
 ]  # fmt: skip
 """Every candidate goes through every minute here: sixteen days of two tokens, and few candidates beside the trials."""

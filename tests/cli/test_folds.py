@@ -20,6 +20,7 @@ def fold(number: int, inside: float, outside: float, efficiency: float | None) -
         "out_of_sample": {"calmar": outside, "returns": -0.0778},
         "efficiency": efficiency,
         "baselines": {"constant_weight": {"returns": 0.01}},
+        "data": {"costs": []},
         "readable": {
             "k_per_day": {"AAA": 1.5 * number, "BBB": 0.000123456},
             "memory_days": {"AAA": 10.0, "BBB": 365.0},
@@ -91,4 +92,14 @@ def test_what_it_comes_to():
     none = summary(n_folds=2, efficiency=None, mean_in_sample=None, out_of_sample=unsure)
     assert summary_lines(none) == [
         "efficiency undefined, as the in-sample mean is not above zero (mean calmar – in sample, 3.5000 out of sample)"
+    ]
+
+
+def test_a_fold_without_a_trade_is_named():
+    trades = {"name": "trades", "file": "trades.csv", "left_out": 7}
+    some, none = fold(1, 2.0, 1.0, 0.5), fold(2, 2.0, 1.0, 0.5)
+    some["data"], none["data"] = {"costs": [{**trades, "rows": 3}]}, {"costs": [{**trades, "rows": 0}]}
+    notes = [line for line in summary_lines(summary(folds=[some, none])) if line.startswith("note:")]
+    assert notes == [
+        "note: costs.trades: none of the 7 trades in trades.csv lies inside the window, so there are none (fold 2)"
     ]

@@ -48,6 +48,15 @@ def test_bar_must_divide_the_periods(tmp_path: Path):
     check_bar(small(tmp_path, "costs.arb_frequency=120"), 60)
 
 
+@pytest.mark.parametrize("metric", ["daily_var_95%", "daily_var_99%", "daily_raroc", "daily_rovar"])
+def test_a_metric_of_returns_inside_a_day_needs_two_of_them(tmp_path: Path, metric: str):
+    fingerprint = small(tmp_path, f"objective.metric={metric}", "window.validation_fraction=0")
+    check_bar(fingerprint, 480)
+    for bar in (720, 1440):
+        with pytest.raises(ConfigError, match=rf"objective\.metric: {metric} reads .* of {bar} minutes leave .*; take"):
+            check_bar(fingerprint, bar)
+
+
 @pytest.mark.parametrize("bar", [1, 5, 60, 1440])
 def test_without_an_arb_frequency_every_bar_is_arbitraged(tmp_path: Path, bar: int):
     plain, told = small(tmp_path), small(tmp_path, "costs.arb_frequency=1")

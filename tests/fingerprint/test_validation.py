@@ -11,6 +11,7 @@ from momentum_opt.fingerprint import Fingerprint, load_fingerprint
 from momentum_opt.fingerprint.fields import Interval, to_number
 from momentum_opt.fingerprint.keys import LEAVES, Leaf
 from momentum_opt.fingerprint.mistakes import RefusedError, dotted
+from momentum_opt.vocabulary.names import SAMPLERS
 from tests.fingerprint.configs import SMALL, small, write
 
 
@@ -77,12 +78,15 @@ def test_a_mistake_in_one_parameter_hides_none_in_another(tmp_path: Path):
         ("window.start=2022", "not a date (2022)"),
         ("window.start=2023-06-01", "window.end: not after window.start ('2023-06-01')"),
         ("window.end=2022-06-03", "window.validation_fraction: leaves 0 of 2 days to validation"),
-        ("window.test_end=2023-06-01", "less than 2 days after window.end ('2023-06-01')"),
-        ("window.test_end=2023-06-02", "less than 2 days after"),
+        (
+            "window.test_end=2023-06-01",
+            "leaves 0 days to the test, and daily_log_sharpe needs 3 ('2023-06-01'); give a date 3 days after",
+        ),
+        ("window.test_end=2023-06-03", "leaves 2 days to the test, and daily_log_sharpe needs 3 ('2023-06-03')"),
         ("window.validation_fraction=1", "out of range (1); give a number >= 0 and < 1"),
-        ("window.validation_fraction=0.001", "leaves 0 of 365 days to validation, which needs 2"),
+        ("window.validation_fraction=0.001", "leaves 0 of 365 days to validation, and daily_log_sharpe needs 3"),
         ("window.validation_fraction=0.999", "window.end: 0 train days"),
-        ("objective.windows=147", "292 train days make less than 2 days per window (147)"),
+        ("objective.windows=98", "292 train days in 98 windows leave 2 to the shortest, and daily_log_sharpe needs 3"),
         ("pool.rule=mean_reversion", "unknown word ('mean_reversion'); choose one of momentum"),
         ("pool.chunk_period=0", "out of range (0); give a whole number >= 1"),
         ("pool.chunk_period=1.5", "not a whole number (1.5)"),
@@ -96,13 +100,39 @@ def test_a_mistake_in_one_parameter_hides_none_in_another(tmp_path: Path):
         ("pool.maximum_change=0", "out of range"),
         ("pool.minimum_weight=0", "out of range"),
         ("pool.minimum_weight=0.34", "3 tokens cannot each hold as much"),
-        ("pool.max_memory_days=0", "out of range (0); give a number > 0"),
+        ("pool.max_memory_days=0", "out of range (0); give a number >= 0.001 and <= 36500"),
         ("pool.max_memory_days=.inf", "not a finite number (inf)"),
         ("pool.max_memory_days=.nan", "not a finite number (nan)"),
         ("pool.max_memory_days=inf", "not a number ('inf')"),
         ("pool.max_memory_days=1e999", "not a finite number (inf)"),
         ("pool.max_memory_days='3'", "not a number ('3'); write it without quotes"),
         ("pool.max_memory_days=true", "not a number (True)"),
+        ("pool.max_memory_days=1e300", "out of range (1e+300); give a number >= 0.001 and <= 36500"),
+        ("pool.max_memory_days=1e-300", "out of range (1e-300)"),
+        ("pool.initial_pool_value=1e-300", "out of range (1e-300); give a number >= 0.001 and <= 1e+18"),
+        ("pool.initial_pool_value=1e300", "out of range"),
+        ("pool.maximum_change=1e-300", "out of range (1e-300); give a number >= 1e-12 and <= 1"),
+        ("pool.minimum_weight=1e-300", "out of range"),
+        ("costs.gas_cost=1e300", "out of range (1e+300); give a number >= 0 and <= 1e+12"),
+        ("costs.noise_trader_ratio=1e300", "out of range"),
+        ("objective.overfitting_penalty=1e300", "out of range"),
+        ("objective.turnover_penalty=1e300", "out of range"),
+        ("search.timeout=1e300", "out of range"),
+        ("search.early_stopping={patience: 3, min_improvement: 1e300}", "out of range"),
+        (
+            "search.parameters.log_k.high=1e300",
+            "log_k.high=1e300: out of range (1e+300); give a number from -100 to 30",
+        ),
+        (
+            "search.parameters.logit_lamb.low=-1e300",
+            "logit_lamb.low=-1e300: out of range (-1e+300); give a number from",
+        ),
+        ("search.parameters.log_k.around.half_width=1e300", "out of range"),
+        ("search.initial.initial_k_per_day=1e300", "out of range"),
+        ("search.initial.initial_k_per_day={BTC: 1, ETH: 1e300, USDC: 1}", "initial_k_per_day.ETH: out of range"),
+        ("search.initial.initial_memory_length=1e-300", "out of range"),
+        ("search.initial.initial_memory_length_delta=1e300", "out of range"),
+        ("search.initial.initial_weights_logits=1e300", "out of range"),
         ("pool.use_alt_lamb=yes", "not a switch ('yes'); write true or false"),
         ("pool.use_alt_lamb=1", "not a switch (1)"),
         ("costs.fees=-0.1", "out of range"),
@@ -118,6 +148,10 @@ def test_a_mistake_in_one_parameter_hides_none_in_another(tmp_path: Path):
         ("objective.multi_objective=true", "set objective.windows to 2 or more"),
         ("search.sampler=tpee", "did you mean tpe?"),
         ("search.n_trials=0", "out of range"),
+        (
+            "search.batch_size=1",
+            "batch_size=1: nsga2 breeds from two trials of a batch (1); give 2 or more, or another",
+        ),
         ("search.seed=-1", "out of range"),
         ("search.timeout=0", "out of range"),
         (
@@ -169,6 +203,11 @@ def test_cmaes_has_one_objective(tmp_path: Path):
     found = problems(write(tmp_path), settings)
     assert len(found) == 1
     assert found[0].startswith("--set search.sampler=cmaes: cannot search for several objectives ('cmaes'); take nsga2")
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != "nsga2"])
+def test_other_samplers_take_batches_of_one(tmp_path: Path, sampler: str):
+    assert small(tmp_path, f"search.sampler={sampler}", "search.batch_size=1").search.batch_size == 1
 
 
 def test_equal_weights_may_all_be_the_floor(tmp_path: Path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from momentum_opt.errors import UsageError
 from momentum_opt.metrics.path import SlicePath
 from momentum_opt.metrics.registry import METRIC_FUNCTIONS, cadence_of, evaluate
-from momentum_opt.vocabulary.metrics import METRICS, Cadence
+from momentum_opt.vocabulary.metrics import METRICS, Cadence, fewest_days
 from tests.metrics.paths import oracle, random_values, slice_path
 from tests.reference import golden_cases
 from tests.shared_data import needs_shared
@@ -24,6 +24,7 @@ FIELDS = {
     Cadence.DAY_END: ("daily", "last", "hodl_last", "uniform_hodl_last", "day_end"),
     Cadence.MINUTE: SlicePath._fields,
 }
+RATIOS = ("sharpe", "daily_sharpe", "daily_log_sharpe")
 FALLS = ("greatest_draw_down", "max_drawdown", "weekly_max_drawdown", "ulcer")
 
 
@@ -90,7 +91,25 @@ def test_too_few_blocks_are_not_finite(days):
     assert not np.isfinite(found["ulcer"])
     assert np.isfinite(found["weekly_max_drawdown"]) == (days >= 7)
     assert np.isfinite(found["weekly_var_95%_trad"]) == (days >= 14)
-    assert np.isfinite(found["daily_log_sharpe"]) == (days >= 2)
+    assert np.isfinite(found["daily_log_sharpe"]) == (days >= 3)
+
+
+@pytest.mark.parametrize("days", [2, 6, 20, 29, 90])
+def test_the_smallest_number_of_days_is_enough_and_no_more_than_that(days):
+    """What the configuration is checked by: from there on a metric is a number; before, it may be undefined."""
+    found = evaluate_all(slice_path(random_values(days, 24), 24), 24)
+    for name in ALL:
+        if fewest_days(name) <= days:
+            assert not np.isnan(found[name]), name
+    undefined = {name for name in ALL if np.isnan(found[name])}
+    assert all(fewest_days(name) > days for name in undefined)
+
+
+def test_a_ratio_of_one_return_is_no_number():
+    """Of one return there is no deviation; an epsilon in its place made ±1e7 of it."""
+    found = evaluate_all(slice_path(random_values(2, 24), 24), 24)
+    for name in ("daily_log_sharpe", "daily_sharpe", "sortino", "cvar_95"):
+        assert np.isnan(found[name]), name
 
 
 def test_a_single_bar_is_not_finite_without_an_exception():
@@ -101,9 +120,15 @@ def test_a_single_bar_is_not_finite_without_an_exception():
 
 def test_a_constant_value_has_no_variance():
     found = evaluate_all(slice_path(np.full(65 * 24, 1e6), 24), 24)
-    for name in ("sharpe", "daily_sharpe", "sortino", "calmar", "sterling", "daily_raroc", "weekly_rovar"):
+    for name in (*RATIOS, "sortino", "calmar", "sterling", "daily_raroc", "weekly_rovar"):
         assert not np.isfinite(found[name]), name
-    assert found["daily_log_sharpe"] == 0.0
+
+
+def test_constant_returns_have_no_variance():
+    """Steady growth differs from a constant return by rounding, which is no deviation to divide by."""
+    found = evaluate_all(slice_path(1e6 * np.exp(1e-5 * np.arange(65 * 24)), 24), 24)
+    for name in RATIOS:
+        assert np.isnan(found[name]), name
 
 
 def test_an_invalid_candidate_is_not_finite_and_spoils_no_other():

@@ -69,7 +69,7 @@ def estimate(chunk_prices: Floats, lamb: Floats, alt_lamb: Floats | None = None)
     for c in chunk_prices[1:]:
         e = e + (c - e) / G
         a = lamb * a + G * (c - e)
-        a = np.where(np.abs(a) < 1e-10, 0.0, a)
+        a = np.where(np.abs(a) < 1e-10 * e, 0.0, a)
         e_rule = e if alt_lamb is None else e_rule + (c - e_rule) * (1.0 - alt_lamb)
         rows.append((e, a, e_rule))
     ewma, running_a, rule_ewma = (np.array(column) for column in zip(*rows, strict=True))

@@ -39,6 +39,11 @@ def block_var_trad(values: Floats, size: int, percent: float) -> float:
     return percentile(returns_of(values[size - 1 :: size]), percent)
 
 
+def over_deviation(mean: float, std: float, floor: float = 0.0) -> float:
+    """mean/(std + floor); NaN where nothing varies but by rounding: no floor makes a number of it."""
+    return float(mean / (std + floor)) if std > 1e-11 else float("nan")
+
+
 def all_metrics(
     values: Floats, first_reserves: Floats, first_prices: Floats, last_prices: Floats, bars_per_day: int = 1440
 ) -> dict[str, float]:
@@ -77,9 +82,11 @@ def _daily(values: Floats) -> dict[str, float]:
     r = returns_of(values)
     logs = np.diff(np.log(values + 1e-12))
     year = np.sqrt(365.0)
+    if len(r) < 2:  # a metric of daily returns needs two of them
+        return dict.fromkeys(("daily_sharpe", "daily_log_sharpe", "sortino", "cvar_95"), float("nan"))
     return {
-        "daily_sharpe": float(year * r.mean() / r.std()),
-        "daily_log_sharpe": float(year * logs.mean() / (logs.std() + 1e-8)),
+        "daily_sharpe": over_deviation(year * r.mean(), r.std()),
+        "daily_log_sharpe": over_deviation(year * logs.mean(), logs.std(), 1e-8),
         "sortino": float(year * r.mean() / np.sqrt((np.minimum(r, 0.0) ** 2).mean())),
         "cvar_95": float(r[r <= percentile(r, 5)].mean()),
     }
@@ -92,7 +99,7 @@ def _minute(values: Floats, D: int) -> dict[str, float]:
     annual = (values[-1] / values[0]) ** (365 * D / len(values)) - 1.0
     worst = drawdowns_of(values).min()
     return {
-        "sharpe": float(np.sqrt(365.0 * D) * r.mean() / r.std()),
+        "sharpe": over_deviation(np.sqrt(365.0 * D) * r.mean(), r.std()),
         "greatest_draw_down": float((values - values[0]).min() / values[0]),
         "max_drawdown": float(worst),
         "weekly_max_drawdown": float(weekly.min()) if weekly.size else float("nan"),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from momentum_opt.errors import ParamsError
-from momentum_opt.results.parameters import internal_form, parse_params, readable_form
+from momentum_opt.results.parameters import internal_form, parse_params, quiet_effects, readable_form
 from momentum_opt.study.space import search_space
 from tests.sample_runs import TOKENS, smoke
 
@@ -83,6 +83,52 @@ def test_refused(given: dict[str, Any], said: str):
         parse(given)
 
 
-def test_a_memory_without_end_is_refused():
-    with pytest.raises(ParamsError, match=r"params\.memory_days holds .* too long for a decay below 1; .* = 30 has"):
-        parse({"k_per_day": 1.0, "memory_days": 1e18})
+TREND = {"k_per_day": 1.0, "memory_days": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            TREND | {"memory_days": 1e18},
+            r"params\.memory_days must be from 1e-06 to 36500, but holds \[1e\+18, .*; give",
+        ),
+        (TREND | {"memory_days": 1e-300}, r"params\.memory_days must be from 1e-06 to 36500"),
+        (TREND | {"k_per_day": 1e300}, r"params\.k_per_day must be from 0 to 1e\+09, but holds"),
+        ({"log_k": 1e300, "memory_days": 5}, r"`params\.log_k` must be from -100 to 30, but holds \[1e\+300, .*; give"),
+        ({"absolute_k": 1e300, "memory_days": 5}, r"`params\.absolute_k` must be from 0 to 1e\+12"),
+        ({"log_k": 4.0, "logit_lamb": -1e300}, r"`params\.logit_lamb` must be from -100 to 100"),
+        (TREND | {"initial_weights_logits": 1e300}, r"`params\.initial_weights_logits` must be from -100 to 100"),
+    ],
+)
+def test_magnitudes_that_overflow_are_refused(given: dict[str, Any], said: str):
+    with pytest.raises(ParamsError, match=said):
+        parse(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (TREND, []),
+        ({"log_k": 3.0, "logit_lamb": 100.0}, ["memory of SYNA"]),
+        (
+            {"k_per_day": 1.0, "memory_days": {"SYNA": 999, "SYNB": 30, "SYNUSD": 5}},
+            ["memory of SYNA (999 days) is above pool.max_memory_days, so 30 days are simulated"],
+        ),
+        (TREND | {"k_per_day": {"SYNA": 0, "SYNB": 1, "SYNUSD": 0}}, ["k of SYNA, SYNUSD is 0: its weight follows no"]),
+        (TREND | {"k_per_day": 0}, ["k of SYNA, SYNB, SYNUSD is 0: no weight follows a trend"]),
+        (TREND | {"logit_delta_lamb": 1.0}, ["logit_delta_lamb acts with pool.use_alt_lamb: true alone"]),
+    ],
+)
+def test_what_the_pool_does_not_do_is_told(given: dict[str, Any], said: list[str]):
+    lines = quiet_effects(parse(given), FINGERPRINT)
+    assert len(lines) == len(said)
+    for line, part in zip(lines, said, strict=True):
+        assert line.startswith(part)
+
+
+def test_a_second_memory_beyond_the_cap_is_told():
+    alt = smoke("pool.use_alt_lamb=true")
+    params = parse_params({"k": 1.0, "logit_lamb": 1.0, "logit_delta_lamb": 9.0}, START, alt, "p.json")
+    (line,) = quiet_effects(params, alt)
+    assert line.startswith("second memory of SYNA (")

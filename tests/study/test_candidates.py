@@ -3,9 +3,18 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from momentum_opt.errors import ParamsError
-from momentum_opt.study.candidates import check_params, floor_problem, initial_weights, settings_of, stack
+from momentum_opt.study.candidates import (
+    check_params,
+    floor_problem,
+    initial_weights,
+    lifted_logits,
+    settings_of,
+    stack,
+)
 from tests.reference.minute_loop import Pool
 from tests.simulation.cases import Case, random_params
 
@@ -34,6 +43,33 @@ def test_weights_under_the_floor_or_off_the_simplex_are_named():
     low = floor_problem(np.array([0.5, 0.48, 0.02]), FINGERPRINT)
     assert low == "initial weight of C is 0.02, below minimum_weight 0.03"
     assert floor_problem(np.array([0.5, 0.4, 0.2]), FINGERPRINT) == "initial weights sum to 1.1, not to 1"
+
+
+@settings(max_examples=100)
+@given(st.lists(st.lists(st.floats(-10, 10), min_size=3, max_size=3), min_size=1, max_size=4), st.floats(1e-6, 1 / 3))
+def test_lifted_logits_are_the_nearest_weights_that_keep_the_floor(rows: list[list[float]], floor: float):
+    """The oracle moves the same distance down from all, floor after floor, until the sum fits."""
+    drawn = np.array(rows).T
+    lifted = lifted_logits(drawn, floor)
+    assert drawn.min() <= lifted.min()
+    assert lifted.max() <= drawn.max()
+    for before, after in zip(drawn.T, lifted.T, strict=True):
+        weights, found = (initial_weights({"initial_weights_logits": one}) for one in (before, after))
+        assert found.min() >= floor * (1 - 1e-12)
+        if weights.min() >= floor:
+            np.testing.assert_array_equal(after, before)
+        np.testing.assert_allclose(found, nearest(weights, floor), atol=1e-9)
+        np.testing.assert_array_equal(lifted_logits(after[:, None], floor)[:, 0], after)  # moved once and for all
+
+
+def nearest(weights: np.ndarray, floor: float) -> np.ndarray:
+    free = np.ones(len(weights), bool)
+    while True:
+        room = 1.0 - floor * (~free).sum()
+        found = np.where(free, weights - (weights[free].sum() - room) / free.sum(), floor)
+        if (found >= floor - 1e-15).all():
+            return found
+        free &= found >= floor
 
 
 def without(*names: str) -> dict[str, np.ndarray]:

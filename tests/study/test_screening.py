@@ -14,7 +14,6 @@ from scipy.stats import qmc
 from momentum_opt.api.prices import market_of
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.tables import screen_table, trials_table
-from momentum_opt.study.candidates import floor_problem, initial_weights
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.ledger import Outcome, Progress
 from momentum_opt.study.loop import Study
@@ -80,19 +79,32 @@ def test_every_candidate_is_a_point_of_one_sequence_scored_as_a_trial_is(evaluat
     assert not found.problems
 
 
-def test_candidates_that_fail_are_told_and_never_kept(evaluator: Evaluator):
+def test_no_candidate_fails_for_its_initial_weights(evaluator: Evaluator):
+    """Those under the floor are moved to it; what is in the table and in the study was simulated."""
     fingerprint = smoke(*SCREEN, WEIGHTS)
     space, found = search_space(fingerprint), screened(fingerprint, evaluator)
     rows = screen_table(found, space, fingerprint)
-    reasons = [
-        floor_problem(initial_weights(space.params(dict(zip(space.ranges, row, strict=True)))), fingerprint)
-        for row in found.numbers.tolist()
-    ]
-    assert [None if pd.isna(reason) else reason for reason in rows["fail_reason"]] == reasons
-    assert None in reasons
-    assert len({*reasons}) > 2
-    assert rows["state"].tolist() == ["COMPLETE" if reason is None else "FAIL" for reason in reasons]
-    assert rows["objective"].isna().tolist() == [reason is not None for reason in reasons]
+    assert set(rows["state"]) == {"COMPLETE"}
+    lowest = rows[[f"initial_weights_{token}" for token in fingerprint.tokens]].min(axis=1)
+    assert lowest.min() >= fingerprint.pool.minimum_weight
+    assert (lowest < 1.001 * fingerprint.pool.minimum_weight).sum() > 10
+    kept = kept_trials(found, space, fingerprint)
+    keys = [f"initial_weights_logits_{token}" for token in fingerprint.tokens]
+    for trial, place in zip(kept, found.kept, strict=True):
+        assert [trial.params[key] for key in keys] == rows.loc[place, keys].tolist()
+
+
+def test_candidates_that_fail_are_told_and_never_kept(evaluator: Evaluator):
+    fingerprint = smoke(*SCREEN)
+    space, found = search_space(fingerprint), screened(fingerprint, evaluator)
+    values = found.scores.objectives.copy()
+    values[::7] = np.nan
+    failed = np.isnan(values[:, 0])
+    reasons = dict.fromkeys(np.flatnonzero(failed).tolist(), "objective is not finite (nan)")
+    broken = Screened(found.numbers, found.scores._replace(objectives=values), reasons, best_rows(values, failed, 12))
+    rows = screen_table(broken, space, fingerprint)
+    assert rows["state"].tolist() == ["FAIL" if one else "COMPLETE" for one in failed]
+    assert rows["objective"].isna().tolist() == failed.tolist()
     kept = rows[rows["kept"]]
     assert set(kept["state"]) == {"COMPLETE"}
     assert kept["objective"].min() >= rows["objective"].nlargest(len(kept)).min()
