@@ -6,6 +6,7 @@ Rows are numbered from 0 in file order, a CSV file's from below its header.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -20,8 +21,13 @@ from momentum_opt.errors import DataError, MissingFileError
 from momentum_opt.market.damage import UNREADABLE, reason_of
 from momentum_opt.market.price_file import range_index
 from momentum_opt.market.wording import other_time_unit, utc
+from momentum_opt.paths import is_file
+from momentum_opt.reading import UnreadableError, read_text
 
 Kind = Literal["number", "token"]
+
+MOST_WIDE_BYTES: Final = 1 << 28
+"""A CSV file that is not in UTF-8 is held as a whole."""
 
 _TIME_MEANING: Final = "UTC milliseconds"
 _PANDAS_INDEX: Final = re.compile(r"__index_level_\d+__")
@@ -112,11 +118,11 @@ def check_numbers(rows: TableRows, name: str, good: NDArray[np.bool_], asked: st
 
 
 def _read(path: Path) -> Any:
-    if not path.is_file():
+    if not is_file(path):
         raise MissingFileError(f"{path}: no such file; give the path of a .parquet or .csv file")
     try:
         if path.suffix == ".csv":
-            return pyarrow.csv.read_csv(path)
+            return _read_csv(path)
         with pq.ParquetFile(path) as parquet:
             table = parquet.read()
             index = range_index(parquet)
@@ -124,6 +130,19 @@ def _read(path: Path) -> Any:
     except UNREADABLE as error:
         kind = path.suffix.removeprefix(".")
         raise DataError(f"{path}: not a readable {kind} file ({reason_of(error)}); export it again") from error
+
+
+def _read_csv(path: Path) -> Any:
+    """The table of a CSV file in UTF-8, or in UTF-16 with its mark, as Windows writes it."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if b"\0" not in head:
+        return pyarrow.csv.read_csv(path)
+    try:
+        text = read_text(path, MOST_WIDE_BYTES)
+    except UnreadableError as error:
+        raise DataError(f"{path}: not a readable csv file ({error}); save it as UTF-8") from None
+    return pyarrow.csv.read_csv(BytesIO(text.encode()))
 
 
 def _value_column(path: Path, names: Sequence[str]) -> Mapping[str, Kind]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array, Float
 from momentum_opt.errors import ParamsError
-from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint import Fingerprint, listed
 from momentum_opt.pool.memory import capped_lamb, lamb_to_memory_days_clipped, memory_days_to_lamb
 from momentum_opt.study.candidates import ParamColumns, ParamSet, check_params, initial_weights
 from momentum_opt.vocabulary.rules import RULES
@@ -97,7 +97,7 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
         elsewhere = any(
             name in other.parameter_names + other.readable_names for other in RULES.values() for name in unknown
         )
-        what = f"unknown parameter {', '.join(unknown)}" + f" of the {rule.name} rule" * elsewhere
+        what = f"unknown parameter {listed(unknown)}" + f" of the {rule.name} rule" * elsewhere
         raise ParamsError(f"{where}: {what}; use {', '.join(known)}")
     for one, other in ALTERNATIVES:
         if one in given and other in given:
@@ -126,7 +126,7 @@ def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
     if isinstance(value, Mapping):
         if set(value) != set(tokens):
             raise ParamsError(
-                f"{where}: names the tokens {', '.join(sorted(value))}, but the pool holds {', '.join(tokens)}; "
+                f"{where}: names the tokens {listed(sorted(value))}, but the pool holds {', '.join(tokens)}; "
                 "give a number for each of them, or one for all"
             )
         numbers = [value[token] for token in tokens]

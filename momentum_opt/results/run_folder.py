@@ -13,6 +13,7 @@ from typing import Any
 from momentum_opt.errors import MomentumOptError, RunFolderError
 from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable
 from momentum_opt.market import Market
+from momentum_opt.paths import exists
 from momentum_opt.results.files import SCHEMA_VERSION, TEMPORARY, read_json, write_json, write_whole
 from momentum_opt.study.locks import file_lock
 
@@ -121,7 +122,7 @@ def open_run_folder(
     """
     folder = RunFolder(path)
     identity = run_identity(fingerprint, market, known)
-    if folder.fingerprint.exists():
+    if exists(folder.fingerprint):
         _check_folder(folder, identity)
     elif path.exists() and not path.is_dir():
         raise RunFolderError(f"{path}: a file, not a folder; give another --run-dir")
@@ -162,7 +163,7 @@ def recorded_study(folder: RunFolder) -> str:
 
 def recorded_warm_start(folder: RunFolder) -> WarmStarts:
     """The parameters that the run in a folder began with; none where there is no run, or it began from nothing."""
-    if not folder.fingerprint.exists():
+    if not exists(folder.fingerprint):
         return ()
     return read_json(folder.fingerprint, "a run folder's fingerprint.json").get(WARM_START, ())
 
