@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from momentum_opt.errors import MissingFileError
+from momentum_opt.errors import MissingFileError, MissingFolderError
 from momentum_opt.market.audit import FileAudit, audit_file
 from momentum_opt.market.load import Survey, survey_market
 from momentum_opt.market.price_file import SUFFIX
 from momentum_opt.market.wording import day, next_midnight
+from momentum_opt.paths import is_file, is_folder
 from momentum_opt.units import MS_PER_DAY, MS_PER_MINUTE
 
 Days = tuple[date, date]
@@ -72,9 +73,9 @@ def check_folder(
 
 
 def _tokens_in(root: Path) -> list[str]:
-    if not root.is_dir():
-        found = "this is a file, not a folder" if root.exists() else "no such folder"
-        raise MissingFileError(f"{root}: {found}; name the folder that holds the price files")
+    if not is_folder(root):
+        found = "this is a file, not a folder" if is_file(root) else "no such folder"
+        raise MissingFolderError(f"{root}: {found}; name the folder that holds the price files")
     names = [path.name.removesuffix(SUFFIX) for path in root.glob(f"*{SUFFIX}")]
     if not names:
         raise MissingFileError(f"{root}: no price file there; they are named <TOKEN>{SUFFIX}: `data import` makes them")

@@ -15,7 +15,7 @@ from jaxtyping import Float64
 
 from momentum_opt.errors import DataError, MissingFileError, UsageError
 from momentum_opt.market.model import Market, TokenFile
-from momentum_opt.market.price_file import open_price_file, read_rows
+from momentum_opt.market.price_file import check_folder, open_price_file, read_rows
 from momentum_opt.market.series import Series, Window, check_overlap, digest_rows, load_series
 from momentum_opt.market.wording import utc
 from momentum_opt.paths import AnyPath
@@ -131,7 +131,7 @@ def hash_rows(root: Path, token: str, first_ms: int, last_ms: int) -> str:
         MissingFileError: no such file.
         DataError: a file that is not a price file.
     """
-    _check_folder(root)
+    check_folder(root)
     return digest_rows(read_rows(open_price_file(root, token), first_ms, last_ms + 1))
 
 
@@ -146,7 +146,7 @@ def _examine(
 ) -> _Examined[_Result]:
     """Read what the window needs of every file, one after the other, and keep of each what `keep` makes of it."""
     _check_arguments(tokens, start, end, burn_in_days, max_gap_minutes)
-    _check_folder(root)
+    check_folder(root)
     problems: list[DataError] = []
     files = _collect(lambda token: open_price_file(root, token), sorted(tokens), problems)
 
@@ -169,12 +169,6 @@ def _check_arguments(tokens: Sequence[str], start: date, end: date, burn_in_days
             "`burn_in_days` and `max_gap_minutes` must not be negative, "
             f"but got burn_in_days={burn_in_days}, max_gap_minutes={max_gap_minutes}"
         )
-
-
-def _check_folder(root: Path) -> None:
-    if not root.is_dir():
-        found = "this is a file, not a folder" if root.exists() else "no such folder"
-        raise MissingFileError(f"{root}: {found}; name the folder that holds the price files")
 
 
 def _collect(step: Callable[[_Item], _Result], items: Iterable[_Item], problems: list[DataError]) -> list[_Result]:

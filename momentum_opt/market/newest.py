@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from momentum_opt.errors import DataError, MissingFileError
-from momentum_opt.market.price_file import PriceFile, open_price_file, read_rows
+from momentum_opt.errors import DataError
+from momentum_opt.market.price_file import PriceFile, check_folder, open_price_file, read_rows
 from momentum_opt.market.row_checks import bar_length
 from momentum_opt.units import MS_PER_DAY, MS_PER_MINUTE
 
@@ -38,8 +38,7 @@ def newest_bar(root: Path, tokens: Sequence[str]) -> NewestBar:
         MissingFileError: the folder or a file is missing.
         DataError: a file that cannot be used, or bars of different lengths.
     """
-    if not root.is_dir():
-        raise MissingFileError(f"{root}: no such folder; name the folder that holds the price files")
+    check_folder(root)
     files = [open_price_file(root, token) for token in tokens]
     bars = {file.token: _bar_minutes(file) for file in files}
     if len(set(bars.values())) > 1:

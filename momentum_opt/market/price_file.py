@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
-from momentum_opt.errors import DataError, MissingFileError
+from momentum_opt.errors import DataError, MissingFileError, MissingFolderError
 from momentum_opt.market.damage import UNREADABLE, reason_of
 from momentum_opt.market.wording import other_time_unit
 
@@ -91,6 +91,22 @@ class Rows:
     def since(self, first: int) -> "Rows":
         """All rows from position `first` on."""
         return Rows(self.path, self.number[first:], self.unix[first:], self.close[first:], self.counted_in)
+
+
+def check_folder(root: Path) -> None:
+    """Refuse what is no folder, or holds no price file at all.
+
+    Raises:
+        MissingFolderError: so it is.
+    """
+    try:
+        found = None if root.is_dir() else "this is a file, not a folder" if root.exists() else "no such folder"
+        if found is None and not any(root.glob(f"*{SUFFIX}")):
+            found = f"holds no price file at all, that is none named <TOKEN>{SUFFIX}"
+    except OSError as error:
+        found = f"cannot be looked into ({error.strerror})"
+    if found is not None:
+        raise MissingFolderError(f"{root}: {found}; name the folder that holds the price files")
 
 
 def open_price_file(root: Path, token: str) -> PriceFile:
