@@ -9,7 +9,7 @@ from momentum_opt.fingerprint.load import (
     read_configuration,
     replace_values,
 )
-from momentum_opt.fingerprint.mistakes import OptionSetting, choose_among, first_of, listed, show
+from momentum_opt.fingerprint.mistakes import OptionSetting, choose_among, first_of, listed, shortened, show
 from momentum_opt.fingerprint.periods import Days, Periods
 from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
 from momentum_opt.fingerprint.secrets import recordable, without_password
@@ -40,6 +40,7 @@ __all__ = [
     "read_configuration",
     "recordable",
     "replace_values",
+    "shortened",
     "show",
     "to_yaml_text",
     "without_password",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt.errors import MomentumOptError, RunFolderError
-from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable
+from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable, shortened
 from momentum_opt.market import Market
 from momentum_opt.paths import exists
 from momentum_opt.results.files import SCHEMA_VERSION, TEMPORARY, read_json, write_json, write_whole
@@ -19,6 +19,10 @@ from momentum_opt.study.locks import file_lock
 
 WarmStarts = Sequence[Mapping[str, Mapping[str, float]]]
 """Known parameters as a record holds them: name → token → number."""
+
+MOST_DIFFERENCES = 20
+LONGEST_VALUE = 60
+"""What a message shows of two runs that differ."""
 
 WARM_START = "warm_start"
 """Key of a run's identity: known parameters that its search began with."""
@@ -192,17 +196,23 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
     """
     try:
         differing = [
-            f"{key} {json.dumps(old, default=str)} → {json.dumps(new, default=str)}"
+            f"{shortened(key)} {_shown(old)} → {_shown(new)}"
             for key, old, new in fingerprint_differences({**recorded["fingerprint"]}, identity["fingerprint"])
         ] or _changed_files(recorded["data"], identity["data"])
         differing += _changed_warm_start(recorded.get(WARM_START, []), identity.get(WARM_START, []))
     except (KeyError, TypeError, AttributeError):
         raise RunFolderError(f"{where}: what it was made with cannot be read; {remedy}") from None
     if differing:
+        rest = [f"{len(differing) - MOST_DIFFERENCES} more"] if len(differing) > MOST_DIFFERENCES else []
+        told = "; ".join([*differing[:MOST_DIFFERENCES], *rest])
         raise RunFolderError(
-            f"{where}: holds a run of another configuration or other prices: {'; '.join(differing)}; "
-            f"undo the change, or {remedy}"
+            f"{where}: holds a run of another configuration or other prices: {told}; undo the change, or {remedy}"
         )
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
 def _changed_files(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

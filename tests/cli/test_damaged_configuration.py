@@ -180,3 +180,29 @@ def test_moved_prices(site: Site, how: str, command: tuple[str, ...], capsys: py
     options = "--data FOLDER" if command in DATA_ALONE else "--data FOLDER or --set data.root=FOLDER"
     said = f"{what}.*; name the folder that holds the price files with {options}$"
     assert_refused(site, "prices", said, capsys, *command)
+
+
+def test_params_of_a_deployment_that_are_no_table(site: Site, capsys: pytest.CaptureFixture[str]):
+    content = json.loads(site.best.read_text())
+    source = {name: content[name] for name in ("fingerprint", "data")}
+    deployment = {
+        "kind": "deployment",
+        "tokens": ["AAA", "BBB", "CCC"],
+        "contract": {},
+        "source": {**source, "params": 3},
+    }
+    file = site.folder / "deployment.json"
+    file.write_text(json.dumps({"schema_version": 1, "first_update": "2023-01-05T00:00:00Z", **deployment}))
+    said = r"params are no table \(3\); give a table"
+    assert_refused(site, "deployment.json", said, capsys, "rehearse", "--deployment", file)
+
+
+def test_long_values_are_not_printed_whole(site: Site, capsys: pytest.CaptureFixture[str]):
+    content = json.loads(site.best.read_text())
+    site.best.write_text(json.dumps({**content, "params": {"log_k": "9" * 5000}}))
+    assert_refused(site, "best.json", r"log_k: '9+\.\.\. is no number; give", capsys, "backtest", "--params", site.best)
+    recorded = json.loads((site.run / "fingerprint.json").read_text())
+    recorded["fingerprint"]["maximum_change"] = "9" * 5000
+    (site.run / "fingerprint.json").write_text(json.dumps(recorded))
+    said = r'maximum_change "9+\.\.\. → 0\.0003; undo'
+    assert_refused(site, str(site.run), said, capsys, "tune", site.config, "--run-dir", site.run)
