@@ -61,6 +61,10 @@ class MissingFileError(DataError, FileNotFoundError):
     """A file or folder that the run needs and that is not there."""
 
 
+class MissingFolderError(MissingFileError):
+    """The folder of the price files is not there, or holds none."""
+
+
 class ParamsError(UsageError):
     """Strategy parameters, or a params file, that the pool cannot run with."""
 

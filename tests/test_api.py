@@ -7,7 +7,7 @@ import pytest
 from momentum_opt import Fingerprint, Market, backtest, load_fingerprint, load_market, market_of, report, score, tune
 from momentum_opt.api.replaying import check_replay
 from momentum_opt.errors import DataError, ParamsError, ReplayMismatchError
-from momentum_opt.fingerprint.source import to_yaml_text
+from momentum_opt.fingerprint.yaml_text import to_yaml_text
 from momentum_opt.study.space import search_space
 from tests.sample_runs import SAMPLE, TOKENS, smoke
 

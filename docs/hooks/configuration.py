@@ -31,10 +31,13 @@ $ momentum-opt config show configs/quickstart.yaml     # every value as it is us
 $ momentum-opt config check configs/quickstart.yaml    # mistakes only
 ```
 
-`--set section.key=VALUE` overrides one value in every command that reads a configuration; VALUE is written as in YAML.
-`null` stands for the default. Dates are whole days in UTC. "Accepts" is what the program asks for when a value is
-refused. "Fingerprint key" is the name in `fingerprint.json`, which is that of quantammsim where it has one
-([key by key](quantammsim.md)); a ● says that the value is part of the digest, because it can change a trial's numbers.
+`--set section.key=VALUE` overrides one value in every command that reads a configuration. VALUE is taken as it
+stands, unless it is a list (`[a, b]`), a mapping (`{a: 1}`), a number or a switch; a path or the URL of a storage
+always is. Relative paths in it start at the current folder, those in a file at the file's folder. `--data FOLDER` is
+short for `--set data.root=FOLDER`. `null` stands for the default. Dates are whole days in UTC. "Accepts" is what the
+program asks for when a value is refused. "Fingerprint key" is the name in `fingerprint.json`, which is that of
+quantammsim where it has one ([key by key](quantammsim.md)); a ● says that the value is part of the digest, because it
+can change a trial's numbers.
 """
 
 _RANGES = """\

@@ -130,7 +130,8 @@ def fingerprint_of(
     if "fingerprint" not in document:
         raise ParamsError(f"{params_file}: holds params alone; give their configuration with --config")
     fingerprint = Fingerprint.from_dict(document["fingerprint"], name=f"{params_file}: fingerprint")
-    return override_fingerprint(fingerprint, overrides) if overrides else fingerprint
+    name = f"{params_file}: fingerprint"
+    return override_fingerprint(fingerprint, overrides, name=name) if overrides else fingerprint
 
 
 def check_same_prices(recorded: RecordedResult, market: Market, what: str, otherwise: str) -> None:

@@ -10,7 +10,7 @@ from momentum_opt import device
 from momentum_opt.api.exporting import KIND
 from momentum_opt.api.tuned_pool import TunedPool, tuned_pool
 from momentum_opt.errors import DataError, ParamsError, UsageError
-from momentum_opt.fingerprint import Fingerprint, override_fingerprint
+from momentum_opt.fingerprint import Fingerprint, replace_values
 from momentum_opt.market import Market
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
 from momentum_opt.onchain.deploying import build_deployment
@@ -31,10 +31,10 @@ from momentum_opt.units import MS_PER_DAY
 
 Document = dict[str, Any]
 
-_ONE_PERIOD = (
-    "window.test_end=null", "window.validation_fraction=0", "objective.windows=1", "objective.overfitting_penalty=0",
-    "objective.multi_objective=false", "walk_forward=null",
-)  # fmt: skip
+_ONE_PERIOD = {
+    "window.test_end": None, "window.validation_fraction": 0, "objective.windows": 1,
+    "objective.overfitting_penalty": 0, "objective.multi_objective": False, "walk_forward": None,
+}  # fmt: skip
 """A window of the user's own is one period; what a study would split or score there does not matter."""
 
 
@@ -106,6 +106,7 @@ def rehearse(
     else:
         assert params_file is not None
         pool = tuned_pool(Path(params_file), config=path_or_none(config), overrides=overrides, data=path_or_none(data))
+        pool = replace(pool, settings=True)
     check_rule(pool.fingerprint)
     fingerprint = _with_window(pool, start, end)
     market = _market(pool, fingerprint)
@@ -177,7 +178,8 @@ def _with_window(pool: TunedPool, start: date | None, end: date | None) -> Finge
         end = datetime.fromtimestamp(pool.newest().end_ms // MS_PER_DAY * MS_PER_DAY / 1000, UTC).date()
     if end - first < timedelta(days=2):
         raise UsageError(f"--start, --end: from {first} to {end} are less than two days; give a longer window")
-    return override_fingerprint(fingerprint, [f"window.start={first}", f"window.end={end}", *_ONE_PERIOD])
+    window = {"window.start": str(first), "window.end": str(end)}
+    return replace_values(fingerprint, {**window, **_ONE_PERIOD}, name=f"--start, --end: from {first} to {end}")
 
 
 def _market(pool: TunedPool, fingerprint: Fingerprint) -> Market:

@@ -46,7 +46,7 @@ def export_trial(trials: TrialList, number: int, out: Path, *, command: str, dat
     device.configure()
     fingerprint = trials.fingerprint
     recorded, name = _recorded(trials, row)
-    market = market_of(fingerprint, root=data or recorded.root, burn_in_days=recorded.burn_in_days)
+    market = market_of(fingerprint, root=data or recorded.root, burn_in_days=recorded.burn_in_days, settings=False)
     check_same_prices(recorded, market, f"the run in {trials.folder.path}", "")
     params = _params(row, fingerprint)
     document, _ = verified_document(fingerprint, market, params, _record(row, trials), _facts(trials, name))

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from momentum_opt.api.backtesting import fingerprint_of
+from momentum_opt.api.prices import NO_FOLDER, telling_options
 from momentum_opt.errors import ConfigError, DataError, UsageError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market, NewestBar, load_market, newest_bar
@@ -29,6 +30,7 @@ class TunedPool:
         params: its parameters.
         root: folder of the price files.
         burn_in_days: days of history before the start.
+        settings: whether the command that asks has `--set`, for messages.
     """
 
     source: Path
@@ -36,6 +38,7 @@ class TunedPool:
     params: ParamSet
     root: Path
     burn_in_days: int
+    settings: bool = False
 
     @property
     def chunk_ms(self) -> int:
@@ -54,7 +57,8 @@ class TunedPool:
             ConfigError: the pool's periods are no multiples of the bar.
             DataError: the prices cannot be used.
         """
-        newest = newest_bar(self.root, self.fingerprint.tokens)
+        with telling_options(settings=self.settings):
+            newest = newest_bar(self.root, self.fingerprint.tokens)
         if self.fingerprint.pool.chunk_period % newest.bar_minutes:
             raise ConfigError(
                 [
@@ -73,7 +77,8 @@ class TunedPool:
         end = datetime.fromtimestamp(end_ms / 1000, UTC)
         gap = self.fingerprint.data.max_gap_minutes
         tokens = self.fingerprint.tokens
-        return load_market(self.root, tokens, start=start, end=end, burn_in_days=burn_in_days, max_gap_minutes=gap)
+        with telling_options(settings=self.settings):
+            return load_market(self.root, tokens, start=start, end=end, burn_in_days=burn_in_days, max_gap_minutes=gap)
 
     def history_to(self, bar: NewestBar) -> Market:
         """Prices from the first that the simulation read up to `bar`.
@@ -111,7 +116,7 @@ def tuned_pool(
     root = data or (recorded.root if recorded and not overrides else None) or fingerprint.data.root
     root = root or (recorded.root if recorded else None)
     if root is None:
-        raise DataError("data.root: no folder of price files is named; set data.root, or give --data")
+        raise DataError(NO_FOLDER)
     burn_in = recorded.burn_in_days if recorded else math.ceil(fingerprint.pool.max_memory_days)
     return TunedPool(params_file, fingerprint, params, root, burn_in)
 

@@ -25,7 +25,7 @@ from momentum_opt.evidence.walk_forward import (
     joined,
     stability,
 )
-from momentum_opt.fingerprint import Fingerprint, recordable
+from momentum_opt.fingerprint import Fingerprint, check_bar, recordable
 from momentum_opt.market import Market
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import objective_section, versions
@@ -88,6 +88,7 @@ def walk_forward(
 
     Raises:
         ConfigError: the configuration names no folds, or asks for what cannot be done.
+        DataError: the prices cannot be used.
         RunFolderError: the folder holds something else.
         StudyError: a fold has no result, or the walk-forward was stopped before the first one had.
     """
@@ -95,6 +96,7 @@ def walk_forward(
     folds = folds_of(fingerprint)
     path = Path(path)
     plans = {fold: tuning_fingerprint(fingerprint, fold, _study_name(fingerprint, path, fold)) for fold in folds}
+    check_bar(fingerprint, market_of(fingerprint).bar_minutes)  # before anything is written
     folder = open_walk_forward(path, config_text, fingerprint)
     done: list[tuple[Fold, Document, FoldDays]] = []
     dropped = False

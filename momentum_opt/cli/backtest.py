@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Settings, tell_notes
+from momentum_opt.cli.config import AsJson, Data, Settings, check_json, tell_notes
 
 if TYPE_CHECKING:
     from momentum_opt.api.backtesting import BacktestResult
@@ -19,9 +19,7 @@ def backtest(
         Path | None,
         typer.Option("--config", metavar="CONFIG", help="Configuration for the params.", show_default=False),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of price files.", show_default=False)
-    ] = None,
+    data: Data = None,
     settings: Settings = None,
     out: Annotated[
         Path | None,
@@ -36,6 +34,7 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Replay parameters: all metrics of train, validation and test, with the baselines beside them."""
+    check_json(params)
     from momentum_opt.api import backtesting
     from momentum_opt.api.reporting import report_of_backtest
     from momentum_opt.errors import UsageError

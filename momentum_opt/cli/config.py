@@ -10,6 +10,7 @@ import typer
 from momentum_opt.cli.completing import complete_configs, complete_settings
 from momentum_opt.cli.examples import examples
 from momentum_opt.errors import ConfigError, MissingFileError, UsageError
+from momentum_opt.reading import UnreadableError, read_json_file
 
 if TYPE_CHECKING:
     from momentum_opt.fingerprint import Fingerprint
@@ -22,6 +23,9 @@ config_app = typer.Typer(
     add_completion=False,
 )
 
+MOST_IGNORED = 100
+"""Keys of another program's fingerprint that are listed one by one."""
+
 Config = Annotated[
     Path,
     typer.Argument(
@@ -33,10 +37,13 @@ Settings = Annotated[
     typer.Option(
         "--set",
         metavar="SECTION.KEY=VALUE",
-        help="Override one value, written as YAML; may be repeated, the last one wins.",
+        help="Override one value; may be repeated, the last one wins. Paths start at the current folder.",
         show_default=False,
         autocompletion=complete_settings,
     ),
+]
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of price files.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -48,11 +55,11 @@ def tell_notes(notes: Sequence[str]) -> None:
 
 
 @config_app.command(epilog=examples("config show"))
-def show(config: Config, settings: Settings = None, as_json: AsJson = False) -> None:
+def show(config: Config, settings: Settings = None, data: Data = None, as_json: AsJson = False) -> None:
     """Print all values, the periods, and which engine runs."""
     from momentum_opt.fingerprint import explain, load_fingerprint, to_yaml_text
 
-    fingerprint = load_fingerprint(config, settings or ())
+    fingerprint = load_fingerprint(config, overrides_of(settings, data))
     meaning = explain(fingerprint)
     values = _without_password(fingerprint.to_yaml_form())
     if as_json:
@@ -64,11 +71,35 @@ def show(config: Config, settings: Settings = None, as_json: AsJson = False) -> 
 
 
 @config_app.command(epilog=examples("config check"))
-def check(config: Config, settings: Settings = None) -> None:
+def check(config: Config, settings: Settings = None, data: Data = None) -> None:
     """Check a configuration; list all its mistakes at once."""
     from momentum_opt.fingerprint import load_fingerprint
 
-    typer.echo(f"{config}: no mistakes; {_summary(load_fingerprint(config, settings or ()))}")
+    typer.echo(f"{config}: no mistakes; {_summary(load_fingerprint(config, overrides_of(settings, data)))}")
+
+
+def overrides_of(
+    settings: list[str] | None, data: Path | None, trials: int | None = None, storage: str | None = None
+) -> list[str]:
+    """`--set` and the options that stand for one, which win over it, as `a.b=value`."""
+    from momentum_opt.fingerprint import OptionSetting
+
+    shortcuts = {
+        f"--trials {trials}": ("search.n_trials", trials),
+        "--storage": ("search.storage", storage),  # its URL may hold a password
+        f"--data {data}": ("data.root", data),
+    }
+    given = [OptionSetting(f"{key}={value}", name) for name, (key, value) in shortcuts.items() if value is not None]
+    return [*(settings or ()), *given]
+
+
+def check_json(file: Path | None, what: str = "a best.json or a params file") -> None:
+    """Refuse a JSON file that cannot be read, before JAX is imported; a pipe can be read only once, and later."""
+    from momentum_opt.paths import exists, is_file
+    from momentum_opt.results.files import read_json
+
+    if file is not None and (is_file(file) or not exists(file)):
+        read_json(file, what)
 
 
 @config_app.command("import", epilog=examples("config import"))
@@ -81,9 +112,11 @@ def import_file(
     """Turn the incumbent's JSON fingerprint into YAML."""
     from momentum_opt.fingerprint import import_fingerprint
 
-    text, ignored = import_fingerprint(_read_json(file), name=str(file))
-    for key in ignored:
+    text, ignored = import_fingerprint(_read_json(file), name=str(file), folder=file.parent)
+    for key in ignored[:MOST_IGNORED]:
         typer.echo(f"ignored, not about a momentum pool: {key}", err=True)
+    if len(ignored) > MOST_IGNORED:
+        typer.echo(f"ignored as well: {len(ignored) - MOST_IGNORED:,} more keys", err=True)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -126,13 +159,14 @@ def _without_password(values: dict[str, Any]) -> dict[str, Any]:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json_file(file)
     except FileNotFoundError:
         raise MissingFileError(f"{file}: no such file; give the path of a JSON fingerprint") from None
-    except json.JSONDecodeError as error:
-        raise ConfigError((f"{file}:{error.lineno}: not valid JSON: {error.msg}; give a JSON fingerprint",)) from None
-    except (OSError, ValueError, RecursionError) as error:  # no UTF-8, a number of thousands of digits, brackets
-        raise ConfigError((f"{file}: cannot be read as text ({error}); give a JSON fingerprint",)) from None
+    except OSError as error:
+        raise ConfigError((f"{file}: cannot be read ({error.strerror}); give a JSON fingerprint",)) from None
+    except UnreadableError as error:
+        place = str(file) if error.line is None else f"{file}:{error.line}"
+        raise ConfigError((f"{place}: not valid JSON ({error}); give a JSON fingerprint",)) from None
     if not isinstance(content, dict):
         raise ConfigError((f"{file}: not a JSON object; give a JSON fingerprint",))
     return content

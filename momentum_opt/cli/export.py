@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, tell_notes
+from momentum_opt.cli.config import AsJson, Data, check_json, tell_notes
 from momentum_opt.onchain.defaults import MAX_TRADE_SIZE_RATIO
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ Params = Annotated[Path, typer.Option("--params", metavar="FILE", help="A best.j
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="CONFIG", help="Configuration for params alone.", show_default=False),
-]
-Data = Annotated[
-    Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of price files.", show_default=False)
 ]
 
 
@@ -40,6 +37,7 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the values to deploy a pool with, every rule of the contract checked."""
+    check_json(params)
     from momentum_opt.api import exporting
     from momentum_opt.api.tuned_pool import moment
 

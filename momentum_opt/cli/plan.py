@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from momentum_opt.errors import RunFolderError, UsageError
-from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint, without_password
+from momentum_opt.fingerprint import (
+    Fingerprint,
+    override_fingerprint,
+    read_configuration,
+    replace_values,
+    without_password,
+)
+from momentum_opt.paths import is_folder
 from momentum_opt.results.files import read_json
 from momentum_opt.results.run_folder import RunFolder, WarmStarts, default_folder, recorded_study
 
@@ -46,10 +53,10 @@ def plan_of(
         ConfigError: mistakes of the configuration.
         RunFolderError: the folder is no run, or there is none to resume.
     """
-    if config.is_dir():
+    if is_folder(config):
         plan = _plan_of_folder(config, overrides, run_dir, resume=resume)
         return replace(plan, known=_read(known, plan.fingerprint))
-    fingerprint = load_fingerprint(config, overrides)
+    fingerprint, text = read_configuration(config, overrides)
     warm_start = _read(known, fingerprint)
     elsewhere = fingerprint.search.storage != "journal"
     folder = run_dir or default_folder(config, fingerprint, warm_start or ())
@@ -57,7 +64,6 @@ def plan_of(
         folder = _newest_run(config, folder)
     # In a storage for several machines the study is named after the configuration alone: one that differs on one of
     # them is refused there, instead of quietly making a study of its own.
-    text = config.read_text(encoding="utf-8-sig")
     return Plan(fingerprint, folder, text, config.stem if elsewhere else None, warm_start)
 
 
@@ -91,8 +97,9 @@ def _plan_of_folder(path: Path, overrides: Sequence[str], run_dir: Path | None, 
         mapping, root = recorded["fingerprint"], recorded["data"]["root"]
     except (KeyError, TypeError):
         raise RunFolderError(f"{folder.fingerprint}: cannot be read; give the configuration of the run") from None
-    fingerprint = Fingerprint.from_dict(mapping, name=str(folder.fingerprint))
-    fingerprint = override_fingerprint(fingerprint, [f"data.root={root}", *overrides])
+    name = str(folder.fingerprint)
+    fingerprint = replace_values(Fingerprint.from_dict(mapping, name=name), {"data.root": root}, name=name)
+    fingerprint = override_fingerprint(fingerprint, overrides, name=name)
     storage = fingerprint.search.storage
     if storage == without_password(storage) and ":***@" in storage:
         raise UsageError(f"{path}: passwords are not kept; give --storage with that of {storage}")

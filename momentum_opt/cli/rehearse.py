@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Settings, tell_notes
-from momentum_opt.cli.export import Config, Data
+from momentum_opt.cli.config import AsJson, Data, Settings, check_json, tell_notes
+from momentum_opt.cli.export import Config
 from momentum_opt.errors import UsageError
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
 
@@ -53,6 +53,8 @@ def rehearse(
     as_json: AsJson = False,
 ) -> None:
     """Run the contract's arithmetic beside the simulation; exit code 1 where a weight is off by more than accepted."""
+    check_json(params)
+    check_json(deployment, "a deployment.json")
     from momentum_opt.api import rehearsing
     from momentum_opt.onchain.keeper import Keeper
 

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from momentum_opt.cli.completing import complete_runs
-from momentum_opt.cli.config import AsJson
+from momentum_opt.cli.config import AsJson, Data
 from momentum_opt.cli.examples import examples
 from momentum_opt.errors import UsageError
 
@@ -130,9 +130,7 @@ def export(
     run: Run,
     number: Number,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write; must not be there.")],
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of price files.", show_default=False)
-    ] = None,
+    data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Write one trial as a best.json: replayed, checked against its tuned value, its look at the test noted."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Config, Settings
+from momentum_opt.cli.config import AsJson, Config, Data, Settings, overrides_of
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError
@@ -66,6 +66,7 @@ def tune(
     config: Config,
     trials: Trials = None,
     settings: Settings = None,
+    data: Data = None,
     run_dir: RunDir = None,
     storage: Storage = None,
     workers: Workers = 1,
@@ -78,8 +79,7 @@ def tune(
     from momentum_opt.cli.plan import plan_of, storage_text
     from momentum_opt.results.report.second_hand import SecondHand
 
-    shortcuts = {"search.n_trials": trials, "search.storage": None if storage is None else storage_text(storage)}
-    overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
+    overrides = overrides_of(settings, data, trials, None if storage is None else storage_text(storage))
     plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
     with SecondHand() as hand:
         result, interrupted = _run(plan, workers, hand if with_report else None, resume=resume)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Config, Settings
+from momentum_opt.cli.config import AsJson, Config, Data, Settings, overrides_of
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.cli.tune import RunDir, Storage, Trials, append_log
@@ -26,17 +26,19 @@ def walk_forward(
     config: Config,
     trials: Trials = None,
     settings: Settings = None,
+    data: Data = None,
     run_dir: RunDir = None,
     storage: Storage = None,
     with_report: WithReport = True,
     as_json: AsJson = False,
 ) -> None:
     """Tune fold after fold and judge each winner by the days that follow; the same command again goes on."""
-    from momentum_opt.fingerprint import load_fingerprint
+    from momentum_opt.cli.plan import storage_text
+    from momentum_opt.fingerprint import read_configuration
 
-    shortcuts = {"search.n_trials": trials, "search.storage": storage}
-    overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
-    result = _run(load_fingerprint(config, overrides), config, run_dir)
+    overrides = overrides_of(settings, data, trials, None if storage is None else storage_text(storage))
+    fingerprint, text = read_configuration(config, overrides)
+    result = _run(fingerprint, text, config, run_dir)
     finished = result.stopped == "finished"
     page = current_or_warning(result.folder.path) if with_report and finished else None
     _print(result, page, as_json=as_json)
@@ -45,7 +47,7 @@ def walk_forward(
         raise typer.Exit(INTERRUPTED)
 
 
-def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "WalkForwardResult":
+def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | None) -> "WalkForwardResult":
     from momentum_opt.api import walk_forward as api
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.results.run_folder import now_text
@@ -70,7 +72,7 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "Wal
             return api.walk_forward(
                 fingerprint,
                 folder.path,
-                config_text=config.read_text(encoding="utf-8-sig"),
+                config_text=text,
                 command=" ".join(["momentum-opt", *sys.argv[1:]]),
                 on_fold=on_fold,
                 on_batch=on_batch,

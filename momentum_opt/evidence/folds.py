@@ -1,11 +1,12 @@
 """Folds of a walk-forward (SPEC §13): a fingerprint in; what each fold is tuned on, and the days that follow, out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from momentum_opt.errors import ConfigError, StudyError
-from momentum_opt.fingerprint import Fingerprint, override_fingerprint
+from momentum_opt.fingerprint import Fingerprint, replace_values
 from momentum_opt.market import Market
 
 
@@ -79,23 +80,24 @@ def tuning_fingerprint(fingerprint: Fingerprint, fold: Fold, study_name: str | N
     Raises:
         ConfigError: the fold's days are too few for validation or for the windows of the objective.
     """
-    name = [] if study_name is None else [f"search.study_name={study_name}"]
-    return _with_window(fingerprint, fold, "null", ["evidence.enabled=false", *name])
+    name = {} if study_name is None else {"search.study_name": study_name}
+    return _with_window(fingerprint, fold, None, {"evidence.enabled": False, **name})
 
 
 def evaluation_fingerprint(fingerprint: Fingerprint, fold: Fold) -> Fingerprint:
     """The same with the fold's test behind it, to be looked at once it is tuned."""
-    return _with_window(fingerprint, fold, str(fold.test_end), [])
+    return _with_window(fingerprint, fold, str(fold.test_end), {})
 
 
-def _with_window(fingerprint: Fingerprint, fold: Fold, test_end: str, more: list[str]) -> Fingerprint:
-    window = [
-        f"window.start={fold.train_start}",
-        f"window.end={fold.test_start}",
-        f"window.test_end={test_end}",
-        "walk_forward=null",
-    ]
-    return override_fingerprint(fingerprint, [*window, *more])
+def _with_window(fingerprint: Fingerprint, fold: Fold, test_end: str | None, more: Mapping[str, Any]) -> Fingerprint:
+    window = {
+        "window.start": str(fold.train_start),
+        "window.end": str(fold.test_start),
+        "window.test_end": test_end,
+        "walk_forward": None,
+    }
+    name = f"{fold.name} ({fold.train_start} to {fold.test_start})"
+    return replace_values(fingerprint, {**window, **more}, name=name)
 
 
 def check_blind(market: Market, fold: Fold) -> None:

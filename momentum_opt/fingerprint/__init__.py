@@ -3,13 +3,18 @@
 from momentum_opt.fingerprint.engine import EngineChoice, EngineName, check_bar, choose_engine
 from momentum_opt.fingerprint.explain import explain
 from momentum_opt.fingerprint.incumbent import import_fingerprint
-from momentum_opt.fingerprint.load import load_fingerprint, override_fingerprint
-from momentum_opt.fingerprint.mistakes import choose_among
+from momentum_opt.fingerprint.load import (
+    load_fingerprint,
+    override_fingerprint,
+    read_configuration,
+    replace_values,
+)
+from momentum_opt.fingerprint.mistakes import OptionSetting, choose_among, first_of, listed, shortened, show
 from momentum_opt.fingerprint.periods import Days, Periods
 from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
 from momentum_opt.fingerprint.secrets import recordable, without_password
 from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, PerToken, RangeOverride
-from momentum_opt.fingerprint.source import to_yaml_text
+from momentum_opt.fingerprint.yaml_text import to_yaml_text
 
 __all__ = [
     "DEFAULT_SAMPLER",
@@ -18,6 +23,7 @@ __all__ = [
     "EngineChoice",
     "EngineName",
     "Fingerprint",
+    "OptionSetting",
     "PerToken",
     "Periods",
     "RangeOverride",
@@ -26,10 +32,16 @@ __all__ = [
     "choose_engine",
     "explain",
     "fingerprint_differences",
+    "first_of",
     "import_fingerprint",
+    "listed",
     "load_fingerprint",
     "override_fingerprint",
+    "read_configuration",
     "recordable",
+    "replace_values",
+    "shortened",
+    "show",
     "to_yaml_text",
     "without_password",
 ]

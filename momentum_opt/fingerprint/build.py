@@ -9,7 +9,15 @@ from pydantic import ValidationError
 
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint.keys import LEAF_AT, LEAVES
-from momentum_opt.fingerprint.mistakes import Mistake, Path, RefusedError, dotted, nearest
+from momentum_opt.fingerprint.mistakes import (
+    MOST_MISTAKES,
+    Mistake,
+    Path,
+    RefusedError,
+    dotted,
+    first_of,
+    nearest,
+)
 from momentum_opt.fingerprint.rules import broken_rules
 from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, Pool, RangeOverride, RunConfig
 from momentum_opt.fingerprint.source import Places
@@ -37,8 +45,8 @@ def build_config(
     mistakes += broken_rules(config, {mistake.at for mistake in mistakes})
     mistakes += found
     if mistakes:
-        mistakes.sort(key=lambda mistake: places.order(mistake.at))
-        raise ConfigError([f"{places.prefix(mistake.at)}: {mistake.text()}" for mistake in mistakes])
+        mistakes.sort(key=lambda mistake: places.order(mistake.at, mistake.reads))
+        raise ConfigError(first_of([f"{places.prefix(one.at, one.reads)}: {one.text()}" for one in mistakes]))
     return config
 
 
@@ -56,7 +64,7 @@ def _validate(tree: dict[str, Any], folder: FilePath | None) -> tuple[RunConfig,
             errors = {tuple(str(part) for part in details["loc"]): details for details in error.errors()}
             for path, details in errors.items():
                 if path not in derived and not _below(path, mended) and not _misspelt(path, errors):
-                    mistakes += _mistakes_of(details, path)
+                    mistakes += _mistakes_of(details, path, suggest=len(mistakes) < MOST_MISTAKES)
             for path in errors:
                 _mend(tree, path)
             mended |= errors.keys()
@@ -69,17 +77,19 @@ def _below(path: Path, others: set[Path]) -> bool:
 
 def _misspelt(path: Path, errors: Mapping[Path, Any]) -> bool:
     """Whether the value missing at `path` stands beside it under a name that looks like it, which is told anyway."""
+    if errors[path]["type"] != "missing":
+        return False
     unknown = [
         at[-1] for at, details in errors.items() if details["type"] == "extra_forbidden" and at[:-1] == path[:-1]
     ]
-    return errors[path]["type"] == "missing" and any(nearest(name, [path[-1]]) for name in unknown)
+    return any(nearest(name, [path[-1]]) for name in unknown)
 
 
-def _mistakes_of(details: Any, path: Path) -> list[Mistake]:
-    """The mistakes behind one of pydantic's errors."""
+def _mistakes_of(details: Any, path: Path, *, suggest: bool) -> list[Mistake]:
+    """The mistakes behind one of pydantic's errors; looking for the nearest of all keys takes a while."""
     kind = details["type"]
     if kind == "extra_forbidden":
-        return [Mistake("unknown key", _known_key(path), at=path)]
+        return [Mistake("unknown key", _known_key(path) if suggest else "remove it", at=path)]
     if kind == "missing":
         return [Mistake("missing", f"give a value{_example(path)}", at=path)]
     cause = details.get("ctx", {}).get("error")

@@ -7,24 +7,28 @@ NaN are refused everywhere. Numbers of float fields become floats, so `0` and `0
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import PlainValidator, ValidationInfo
 
 from momentum_opt.fingerprint.mistakes import Mistake, RefusedError, choose_among
-from momentum_opt.paths import file_fault
+from momentum_opt.paths import file_fault, is_file
 from momentum_opt.tokens import TOKEN_NAME
 
 FEWEST_TOKENS: Final = 2
 MOST_TOKENS: Final = 8
-LARGEST_WHOLE: Final = 2**53  # up to here every whole number is a float, and so survives any JSON reader
 
+_LEADING_ZEROS: Final = re.compile(r"[-+]?0[0-9_]{1,30}", re.ASCII)
+_WITH_COMMAS: Final = re.compile(r"[-+]?[0-9]+(,[0-9]+)+(\.[0-9]+)?", re.ASCII)
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})([ T]00:00(:00(\.0+)?)?(Z|\+00:00)?)?")
+_FILE_STORAGE: Final = re.compile(
+    r"(?P<scheme>journal://|sqlite(?:\+\w+)?:///)(?P<path>(?!:memory:|file:)[^?]+)(?P<options>\?.*)?", re.DOTALL
+)
 _TABLE_SUFFIXES: Final = (".parquet", ".csv")
 
 
@@ -45,6 +49,22 @@ class Key:
     file: bool = False
     example: Any = None
     unit: str = ""
+
+
+Taken = Literal["text", "path", "cost", "url"]
+"""What `--set` takes as it stands and never reads as YAML: text, a path, a path or a number, the URL of a storage."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsItStands:
+    """The check of a field whose value is not YAML where it is given on the command line."""
+
+    taken: Taken
+    check: Callable[[Any, ValidationInfo], Any]
+
+    def __call__(self, value: Any, info: ValidationInfo) -> Any:
+        """The typed value, or `RefusedError`."""
+        return self.check(value, info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +104,10 @@ def number(
     return PlainValidator(lambda value: to_number(value, interval))
 
 
-def whole(*, at_least: int = 0, at_most: int | None = None) -> PlainValidator:
+def whole(*, at_least: int = 0, at_most: int) -> PlainValidator:
     """A whole number in an interval, as an int; `1e3` is one."""
-    asked = Interval(at_least=at_least, at_most=at_most).asked("a whole number")
-    interval = Interval(at_least=at_least, at_most=LARGEST_WHOLE if at_most is None else at_most)
+    interval = Interval(at_least=at_least, at_most=at_most)
+    asked = interval.asked("a whole number")
 
     def check(value: Any) -> int:
         if not to_number(value, interval, asked).is_integer():
@@ -101,9 +121,7 @@ def to_number(value: Any, interval: Interval, asked: str | None = None) -> float
     """`value` as a float inside `interval`; `RefusedError` otherwise, with `asked` as what to give."""
     asked = f"give {asked or interval.asked('a number')}"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RefusedError(
-            Mistake("not a number", "write it without quotes" if _is_quoted_number(value) else asked, value)
-        )
+        raise RefusedError(Mistake("not a number", _number_meant(value) or asked, value))
     if not _is_finite(value):
         raise RefusedError(Mistake("not a finite number", asked, value))
     if not interval.holds(value):
@@ -111,7 +129,20 @@ def to_number(value: Any, interval: Interval, asked: str | None = None) -> float
     return float(value) + 0.0  # −0.0 becomes 0.0
 
 
-def _is_quoted_number(value: Any) -> bool:
+def _number_meant(value: Any) -> str | None:
+    """What to do about text that a person would take for a number; None of any other value."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if _LEADING_ZEROS.fullmatch(text):
+        return f"write it without leading zeros, which some programs read as octal: {int(text)}"
+    if _WITH_COMMAS.fullmatch(text):
+        return "write a point before decimals, and nothing between thousands"
+    return "write it without quotes" if is_number_in_quotes(text) else None
+
+
+def is_number_in_quotes(value: Any) -> bool:
+    """Whether the value is text that would be a finite number."""
     try:
         return isinstance(value, str) and math.isfinite(float(value))
     except ValueError:
@@ -157,25 +188,26 @@ def word(choices: tuple[str, ...]) -> PlainValidator:
 def text() -> PlainValidator:
     """Text that is not empty."""
 
-    def check(value: Any) -> str:
+    def check(value: Any, _: ValidationInfo) -> str:
         if not isinstance(value, str) or not value.strip():
             raise RefusedError(Mistake("not text", "write some text, in quotes where it looks like a number", value))
         return value
 
-    return PlainValidator(check)
+    return PlainValidator(AsItStands("text", check))
 
 
 def storage_place() -> PlainValidator:
-    """`journal` or the URL of a database."""
+    """`journal` or the URL of a database; a relative path in it starts at the configuration file's folder."""
 
-    def check(value: Any) -> str:
+    def check(value: Any, info: ValidationInfo) -> str:
         if not isinstance(value, str) or (value != "journal" and "://" not in value):
             raise RefusedError(
                 Mistake("unknown storage", "write journal, journal:///path, or postgresql://host/name", value)
             )
-        return value
+        base = _base_of(info)
+        return value if base is None else placed_storage(value, base)
 
-    return PlainValidator(check)
+    return PlainValidator(AsItStands("url", check))
 
 
 def day() -> PlainValidator:
@@ -211,7 +243,9 @@ def token_list() -> PlainValidator:
 def _token_mistake(tokens: list[Any] | tuple[Any, ...], place: int, token: Any) -> Mistake | None:
     at = (str(place),)
     if not isinstance(token, str) or not TOKEN_NAME.fullmatch(token):
-        return Mistake("not a token name", "use letters, digits and . _ + - (quote a name of digits)", token, at)
+        return Mistake(
+            "not a token name", "use letters, digits and . _ + - (in quotes if it looks like a number)", token, at
+        )
     if token in tokens[:place]:
         return Mistake("the same token twice", "list every token once", token, at)
     return None
@@ -246,7 +280,7 @@ def folder() -> PlainValidator:
             raise RefusedError(Mistake("not a folder", "write its path, such as ../data/sample", value))
         return _placed(value, info)
 
-    return PlainValidator(check)
+    return PlainValidator(AsItStands("path", check))
 
 
 def cost(*, below: float | None = None, at_most: float | None = None) -> PlainValidator:
@@ -254,29 +288,57 @@ def cost(*, below: float | None = None, at_most: float | None = None) -> PlainVa
     interval = Interval(at_least=0, below=below, at_most=at_most)
 
     def check(value: Any, info: ValidationInfo) -> float | Path:
-        is_path = isinstance(value, str | Path) and not _is_quoted_number(value)
+        is_path = isinstance(value, str | Path) and not _number_meant(value)
         return _table(value, info) if is_path else to_number(value, interval)
 
-    return PlainValidator(check)
+    return PlainValidator(AsItStands("cost", check))
 
 
 def table_file() -> PlainValidator:
     """A .parquet or .csv file; relative to the configuration file's folder."""
-    return PlainValidator(_table)
+    return PlainValidator(AsItStands("path", _table))
 
 
 def _table(value: Any, info: ValidationInfo) -> Path:
-    if not isinstance(value, str | Path) or Path(value).suffix.lower() not in _TABLE_SUFFIXES:
+    if not isinstance(value, str | Path) or not is_table(value):
         raise RefusedError(Mistake("not a number or a .parquet or .csv file", "give a number, or a file's path", value))
     path = _placed(value, info)
     if info.context and (fault := file_fault(path)) is not None:
         raise RefusedError(Mistake(*fault, str(path)))
-    if info.context and not path.exists():
-        raise RefusedError(Mistake("no such file", "give a path that exists, relative to the configuration", str(path)))
+    if info.context and not is_file(path):
+        raise RefusedError(Mistake("no such file", "give the path of a file that exists", str(path)))
     return path
+
+
+def is_table(value: str | Path) -> bool:
+    """Whether the path ends as that of a file of numbers does."""
+    return Path(value).suffix in _TABLE_SUFFIXES
 
 
 def _placed(value: str | Path, info: ValidationInfo) -> Path:
     """The path as it stands, or made absolute from the folder that the validation's context names."""
-    base: Path | None = (info.context or {}).get("folder")
-    return Path(value) if base is None else Path(os.path.abspath(base / Path(value).expanduser()))  # noqa: PTH100
+    if "\0" in str(value):
+        raise RefusedError(Mistake("not a path", "write it without the zero character", value))
+    base = _base_of(info)
+    return Path(value) if base is None else placed_path(value, base)
+
+
+def _base_of(info: ValidationInfo) -> Path | None:
+    return (info.context or {}).get("folder")
+
+
+def placed_path(value: str | Path, base: Path) -> Path:
+    """The path, absolute: a relative one starts at `base`."""
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:  # ~ of a user without a home
+        raise RefusedError(Mistake("the home folder that ~ stands for is not known", "write it out", value)) from None
+    return Path(os.path.abspath(base / path))  # noqa: PTH100
+
+
+def placed_storage(value: str, base: Path) -> str:
+    """The URL with the path of a journal or an SQLite file made absolute; any other as it is."""
+    match = _FILE_STORAGE.fullmatch(value)
+    if match is None:
+        return value
+    return f"{match['scheme']}{placed_path(match['path'], base)}{match['options'] or ''}"

@@ -1,14 +1,17 @@
 """A JSON fingerprint of the incumbent simulator in, a configuration file's text out (`config import`)."""
 
 from collections.abc import Mapping
+from pathlib import Path as FilePath
 from typing import Any, Final
 
 from momentum_opt.fingerprint.build import build_config
 from momentum_opt.fingerprint.keys import from_mapping_form, look_up
 from momentum_opt.fingerprint.mistakes import Path, dotted
+from momentum_opt.fingerprint.overrides import place_paths
 from momentum_opt.fingerprint.run_fingerprint import MappingPlaces
 from momentum_opt.fingerprint.sections import RangeOverride
-from momentum_opt.fingerprint.source import to_yaml_text
+from momentum_opt.fingerprint.source import Source
+from momentum_opt.fingerprint.yaml_text import to_yaml_text
 from momentum_opt.vocabulary.rules import RULES
 
 _DERIVED: Final = frozenset({("schema_version",), ("n_assets",), ("bout_length",)})
@@ -18,12 +21,19 @@ _EARLY: Final[Path] = (*_OPTUNA, "early_stopping")
 _STORAGE: Final[Path] = (*_OPTUNA, "storage")
 
 
-def import_fingerprint(mapping: Mapping[str, Any], *, name: str = "fingerprint") -> tuple[str, list[str]]:
+def import_fingerprint(
+    mapping: Mapping[str, Any], *, name: str = "fingerprint", folder: FilePath | None = None
+) -> tuple[str, list[str]]:
     """The configuration that means the same as the incumbent's fingerprint `mapping`.
 
     Only keys that `mapping` gives are written; the others keep their defaults. Ignored are keys that do not concern
     a momentum pool, early stopping that is switched off, storage that is not one URL, and per-asset lists, which
     do not say which number belongs to which token.
+
+    Args:
+        mapping: the fingerprint.
+        name: where it came from, for messages.
+        folder: where relative paths in it start; None leaves them as they are.
 
     Returns:
         The YAML text, and the dotted keys that were ignored, sorted.
@@ -33,6 +43,8 @@ def import_fingerprint(mapping: Mapping[str, Any], *, name: str = "fingerprint")
     """
     kept, ignored = _concerning_the_pool(mapping)
     tree, strangers = from_mapping_form(kept)
+    if folder is not None:
+        place_paths(Source(name, tree), (), folder)
     build_config(tree, MappingPlaces(name))
     ignored += [path for path in strangers if path not in _DERIVED]
     return to_yaml_text(_with_dates(tree)), sorted(dotted(path) for path in ignored)

@@ -13,7 +13,7 @@ from typing import Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel, PlainValidator
 from pydantic.fields import FieldInfo
 
-from momentum_opt.fingerprint.fields import Key, Word
+from momentum_opt.fingerprint.fields import AsItStands, Key, Taken, Word
 from momentum_opt.fingerprint.mistakes import Path
 from momentum_opt.fingerprint.sections import RunConfig, Section
 
@@ -29,6 +29,7 @@ class Leaf:
         file: whether it may be a path.
         example: a value that would do, for keys without a default.
         words: what it may be, where that is a closed list.
+        taken: what `--set` takes it as, where that is not YAML.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Leaf:
     file: bool
     example: Any
     words: tuple[str, ...] = ()
+    taken: Taken | None = None
 
 
 def section_of(field: FieldInfo) -> type[Section] | None:
@@ -53,9 +55,11 @@ def _leaves(model: type[Section], path: Path) -> Iterator[Leaf]:
             yield from _leaves(inner, at)
             continue
         key = next(entry for entry in field.metadata if isinstance(entry, Key))
-        checks = (entry.func for entry in field.metadata if isinstance(entry, PlainValidator))
-        words = next((check.choices for check in checks if isinstance(check, Word)), ())
-        yield Leaf(at, tuple(key.name.split(".")) if key.name else at, key.in_digest, key.file, key.example, words)
+        check = next((entry.func for entry in field.metadata if isinstance(entry, PlainValidator)), None)
+        words = check.choices if isinstance(check, Word) else ()
+        taken = check.taken if isinstance(check, AsItStands) else None
+        place = tuple(key.name.split(".")) if key.name else at
+        yield Leaf(at, place, key.in_digest, key.file, key.example, words, taken)
 
 
 LEAVES: Final[tuple[Leaf, ...]] = tuple(_leaves(RunConfig, ()))

@@ -5,10 +5,10 @@ Every rule says which values it reads, so that it is left out where one of them 
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from momentum_opt.fingerprint.mistakes import Mistake, Path, choose_among
+from momentum_opt.fingerprint.mistakes import Mistake, Path, choose_among, listed
 from momentum_opt.fingerprint.periods import validation_days
 from momentum_opt.fingerprint.sections import RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
@@ -227,7 +227,7 @@ def _initial_names_tokens(config: RunConfig) -> Iterator[Mistake]:
         if isinstance(value, Mapping) and set(value) != set(config.tokens):
             missing = [token for token in config.tokens if token not in value]
             foreign = sorted(set(value) - set(config.tokens))
-            faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"names {', '.join(foreign)}"] * bool(foreign)
+            faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"names {listed(foreign)}"] * bool(foreign)
             fix = f"give a number for each of {', '.join(config.tokens)}, or one number for all"
             yield Mistake(" and ".join(faults), fix, at=("search", "initial", name))
 
@@ -307,7 +307,12 @@ def broken_rules(config: RunConfig, bad: set[Path]) -> list[Mistake]:
     def is_bad(path: Path) -> bool:
         return any(_touches(path, other) for other in bad)
 
-    found = [mistake for rule in RULES if not any(map(is_bad, rule.reads)) for mistake in rule.check(config)]
+    found = [
+        replace(mistake, reads=rule.reads)
+        for rule in RULES
+        if not any(map(is_bad, rule.reads))
+        for mistake in rule.check(config)
+    ]
     return [mistake for mistake in found if not is_bad(mistake.at)]
 
 

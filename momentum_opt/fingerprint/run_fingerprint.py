@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path as FilePath
 from types import MappingProxyType
@@ -36,6 +36,9 @@ from momentum_opt.units import MINUTES_PER_DAY
 
 SCHEMA_VERSION: Final = 1
 """Version of the mapping form and of the canonical JSON; part of the digest."""
+
+MOST_STRANGERS: Final = 100
+"""Unknown keys that are looked at: a document may hold a hundred thousand."""
 
 _DERIVED: Final = ("schema_version", "n_assets", "bout_length")
 
@@ -74,7 +77,8 @@ class Fingerprint(Mapping[str, Any]):
             raise ConfigError((f"{name}: schema_version: {what}",))
         places = MappingPlaces(name)
         tree, strangers = from_mapping_form(mapping)
-        found = [Mistake("unknown key", "remove it", at=path) for path in strangers if path not in _DERIVED_PATHS]
+        unknown = [path for path in strangers if path not in _DERIVED_PATHS][:MOST_STRANGERS]
+        found = [Mistake("unknown key", "remove it", at=path) for path in unknown]
         fingerprint = cls(build_config(tree, places, found=found))
         wrong = [
             Mistake(
@@ -211,13 +215,13 @@ class MappingPlaces:
     def __init__(self, name: str | FilePath) -> None:
         self._name = str(name)
 
-    def prefix(self, path: Path) -> str:
+    def prefix(self, path: Path, reads: Sequence[Path] = ()) -> str:  # noqa: ARG002  # as `Places` has it
         """`name: key`."""
         depth = next((n for n in range(len(path), 0, -1) if path[:n] in _KEY_OF), 0)
         key = (*_KEY_OF.get(path[:depth], ()), *path[depth:])
         return f"{self._name}: {dotted(key)}"
 
-    def order(self, path: Path) -> tuple[int, int]:
+    def order(self, path: Path, reads: Sequence[Path] = ()) -> tuple[int, int]:  # noqa: ARG002  # as above
         """The order of the table."""
         places = [place for place, leaf in enumerate(LEAVES) if leaf.path == path[: len(leaf.path)]]
         return (0, places[0] if places else len(LEAVES))

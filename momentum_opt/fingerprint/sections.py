@@ -49,6 +49,9 @@ from momentum_opt.vocabulary.rules import DEFAULT_RULE, RULES
 DEFAULT_SAMPLER: Final[Sampler] = "nsga2"
 """The sampler of a search for one number or several (SPEC §12); docs/benchmarks.md has the comparison behind it."""
 
+MOST_MINUTES: Final = 5_256_000
+"""Ten years: the longest period, and the longest gap."""
+
 _OPTIMISATION: Final = "optimisation_settings"
 _OPTUNA: Final = "optimisation_settings.optuna_settings"
 _EARLY: Final = f"{_OPTUNA}.early_stopping"
@@ -67,8 +70,8 @@ class Data(Section):
     """Where the prices are, and how large a hole in them may be."""
 
     root: Annotated[Path | None, folder(), Key(in_digest=False)] = None
-    """Folder of the price files; relative paths start at the configuration's folder."""
-    max_gap_minutes: Annotated[int, whole(), Key(in_digest=False, unit="minutes")] = 1440
+    """Folder of the price files; a relative path starts at the configuration's folder, in --set at the current one."""
+    max_gap_minutes: Annotated[int, whole(at_most=MOST_MINUTES), Key(in_digest=False, unit="minutes")] = 1440
     """Longest gap that is filled with the last close before it; a longer one is refused."""
 
 
@@ -92,9 +95,11 @@ class Pool(Section):
 
     rule: Annotated[str, word(tuple(RULES)), Key("rule")] = DEFAULT_RULE
     """How prices move the weights."""
-    chunk_period: Annotated[int, whole(at_least=1), Key("chunk_period", unit="minutes")] = 1440
+    chunk_period: Annotated[int, whole(at_least=1, at_most=MOST_MINUTES), Key("chunk_period", unit="minutes")] = 1440
     """Time from one update of the weights to the next; divides a day or is whole days."""
-    weight_interpolation_period: Annotated[int, whole(at_least=1), Key("weight_interpolation_period", unit="minutes")]
+    weight_interpolation_period: Annotated[
+        int, whole(at_least=1, at_most=MOST_MINUTES), Key("weight_interpolation_period", unit="minutes")
+    ]
     """How long the weights take to their new place after an update; at most chunk_period, which is the default."""
     weight_interpolation_method: Annotated[Interpolation, word(INTERPOLATIONS), Key("weight_interpolation_method")] = (
         "linear"
@@ -133,7 +138,7 @@ class Costs(Section):
     """Trades of others per arbitrage, as a multiple of its inflow."""
     protocol_fee_split: Annotated[float, number(at_least=0, at_most=1), Key("protocol_fee_split", unit="share")] = 0.0
     """Share of the fees that leaves the pool."""
-    arb_frequency: Annotated[int, whole(at_least=1), Key("arb_frequency", unit="minutes")] = 1
+    arb_frequency: Annotated[int, whole(at_least=1, at_most=MOST_MINUTES), Key("arb_frequency", unit="minutes")] = 1
     """Time from one arbitrage to the next; 1 means at every bar."""
     trades: Annotated[Path | None, table_file(), Key(file=True)] = None
     """File of swaps by outside traders."""
@@ -165,7 +170,7 @@ class Objective(Section):
     """What is maximised; every metric is better when higher."""
     aggregate: Annotated[Aggregate, word(AGGREGATES), Key()] = "mean"
     """How the windows become one number; mean_minus_std subtracts their standard deviation."""
-    windows: Annotated[int, whole(at_least=1), Key()] = 1
+    windows: Annotated[int, whole(at_least=1, at_most=10**5), Key()] = 1
     """Slices of train, whole days each, on which the metric is taken."""
     overfitting_penalty: Annotated[
         float, number(at_least=0, at_most=1e12), Key(f"{_OPTUNA}.overfitting_penalty", unit="per unit of metric")
@@ -182,7 +187,9 @@ class Objective(Section):
 class EarlyStopping(Section):
     """Stop when the best objective has not risen by min_improvement · |best| within `patience` trials."""
 
-    patience: Annotated[int, whole(at_least=1), Key(f"{_EARLY}.patience", in_digest=False, example=200, unit="trials")]
+    patience: Annotated[
+        int, whole(at_least=1, at_most=10**9), Key(f"{_EARLY}.patience", in_digest=False, example=200, unit="trials")
+    ]
     """Trials without a rise after which the search stops."""
     min_improvement: Annotated[
         float, number(at_least=0, at_most=1e6), Key(f"{_EARLY}.min_improvement", in_digest=False, unit="share")
@@ -241,9 +248,11 @@ def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
 class Search(Section):
     """How the study looks for the best parameters."""
 
-    n_trials: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.n_trials", in_digest=False, unit="trials")] = 1000
+    n_trials: Annotated[
+        int, whole(at_least=1, at_most=10**9), Key(f"{_OPTUNA}.n_trials", in_digest=False, unit="trials")
+    ] = 1000
     """Size of the study: the total of all workers and all resumptions."""
-    batch_size: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.batch_size", unit="trials")] = 64
+    batch_size: Annotated[int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.batch_size", unit="trials")] = 64
     """Candidates that are asked for, simulated and told at once."""
     sampler: Annotated[Sampler, word(SAMPLERS), Key(f"{_OPTUNA}.sampler")]
     """Who chooses the next candidates; nsga2 unless given."""
@@ -253,9 +262,11 @@ class Search(Section):
         float | None, number(above=0, at_most=1e9), Key(f"{_OPTUNA}.timeout", in_digest=False, unit="seconds")
     ] = None
     """Time after which no further batch begins; screening counts."""
-    screen: Annotated[int, whole(), Key(f"{_OPTUNA}.screen", unit="candidates")] = 0
+    screen: Annotated[int, whole(at_most=10**9), Key(f"{_OPTUNA}.screen", unit="candidates")] = 0
     """Quasi-random candidates scored on the engine alone before the sampler starts."""
-    screen_keep: Annotated[int, whole(at_least=1), Key(f"{_OPTUNA}.screen_keep", unit="candidates")] = 256
+    screen_keep: Annotated[int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.screen_keep", unit="candidates")] = (
+        256
+    )
     """The best screened ones, which enter the study."""
     early_stopping: EarlyStopping | None = None
     storage: Annotated[str, storage_place(), Key(f"{_OPTUNA}.storage", in_digest=False)] = "journal"
@@ -278,18 +289,18 @@ class Device(Section):
 
     precision: Annotated[Precision, word(PRECISIONS), Key()] = "float64"
     """Format of the numbers in the search; replays are always float64."""
-    batch_limit: Annotated[int | None, whole(at_least=1), Key(in_digest=False, unit="candidates")] = None
+    batch_limit: Annotated[int | None, whole(at_least=1, at_most=10**9), Key(in_digest=False, unit="candidates")] = None
     """Largest batch to put on the device at once; from its memory unless given."""
 
 
 class WalkForward(Section):
     """Folds of the walk-forward, in days; `anchored` keeps every fold's start at the first one's."""
 
-    train_days: Annotated[int, whole(at_least=2), Key(in_digest=False, example=180, unit="days")]
+    train_days: Annotated[int, whole(at_least=2, at_most=10**5), Key(in_digest=False, example=180, unit="days")]
     """Days that each fold tunes on, validation included."""
-    test_days: Annotated[int, whole(at_least=2), Key(in_digest=False, example=60, unit="days")]
+    test_days: Annotated[int, whole(at_least=2, at_most=10**5), Key(in_digest=False, example=60, unit="days")]
     """Days that follow and judge the fold's winner."""
-    step_days: Annotated[int, whole(at_least=1), Key(in_digest=False, example=60, unit="days")]
+    step_days: Annotated[int, whole(at_least=1, at_most=10**5), Key(in_digest=False, example=60, unit="days")]
     """Days from one fold to the next; test_days unless given."""
     anchored: Annotated[bool, flag(), Key(in_digest=False)] = False
     """Whether every fold begins at window.start."""
@@ -322,13 +333,13 @@ class Evidence(Section):
     """Whether a tune ends with evidence."""
     blocks: Annotated[int, whole(at_least=2, at_most=24), Key(in_digest=False)] = 16
     """Blocks of train days that are halved in every way; even."""
-    bootstrap_draws: Annotated[int, whole(at_least=1), Key(in_digest=False, unit="draws")] = 2000
+    bootstrap_draws: Annotated[int, whole(at_least=1, at_most=10**6), Key(in_digest=False, unit="draws")] = 2000
     """Resamplings behind the interval of the Sharpe ratio."""
-    random_baselines: Annotated[int, whole(at_least=1), Key(in_digest=False, unit="candidates")] = 1000
+    random_baselines: Annotated[int, whole(at_least=1, at_most=10**6), Key(in_digest=False, unit="candidates")] = 1000
     """Random parameter sets that the winner is compared with, where nothing was screened."""
-    plateau_draws: Annotated[int, whole(), Key(in_digest=False, unit="candidates")]
+    plateau_draws: Annotated[int, whole(at_most=10**5), Key(in_digest=False, unit="candidates")]
     """Neighbours per parameter and radius; 0 leaves them out. 32 unless given, 8 with costs."""
-    heat_map: Annotated[int, whole(), Key(in_digest=False, unit="points")]
+    heat_map: Annotated[int, whole(at_most=1000), Key(in_digest=False, unit="points")]
     """Points per side of a heat map; 0 leaves them out. 25 unless given, 9 with costs."""
     verdict: Verdict = Verdict()
 

@@ -1,76 +1,49 @@
-"""Configuration text: a YAML file and `--set` overrides in, plain values and the place of each of them out.
+"""Configuration text: YAML in, plain values and the place of each of them out. A key may stand only once."""
 
-Read stricter than YAML 1.1: `3e-4` is a number, `yes`, `no`, `on` and `off` are words, a date is text, `1:30` and `010`
-are no numbers, and a key may stand only once. `to_yaml_text` writes such text.
-"""
-
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import yaml
 
 from momentum_opt.errors import ConfigError
-from momentum_opt.fingerprint.mistakes import Mistake, Path, dotted
-from momentum_opt.paths import file_fault
+from momentum_opt.fingerprint.mistakes import Mistake, OptionSetting, Path, dotted, shortened
+from momentum_opt.fingerprint.yaml_text import MOST_VALUES, TAG, compose, construct, read_yaml_text
 
-_TAG: Final = "tag:yaml.org,2002:"
-_SCALARS: Final = {
-    "null": (r"~|null|Null|NULL|", "~nN\0"),
-    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    "int": (r"[-+]?(?:0|[1-9][0-9_]*)", "-+0123456789"),
-    "float": (
-        r"[-+]?(?:[0-9][0-9_]*)?\.[0-9_]+(?:[eE][-+]?[0-9]+)?|[-+]?[0-9][0-9_]*\.?(?:[eE][-+]?[0-9]+)"
-        r"|[-+]?[0-9][0-9_]*\.|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-        "-+.0123456789",
-    ),
-    "merge": (r"<<", "<"),
-}
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with the scalars of YAML 1.2 in place of those of 1.1."""
-
-    yaml_implicit_resolvers = {}  # noqa: RUF012  # PyYAML's own class attribute, replaced on purpose
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes what `_Loader` reads: no quotes around dates, lists on one line."""
-
-    yaml_implicit_resolvers = {}  # noqa: RUF012  # as above
-
-
-for _name, (_pattern, _first) in _SCALARS.items():
-    for _user in (_Loader, _Dumper):
-        _user.add_implicit_resolver(
-            _TAG + _name, re.compile(f"^(?:{_pattern})$"), ["" if first == "\0" else first for first in _first]
-        )
-
-_Dumper.add_representer(list, lambda dumper, value: dumper.represent_sequence(_TAG + "seq", value, flow_style=True))
-
-
-def to_yaml_text(tree: Mapping[str, Any]) -> str:
-    """The YAML text of nested plain values, in their order."""
-    return yaml.dump(dict(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+_MERGE = TAG + "merge"
 
 
 class Places(Protocol):
     """Knows where a value was written."""
 
-    def prefix(self, path: Path) -> str:
-        """What a message about `path` starts with, the path itself included."""
+    def prefix(self, path: Path, reads: Sequence[Path] = ()) -> str:
+        """What a message about `path` starts with, the path itself included; the mistake also read `reads`."""
         ...
 
-    def order(self, path: Path) -> tuple[int, int]:
+    def order(self, path: Path, reads: Sequence[Path] = ()) -> tuple[int, int]:
         """Sorts messages as the values were written."""
         ...
 
 
+@dataclass(frozen=True)
+class NamedPlaces:
+    """The places of values that no file holds: all of them are called `name`."""
+
+    name: str
+
+    def prefix(self, path: Path, reads: Sequence[Path] = ()) -> str:  # noqa: ARG002  # as `Places` has it
+        """`name: path`."""
+        return f"{self.name}: {dotted(path)}"
+
+    def order(self, path: Path, reads: Sequence[Path] = ()) -> tuple[int, int]:  # noqa: ARG002  # as above
+        """As they are found."""
+        return (0, 0)
+
+
 @dataclass
 class Source:
-    """Plain values of a configuration file with its overrides, and where each was written.
+    """Plain values of a configuration with its overrides, and where each was written.
 
     Attributes:
         name: the file as the user wrote it.
@@ -78,6 +51,8 @@ class Source:
         lines: line of each value's key, from 1.
         settings: the `--set` argument that gave a value, and its number.
         mistakes: what was wrong with the text itself.
+        base: knows the places of what no override gave; None: they are lines of the file `name`.
+        count: values so far, those of aliases written out.
     """
 
     name: str
@@ -85,87 +60,85 @@ class Source:
     lines: dict[Path, int] = field(default_factory=dict[Path, int])
     settings: dict[Path, tuple[int, str]] = field(default_factory=dict[Path, tuple[int, str]])
     mistakes: list[Mistake] = field(default_factory=list[Mistake])
+    base: Places | None = None
+    count: int = 0
 
-    def prefix(self, path: Path) -> str:
-        """`file:line: path`, or `--set path=value` for what an override gave."""
-        setting = self._setting(path)
+    def prefix(self, path: Path, reads: Sequence[Path] = ()) -> str:
+        """`file:line: path`, or `--set path=value` where an override gave the value, or one that it does not fit."""
+        setting = self._setting(path, reads)
         if setting:
             at, (_, argument) = setting
-            return f"--set {argument}" if at == path else f"--set {argument}: {dotted(path)}"
+            if isinstance(argument, OptionSetting):
+                return f"{argument.option}: {dotted(path)}"
+            shown = f"--set {shortened(argument)}"
+            return shown if at == path else f"{shown}: {dotted(path)}"
+        if self.base is not None:
+            return self.base.prefix(path)
         return ": ".join(part for part in (f"{self.name}:{self._line(path)}", dotted(path)) if part)
 
-    def order(self, path: Path) -> tuple[int, int]:
+    def order(self, path: Path, reads: Sequence[Path] = ()) -> tuple[int, int]:
         """File lines first, then overrides as given."""
-        setting = self._setting(path)
-        return (1, setting[1][0]) if setting else (0, self._line(path))
+        setting = self._setting(path, reads)
+        if setting:
+            return (1, setting[1][0])
+        return (0, self._line(path)) if self.base is None else self.base.order(path)
 
     def _line(self, path: Path) -> int:
         """The key's own line, or for a missing key that of the section it belongs to."""
         return next((self.lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self.lines), 1)
 
-    def _setting(self, path: Path) -> tuple[Path, tuple[int, str]] | None:
-        ways = (path[:n] for n in range(len(path), 0, -1))
-        return next(((way, self.settings[way]) for way in ways if way in self.settings), None)
+    def _setting(self, path: Path, reads: Sequence[Path]) -> tuple[Path, tuple[int, str]] | None:
+        """The override behind a mistake: of the value or of what holds it, of a part of it, or of what it must fit."""
+        own = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.settings), None)
+        section = path[:-1]
+        nearby = [section] if section and section not in self.lines and self.base is None else []
+        own = own or self._last_touching([path]) or self._last_touching(reads) or self._last_touching(nearby)
+        return None if own is None else (own, self.settings[own])
+
+    def _last_touching(self, paths: Sequence[Path]) -> Path | None:
+        """The last override of one of `paths`, of a part of it, or of a section that it is in."""
+        given = [
+            (place, at)
+            for at, (place, _) in self.settings.items()
+            if any(all(a == b for a, b in zip(at, path, strict=False)) for path in paths)
+        ]
+        return max(given)[1] if given else None
 
 
-def read_source(file: FilePath, overrides: Sequence[str] = (), *, what: str = "a configuration file") -> Source:
-    """Read `file` and lay the overrides `a.b=value` over it.
+def read_source(file: FilePath, *, what: str = "a configuration file") -> Source:
+    """Read `file`.
 
     Raises:
-        ConfigError: the file cannot be read or is no YAML mapping, or an override is no `a.b=value`.
+        ConfigError: the file cannot be read or is no YAML mapping.
     """
-    return parse_source(_read_text(file, what), str(file), overrides)
+    return parse_source(read_yaml_text(file, what), str(file))
 
 
-def parse_source(text: str, name: str, overrides: Sequence[str] = ()) -> Source:
+def parse_source(text: str, name: str) -> Source:
     """The same for text that is already there; `name` says where it came from.
 
     Raises:
         ConfigError: as `read_source`.
     """
     source = Source(name)
-    node = _compose(text, name)
+    node = compose(text, name)
     if node is not None:
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError((f"{name}:{node.start_mark.line + 1}: not a mapping; write `section:` and keys below",))
-        source.tree = _value(node, (), source, ())
-    for place, argument in enumerate(overrides):
-        _override(source, place, argument)
+        source.tree = value_of(node, (), source)
     return source
 
 
-def _read_text(file: FilePath, what: str) -> str:
-    if (fault := file_fault(file, pipe=True)) is not None:
-        raise ConfigError((f"{file}: {fault[0]}; {fault[1]}: give the path of {what}",))
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError((f"{file}: no such file; give the path of {what}",)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError((f"{file}: cannot be read as text ({error}); give a YAML file in UTF-8",)) from None
+def value_of(node: yaml.Node, path: Path, source: Source, inside: tuple[yaml.Node, ...] = ()) -> Any:
+    """The plain value of a node; marks lines, notes repeated keys and foreign tags as mistakes.
 
-
-def _compose(text: str, name: str) -> yaml.Node | None:
-    try:
-        loader = _Loader(text)
-        try:
-            return loader.get_single_node()
-        finally:
-            loader.dispose()
-    except RecursionError:
-        raise ConfigError((f"{name}: not valid YAML: nested too deep; give a configuration",)) from None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        what = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError((f"{name}:{line}: not valid YAML: {what}; mend this line or the one above",)) from None
-    except yaml.YAMLError as error:
-        what = " ".join(str(error).split())
-        raise ConfigError((f"{name}: not valid YAML: {what}; remove what is no plain text",)) from None
-
-
-def _value(node: yaml.Node, path: Path, source: Source, inside: tuple[yaml.Node, ...]) -> Any:
-    """The plain value of a node; marks lines, notes repeated keys and foreign tags as mistakes."""
+    Raises:
+        ConfigError: its aliases, written out, are more values than are read.
+    """
+    source.count += 1
+    if source.count > MOST_VALUES:
+        what = f"more than {MOST_VALUES:,} values once its aliases are written out; give fewer"
+        raise ConfigError((f"{source.name}: {what}",))
     if any(node is outer for outer in inside):
         source.mistakes.append(Mistake("contains itself", "write the values out", at=path))
         return None
@@ -175,57 +148,64 @@ def _value(node: yaml.Node, path: Path, source: Source, inside: tuple[yaml.Node,
     if isinstance(node, yaml.SequenceNode):
         for place, entry in enumerate(node.value):
             source.lines[(*path, str(place))] = entry.start_mark.line + 1
-        return [_value(entry, (*path, str(place)), source, inside) for place, entry in enumerate(node.value)]
+        return [value_of(entry, (*path, str(place)), source, inside) for place, entry in enumerate(node.value)]
     return _scalar(node, path, source)
 
 
 def _mapping(node: yaml.MappingNode, path: Path, source: Source, inside: tuple[yaml.Node, ...]) -> dict[str, Any]:
+    """The node's own keys, and those of the mappings that it merges where it has none of the name itself."""
+    own: dict[str, int] = {}
     values: dict[str, Any] = {}
-    merged: dict[str, Any] = {}
+    merges: list[yaml.Node] = []
     for key_node, value_node in node.value:
-        key = str(key_node.value)
-        at = (*path, key)
-        if key_node.tag == _TAG + "merge" and isinstance(value_node, yaml.MappingNode):
-            merged.update(_mapping(value_node, path, source, (*inside, value_node)))
-        elif key in values:
-            line = key_node.start_mark.line + 1
-            what = f"given twice, on lines {source.lines[at]} and {line}"
-            source.mistakes.append(Mistake(what, "keep one of them", at=at))
+        key, line = str(key_node.value), key_node.start_mark.line + 1
+        is_merge = key_node.tag == _MERGE
+        if key in own:
+            what = f"given twice, on lines {own[key]} and {line}"
+            fix = "write <<: [*a, *b]" if is_merge else "keep one of them"
+            source.mistakes.append(Mistake(what, fix, at=(*path, key)))
+            continue
+        own[key] = line
+        if is_merge:
+            merges = _merged(value_node, path, source, line)
         else:
-            source.lines[at] = key_node.start_mark.line + 1
-            values[key] = _value(value_node, at, source, inside)
-    return {**merged, **values}
+            source.lines[(*path, key)] = line
+            values[key] = value_of(value_node, (*path, key), source, inside)
+    for merged in merges:
+        values = _with_merged(values, merged, path, source, inside)
+    return values
+
+
+def _with_merged(
+    values: dict[str, Any], node: yaml.Node, path: Path, source: Source, inside: tuple[yaml.Node, ...]
+) -> dict[str, Any]:
+    """`values`, with what the merged mapping adds to them."""
+    aside = Source(source.name, count=source.count)
+    found = value_of(node, path, aside, inside)
+    source.count = aside.count
+    depth, added = len(path), {} if found is None else {key: one for key, one in found.items() if key not in values}
+    source.lines |= {at: line for at, line in aside.lines.items() if at[depth] in added}
+    source.mistakes += [one for one in aside.mistakes if len(one.at) == depth or one.at[depth] in {*added, "<<"}]
+    return {**added, **values}
+
+
+def _merged(node: yaml.Node, path: Path, source: Source, line: int) -> list[yaml.Node]:
+    """The mappings that `<<` names, the first of which wins; anything else is noted."""
+    nodes: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    if all(isinstance(one, yaml.MappingNode) for one in nodes):
+        return nodes
+    source.lines[(*path, "<<")] = line
+    what, fix = "merges what is no mapping", "name mappings, as <<: *a or <<: [*a, *b]"
+    source.mistakes.append(Mistake(what, fix, at=(*path, "<<")))
+    return []
 
 
 def _scalar(node: yaml.Node, path: Path, source: Source) -> Any:
     """The scalar by its tag; a constructor is made for it alone."""
+    assert isinstance(node, yaml.ScalarNode)
     try:
-        return _Loader("").construct_object(node)  # pyright: ignore[reportUnknownMemberType]
+        return construct(node)
     except (yaml.YAMLError, ValueError):
-        source.mistakes.append(
-            Mistake(f"unreadable as {node.tag.removeprefix(_TAG)}", "write a plain value", node.value, path)
-        )
+        what = f"unreadable as {node.tag.removeprefix(TAG)}"
+        source.mistakes.append(Mistake(what, "write a plain value", node.value, path))
         return None
-
-
-def _override(source: Source, place: int, argument: str) -> None:
-    """Lay one `a.b=value` over the tree; sections that are not there are made."""
-    dotted_path, equals, text = argument.partition("=")
-    path = tuple(part.strip() for part in dotted_path.split("."))
-    if not equals or not all(path):
-        raise ConfigError((f"--set {argument}: not a setting; write section.key=value",))
-    node = _compose(text, f"--set {argument}")
-    found = Source(f"--set {argument}")
-    value = None if node is None else _value(node, path, found, ())
-    source.mistakes += found.mistakes
-    source.settings[path] = (place, argument)
-    branch = source.tree
-    for depth, part in enumerate(path[:-1]):
-        if branch.get(part) is None:
-            branch[part] = {}
-        if not isinstance(branch[part], dict):
-            what = f"{dotted(path[: depth + 1])} has no keys"
-            source.mistakes.append(Mistake(what, "set it as a whole", branch[part], path))
-            return
-        branch = branch[part]
-    branch[path[-1]] = value

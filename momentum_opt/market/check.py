@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from momentum_opt.errors import MissingFileError
 from momentum_opt.market.audit import FileAudit, audit_file
 from momentum_opt.market.load import Survey, survey_market
-from momentum_opt.market.price_file import SUFFIX, tokens_in
 from momentum_opt.market.price_file import check_folder as check_price_folder
+from momentum_opt.market.price_file import tokens_in
 from momentum_opt.market.wording import day, next_midnight
 from momentum_opt.units import MS_PER_DAY, MS_PER_MINUTE
 
@@ -74,10 +73,7 @@ def check_folder(
 
 def _tokens_in(root: Path) -> list[str]:
     check_price_folder(root)
-    names = sorted(tokens_in(root))
-    if not names:
-        raise MissingFileError(f"{root}: no price file there; they are named <TOKEN>{SUFFIX}: `data import` makes them")
-    return names
+    return sorted(tokens_in(root))
 
 
 def _common_days(files: Sequence[FileAudit]) -> Days | None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
-from momentum_opt.errors import DataError, MissingFileError, listing
+from momentum_opt.errors import DataError, MissingFileError, MissingFolderError, listing
 from momentum_opt.market.damage import UNREADABLE, reason_of
 from momentum_opt.market.identity import Seen, check_identity, names_token, plain
 from momentum_opt.market.limits import MOST_ROWS
@@ -179,15 +179,18 @@ def tokens_in(root: Path) -> set[str]:
 
 
 def check_folder(root: Path) -> None:
-    """Refuse what is no folder that can be read.
+    """Refuse what is no folder that can be read, or holds no price file at all.
 
     Raises:
-        MissingFileError: it is none.
+        MissingFolderError: so it is.
     """
+    asked = "name the folder that holds the price files"
     if (fault := folder_fault(root)) is not None:
         what, remedy = fault
-        asked = "name the folder that holds the price files" if remedy.startswith("name a folder") else remedy
-        raise MissingFileError(f"{root}: {what}; {asked}")
+        raise MissingFolderError(f"{root}: {what}; {asked if remedy.startswith('name a folder') else remedy}")
+    if not tokens_in(root):
+        found = f"holds no price file at all, that is none named <TOKEN>{SUFFIX}"
+        raise MissingFolderError(f"{root}: {found}; {asked}, or make them with `data import`")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Rows are numbered from 0 in file order, a CSV file's from below its header.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -21,9 +22,13 @@ from momentum_opt.market.damage import UNREADABLE, reason_of
 from momentum_opt.market.limits import MOST_ROWS
 from momentum_opt.market.price_file import range_index
 from momentum_opt.market.wording import other_time_unit, utc
-from momentum_opt.paths import file_fault, os_fault
+from momentum_opt.paths import exists, file_fault, os_fault
+from momentum_opt.reading import UnreadableError, read_text
 
 Kind = Literal["number", "token"]
+
+MOST_WIDE_BYTES: Final = 1 << 28
+"""A CSV file that is not in UTF-8 is held as a whole."""
 
 _TIME_MEANING: Final = "UTC milliseconds"
 _PANDAS_INDEX: Final = re.compile(r"__index_level_\d+__")
@@ -117,12 +122,12 @@ def check_numbers(rows: TableRows, name: str, good: NDArray[np.bool_], asked: st
 def _read(path: Path) -> Any:
     if (fault := file_fault(path)) is not None:
         raise DataError(f"{path}: {fault[0]}; {fault[1]}")
-    if not path.exists():
+    if not exists(path):
         raise MissingFileError(f"{path}: no such file; give the path of a .parquet or .csv file")
     try:
         if path.suffix.lower() == ".csv":
             _check_kind(path)
-            return pyarrow.csv.read_csv(path)
+            return _read_csv(path)
         with pq.ParquetFile(path) as parquet:
             _check_size(path, parquet.metadata.num_rows)
             table = parquet.read()
@@ -168,6 +173,19 @@ def _check_header(path: Path, names: Sequence[str], wanted: Mapping[str, Kind] |
     sign = next((sign for sign in (";", "\t", "|") if len(names) == 1 and sign in names[0]), None)
     if sign is not None:
         raise DataError(f"{path}: its columns are separated by {sign!r}; separate them by commas, such as {header}")
+
+
+def _read_csv(path: Path) -> Any:
+    """The table of a CSV file in UTF-8, or in UTF-16 with its mark, as Windows writes it."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if b"\0" not in head:
+        return pyarrow.csv.read_csv(path)
+    try:
+        text = read_text(path, MOST_WIDE_BYTES)
+    except UnreadableError as error:
+        raise DataError(f"{path}: not a readable csv file ({error}); save it as UTF-8") from None
+    return pyarrow.csv.read_csv(BytesIO(text.encode()))
 
 
 def _value_column(path: Path, names: Sequence[str]) -> Mapping[str, Kind]:

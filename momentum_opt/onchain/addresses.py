@@ -8,7 +8,7 @@ from typing import Any
 from Crypto.Hash import keccak
 
 from momentum_opt.errors import ConfigError
-from momentum_opt.fingerprint.mistakes import show
+from momentum_opt.fingerprint.mistakes import first_of, show
 from momentum_opt.fingerprint.source import Source, read_source
 
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
@@ -44,7 +44,7 @@ def read_addresses(file: Path, tokens: Sequence[str]) -> dict[str, str]:
     if not problems:
         problems += _repeated(source, given)
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(first_of(problems))
     return {token: checksummed(address) for token, address in given.items()}
 
 

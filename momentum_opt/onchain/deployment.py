@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from momentum_opt.errors import ParamsError
+from momentum_opt.fingerprint import listed, show
 from momentum_opt.onchain.contract import ContractPool, ContractSettings
 from momentum_opt.onchain.motion import resting
 from momentum_opt.onchain.rule import Row, RuleParameters, RuleState
 
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]*)")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,77})")  # what 256 bits hold
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
@@ -94,7 +95,7 @@ def parse_section(section: Mapping[str, Any], tokens: tuple[str, ...], first_upd
     rows = reader.value("ruleParameters")
     if not isinstance(rows, list) or len(rows) != 1:
         raise ParamsError(
-            f"{reader.where}.ruleParameters: one row of κ is rehearsed, but found {rows!r}; export it again"
+            f"{reader.where}.ruleParameters: one row of κ is rehearsed, but found {show(rows)}; export it again"
         )
     deployment = Deployment(
         tokens=tokens,
@@ -112,7 +113,7 @@ def parse_section(section: Mapping[str, Any], tokens: tuple[str, ...], first_upd
     )
     unknown = sorted(set(section) - set(deployment.to_section()))
     if unknown:
-        raise ParamsError(f"{reader.where}: unknown key {', '.join(unknown)}; give the file as export wrote it")
+        raise ParamsError(f"{reader.where}: unknown key {listed(unknown)}; give the file as export wrote it")
     return deployment
 
 
@@ -138,7 +139,9 @@ class _Reader:
     def seconds(self, key: str) -> int:
         value = self.value(key)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ParamsError(f"{self.where}.{key}: not whole seconds ({value!r}); give the file as export wrote it")
+            raise ParamsError(
+                f"{self.where}.{key}: not whole seconds ({show(value)}); give the file as export wrote it"
+            )
         return value
 
     def row(self, key: str, lengths: tuple[int, ...]) -> Row:
@@ -159,6 +162,6 @@ class _Reader:
     def _integer(self, value: Any, key: str) -> int:
         if not isinstance(value, str) or not _INTEGER.fullmatch(value):
             raise ParamsError(
-                f"{self.where}.{key}: {value!r} is no whole number in quotes, scaled by 1e18; export it again"
+                f"{self.where}.{key}: {show(value)} is no whole number in quotes, scaled by 1e18; export it again"
             )
         return int(value)

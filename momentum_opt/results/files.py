@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from momentum_opt.errors import MissingFileError, RunFolderError
 from momentum_opt.paths import file_fault
+from momentum_opt.reading import UnreadableError, read_json_file
 
 SCHEMA_VERSION: Final = 1
 """Version of every JSON document that momentum-opt writes."""
@@ -46,19 +47,17 @@ def read_json(path: Path, what: str) -> dict[str, Any]:
 
     Raises:
         MissingFileError: there is no such file.
-        RunFolderError: it is not a JSON object.
+        RunFolderError: it is not a JSON object, or one of its objects names a key twice.
     """
     if (fault := file_fault(path, pipe=True)) is not None:
         raise MissingFileError(f"{path}: {fault[0]}; {fault[1]}: give the path of {what}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json_file(path)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such file; give the path of {what}") from None
     except OSError as error:
         raise MissingFileError(f"{path}: cannot be read ({error.strerror}); give the path of {what}") from None
-    except RecursionError:
-        raise RunFolderError(f"{path}: not valid JSON (nested too deep); give {what}") from None
-    except ValueError as error:
+    except UnreadableError as error:
         raise RunFolderError(f"{path}: not valid JSON ({error}); give {what}") from None
     if not isinstance(content, dict):
         raise RunFolderError(f"{path}: not a JSON object; give {what}")

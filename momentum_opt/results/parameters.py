@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array, Float
 from momentum_opt.errors import ParamsError
-from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint import Fingerprint, listed, show
 from momentum_opt.pool.memory import capped_lamb, lamb_to_memory_days_clipped, memory_days_to_lamb
 from momentum_opt.study.candidates import ParamColumns, ParamSet, check_params, initial_weights
 from momentum_opt.units import MINUTES_PER_DAY
@@ -96,6 +96,8 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
     Raises:
         ParamsError: an unknown name, a token that is missing or not in the pool, or a value that is no number.
     """
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # it comes out of files
+        raise ParamsError(f"{where}: its params are no table ({show(given)}); give a table from name to numbers")
     rule = RULES[fingerprint.pool.rule]
     known = (*rule.readable_names, *rule.parameter_names)
     unknown = [name for name in given if name not in known]
@@ -103,7 +105,7 @@ def parse_params(given: Mapping[str, Any], start: ParamSet, fingerprint: Fingerp
         elsewhere = any(
             name in other.parameter_names + other.readable_names for other in RULES.values() for name in unknown
         )
-        what = f"unknown parameter {', '.join(unknown)}" + f" of the {rule.name} rule" * elsewhere
+        what = f"unknown parameter {listed(unknown)}" + f" of the {rule.name} rule" * elsewhere
         raise ParamsError(f"{where}: {what}; use {', '.join(known)}")
     for one, other in ALTERNATIVES:
         if one in given and other in given:
@@ -174,7 +176,7 @@ def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
     if isinstance(value, Mapping):
         if set(value) != set(tokens):
             raise ParamsError(
-                f"{where}: names the tokens {', '.join(sorted(value))}, but the pool holds {', '.join(tokens)}; "
+                f"{where}: names the tokens {listed(sorted(value))}, but the pool holds {', '.join(tokens)}; "
                 "give a number for each of them, or one for all"
             )
         numbers = [value[token] for token in tokens]
@@ -182,7 +184,7 @@ def _values(value: Any, tokens: tuple[str, ...], where: str) -> Values:
         numbers = [value] * len(tokens)
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise ParamsError(f"{where}: {number!r} is no number; give one number, or one per token")
+            raise ParamsError(f"{where}: {show(number)} is no number; give one number, or one per token")
     try:
         return np.array(numbers, dtype=np.float64)
     except OverflowError:

@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt.errors import MomentumOptError, RunFolderError
-from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable
+from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable, shortened
 from momentum_opt.market import Market
+from momentum_opt.paths import exists
 from momentum_opt.results.files import SCHEMA_VERSION, TEMPORARY, read_json, write_json, write_whole
 from momentum_opt.study.locks import file_lock
 
 WarmStarts = Sequence[Mapping[str, Mapping[str, float]]]
 """Known parameters as a record holds them: name → token → number."""
+
+MOST_DIFFERENCES = 20
+LONGEST_VALUE = 60
+"""What a message shows of two runs that differ."""
 
 WARM_START = "warm_start"
 """Key of a run's identity: known parameters that its search began with."""
@@ -121,7 +126,7 @@ def open_run_folder(
     """
     folder = RunFolder(path)
     identity = run_identity(fingerprint, market, known)
-    if folder.fingerprint.exists():
+    if exists(folder.fingerprint):
         _check_folder(folder, identity)
     elif path.exists() and not path.is_dir():
         raise RunFolderError(f"{path}: a file, not a folder; give another --run-dir")
@@ -162,7 +167,7 @@ def recorded_study(folder: RunFolder) -> str:
 
 def recorded_warm_start(folder: RunFolder) -> WarmStarts:
     """The parameters that the run in a folder began with; none where there is no run, or it began from nothing."""
-    if not folder.fingerprint.exists():
+    if not exists(folder.fingerprint):
         return ()
     return read_json(folder.fingerprint, "a run folder's fingerprint.json").get(WARM_START, ())
 
@@ -191,17 +196,23 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
     """
     try:
         differing = [
-            f"{key} {json.dumps(old, default=str)} → {json.dumps(new, default=str)}"
+            f"{shortened(key)} {_shown(old)} → {_shown(new)}"
             for key, old, new in fingerprint_differences({**recorded["fingerprint"]}, identity["fingerprint"])
         ] or _changed_files(recorded["data"], identity["data"])
         differing += _changed_warm_start(recorded.get(WARM_START, []), identity.get(WARM_START, []))
     except (KeyError, TypeError, AttributeError):
         raise RunFolderError(f"{where}: what it was made with cannot be read; {remedy}") from None
     if differing:
+        rest = [f"{len(differing) - MOST_DIFFERENCES} more"] if len(differing) > MOST_DIFFERENCES else []
+        told = "; ".join([*differing[:MOST_DIFFERENCES], *rest])
         raise RunFolderError(
-            f"{where}: holds a run of another configuration or other prices: {'; '.join(differing)}; "
-            f"undo the change, or {remedy}"
+            f"{where}: holds a run of another configuration or other prices: {told}; undo the change, or {remedy}"
         )
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
 def _changed_files(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,9 @@
 """The holdout ledger (SPEC §11): test_looks.jsonl in, how often its run's test has been looked at out."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
+
+from momentum_opt.reading import parse_json
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def read_test_looks(path: Path) -> Looks:
 
 def _params_digest(line: bytes) -> str | None:
     try:
-        look = json.loads(line)
+        look = parse_json(line)
     except ValueError:
         return None
     digest = look.get("params") if isinstance(look, dict) else None

@@ -11,6 +11,7 @@ import pandas as pd
 from momentum_opt.errors import RunFolderError
 from momentum_opt.evidence.walk_forward import CURVES, FoldDays
 from momentum_opt.fingerprint import Fingerprint, recordable
+from momentum_opt.paths import exists
 from momentum_opt.results.files import read_json, write_json, write_whole
 
 
@@ -69,7 +70,7 @@ def open_walk_forward(path: Path, config_text: str, fingerprint: Fingerprint) ->
     """
     folder = WalkForwardFolder(path)
     identity = {"digest": fingerprint.digest, "walk_forward": _folds(fingerprint)}
-    if folder.identity.exists():
+    if exists(folder.identity):
         recorded = read_json(folder.identity, "a walk-forward's fingerprint.json")
         if any(recorded.get(key) != value for key, value in identity.items()):
             raise RunFolderError(f"{path}: holds a run of another configuration or other folds; give another --run-dir")

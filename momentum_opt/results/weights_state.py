@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from momentum_opt.errors import ParamsError
-from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint import Fingerprint, listed
 from momentum_opt.onchain.live import Move, Position
+from momentum_opt.paths import exists
 from momentum_opt.pool import POOLS
 from momentum_opt.results.files import SCHEMA_VERSION, read_json
 from momentum_opt.results.parameters import by_token, internal_form
@@ -46,7 +47,7 @@ def read_state(path: Path, params: ParamSet, fingerprint: Fingerprint) -> tuple[
     Raises:
         ParamsError: the file is no state of this version, or the state of another pool.
     """
-    if not path.exists():
+    if not exists(path):
         return None
     document = read_json(path, "a state file of weights")
     if document.get("kind") != KIND or document.get("schema_version") != SCHEMA_VERSION:
@@ -68,7 +69,7 @@ def read_state(path: Path, params: ParamSet, fingerprint: Fingerprint) -> tuple[
         move = Move(*(_values(document["weights"][name], fingerprint.tokens) for name in Move._fields))
         change = _values(document["change"], fingerprint.tokens)
         return Position(carry, change, move), utc_ms(document["time"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ParamsError(f"{path}: cannot be read ({type(error).__name__}: {error}); {_HINT}") from None
 
 
@@ -80,7 +81,7 @@ def params_digest(params: ParamSet, fingerprint: Fingerprint) -> str:
 
 def _values(table: Mapping[str, Any], tokens: tuple[str, ...]) -> Any:
     if set(table) != set(tokens):
-        raise ValueError(f"tokens {', '.join(sorted(table))}")
+        raise ValueError(f"tokens {listed(sorted(table))}")
     values = np.array([float(table[token]) for token in tokens])
     if not np.isfinite(values).all():
         raise ValueError("a number is not finite")

@@ -219,8 +219,9 @@ def test_walk_forward_steps_by_its_test_days(tmp_path: Path):
         (["costs.lp_supply=costs.csv"], True),
     ],
 )
-def test_has_costs(tmp_path: Path, settings: list[str], has_costs: bool):
+def test_has_costs(tmp_path: Path, settings: list[str], has_costs: bool, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "costs.csv").touch()
+    monkeypatch.chdir(tmp_path)
     assert small(tmp_path, *settings).costs.has_costs is has_costs
 
 

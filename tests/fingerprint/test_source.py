@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import load_fingerprint
-from momentum_opt.fingerprint.source import read_source, to_yaml_text
+from momentum_opt.fingerprint.overrides import lay_over
+from momentum_opt.fingerprint.source import read_source
+from momentum_opt.fingerprint.yaml_text import to_yaml_text
 from tests.fingerprint.configs import SMALL, write
 
 
@@ -115,7 +117,7 @@ def test_overrides(tmp_path: Path):
         "search.parameters.log_k.high=3e0",
         "a.b=x=y",
     ]
-    found = read_source(write(tmp_path, SMALL + "pool: {rule: momentum}\n"), overrides).tree
+    found = lay_over(read_source(write(tmp_path, SMALL + "pool: {rule: momentum}\n")), overrides).tree
     assert found["pool"] == {"rule": "momentum", "chunk_period": 60}
     assert found["search"] == {"parameters": {"log_k": {"low": 1, "high": 3.0}}}
     assert found["a"] == {"b": "x=y"}

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Settings
+from momentum_opt.cli.config import AsJson, Data, Settings
 from momentum_opt.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -45,17 +46,22 @@ def check(
         ),
     ] = None,
     settings: Settings = None,
+    data: Data = None,
     history: Annotated[int, typer.Option(metavar="DAYS", help="History wanted before the window.")] = 365,
     max_gap: Annotated[int, typer.Option(metavar="MINUTES", help="Longest gap that may be filled.")] = 1440,
     as_json: AsJson = False,
 ) -> None:
     """Describe price files, and say whether a run on them would go ahead; exit code 2 where it would not."""
+    from momentum_opt.api.prices import telling_options
     from momentum_opt.cli.data.progress import FileProgress
     from momentum_opt.market.check import check_folder
 
     days = None if window is None else _window(window)
     names = None if tokens is None else _tokens(tokens)
     fingerprint = _fingerprint(config, settings or [])
+    if folder is not None and data is not None:
+        raise UsageError(f"{folder}, --data {data}: two folders; give one of them")
+    folder = folder or data
     if fingerprint is not None:
         folder = folder or fingerprint.data.root
         names = names or list(fingerprint.tokens)
@@ -63,8 +69,9 @@ def check(
         history = math.ceil(fingerprint.pool.max_memory_days)
         max_gap = fingerprint.data.max_gap_minutes
     if folder is None:
-        raise UsageError("no folder of price files is named; give FOLDER, or --config with data.root")
-    with FileProgress() as progress:
+        raise UsageError("no folder of price files is named; give FOLDER, or --config with data.root, or --data FOLDER")
+    named = telling_options() if fingerprint is not None else nullcontext()
+    with named, FileProgress() as progress:
         found = check_folder(
             folder, names, window=days, burn_in_days=history, max_gap_minutes=max_gap,
             on_file=lambda number, total, token: progress(number - 1, total, token),
