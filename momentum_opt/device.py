@@ -4,6 +4,7 @@ import contextlib
 import os
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,18 @@ def _usable_folder() -> Path | None:
     problem = "no home folder" if folder is None else why_unusable(folder)
     if problem is None:
         return folder
-    where = "" if folder is None else f"{folder}: "
+    _warn_once("" if folder is None else f"{folder}: ", problem)
+    return None
+
+
+@lru_cache
+def _warn_once(where: str, problem: str) -> None:
+    """Python's own way of warning once forgets that it has, whenever a library changes what is warned of."""
     warnings.warn(
         f"{where}{problem}, so every process compiles anew; give XDG_CACHE_HOME=FOLDER, a folder of your own",
         CacheWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
-    return None
 
 
 @dataclass(frozen=True)

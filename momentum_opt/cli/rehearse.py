@@ -8,6 +8,7 @@ import typer
 
 from momentum_opt.cli.config import AsJson, Settings
 from momentum_opt.cli.export import Config, Data
+from momentum_opt.cli.stopping import in_phase
 from momentum_opt.errors import UsageError
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
 
@@ -56,6 +57,7 @@ def rehearse(
     from momentum_opt.api import rehearsing
     from momentum_opt.onchain.keeper import Keeper
 
+    in_phase("the contract was rehearsed", "nothing was written; run the command again")
     result = rehearsing.rehearse(
         params,
         deployment_file=deployment,
@@ -67,6 +69,8 @@ def rehearse(
         keeper=Keeper(_seconds(delay), miss, seed),
         tolerance=tolerance,
     )
+    if out is not None:
+        in_phase("the rehearsal was written", f"files in {out} are whole; remove them, and run the command again")
     written = [] if out is None else rehearsing.write_rehearsal(result, out)
     _print(result, written, as_json=as_json)
     if not result.holds:

@@ -276,4 +276,4 @@ def _table(value: Any, info: ValidationInfo) -> Path:
 def _placed(value: str | Path, info: ValidationInfo) -> Path:
     """The path as it stands, or made absolute from the folder that the validation's context names."""
     base: Path | None = (info.context or {}).get("folder")
-    return Path(value) if base is None else Path(os.path.abspath(base / Path(value).expanduser()))  # noqa: PTH100
+    return Path(value) if base is None else Path(os.path.abspath(base / os.path.expanduser(value)))  # noqa: PTH100, PTH111  Path's fails without a home

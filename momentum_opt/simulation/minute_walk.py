@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -46,12 +46,17 @@ def kernel_works(spec: SimulationSpec) -> bool:
     """Whether the kernel for this can be compiled here, which is done by then; with one warning where it cannot."""
     problem = why_not(spec.n_assets, spec.trade)
     if problem is not None:
-        warnings.warn(
-            f"Numba's kernel cannot be used ({problem}); XLA's loop walks the minutes instead, which takes longer",
-            KernelWarning,
-            stacklevel=2,
-        )
+        _warn_once(problem)
     return problem is None
+
+
+@lru_cache
+def _warn_once(problem: str) -> None:
+    warnings.warn(
+        f"Numba's kernel cannot be used ({problem}); XLA's loop walks the minutes instead, which takes longer",
+        KernelWarning,
+        stacklevel=3,
+    )
 
 
 def arbitrage_alone(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:

@@ -240,6 +240,7 @@ def test_without_the_kernel_xla_walks_and_one_line_says_so(trouble: str, monkeyp
     fingerprint = case.fingerprint()
     wanted = Evaluator(fingerprint, case.market, batch_size=2).score(sets)
     minute_kernel._compiled.cache_clear()
+    minute_walk._warn_once.cache_clear()
     if trouble == "no Numba":
         monkeypatch.setitem(sys.modules, "numba", None)
     else:
