@@ -122,7 +122,8 @@ def stop_request(phase: Phase = SEARCH) -> Generator[Stop]:
     """Take SIGINT and SIGTERM: the first one ends the phase, the second one the process, at once.
 
     At once even where Python waits for compiled code: signals arrive through a file descriptor that a thread reads. A
-    phase that has not ended some seconds after the first one ends with the process.
+    phase that has not ended some seconds after the first one ends with the process: it may be inside such code, or the
+    exception came where Python can raise none, as when it frees an object.
     """
     if threading.current_thread() is not threading.main_thread():  # which alone may take signals
         yield Stop(phase)
@@ -135,10 +136,13 @@ def stop_request(phase: Phase = SEARCH) -> Generator[Stop]:
     taken = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_: stop.ask()) for number in taken}
     descriptor = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    unraisable = sys.unraisablehook
+    sys.unraisablehook = lambda lost: None if lost.exc_type is Interrupted else unraisable(lost)
     _stops.append(stop)
     try:
         yield stop
     finally:
+        sys.unraisablehook = unraisable
         _stops.remove(stop)
         signal.set_wakeup_fd(descriptor)
         for number, handler in before.items():
