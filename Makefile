@@ -13,7 +13,7 @@ SLOW_BUT_COVERED := tests/test_many_workers.py tests/study/test_storage.py \
   tests/cli/test_walk_forward.py -k "crew or blind or goes_away or (postgresql and not machines)"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow coverage fuzz check format smoke bench bench-samplers bench-scaling mutation docs pictures package
+.PHONY: help install dev tune test test-slow coverage fuzz check format smoke bench bench-samplers bench-scaling mutation pins docs pictures package
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,14 @@ check: $(VENV)/installed-dev ## lint, format check, types, import rules
 format: $(VENV)/installed-dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# yattag, for `make mutation` alone, comes as source only.
+pins: $(VENV)/installed ## see whether all pinned versions install on every Python from the lowest that is promised
+	@for version in 3.11.0 3.12 3.13 3.14; do \
+	  grep -v '^yattag==' constraints.txt | $(BIN)/python -m pip install -qq --disable-pip-version-check --dry-run \
+	    --no-deps --only-binary=:all: --python-version $$version --target $(VENV)/pins -r /dev/stdin \
+	    && echo "all pinned versions install on Python $$version" || exit 1; \
+	done
 
 docs: $(VENV)/installed-docs ## build the documentation site, warnings as errors, and say where it lies
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean --strict

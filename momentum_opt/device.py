@@ -1,22 +1,88 @@
-"""The one module that touches JAX's global settings: float64, compilation caches (Numba's too), the device list."""
+"""The one module that touches JAX's global settings: float64, the compilation cache, the list of devices."""
 
 import contextlib
 import os
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import jax
 
+from momentum_opt.caching import Cache, CacheWarning, cache_folder, why_unusable
 from momentum_opt.cores import available_cores
+from momentum_opt.errors import ConfigError
 
 
 def configure() -> None:
-    """Turn on float64 and the compilation caches in the user's cache folder; call once, before any array is made."""
+    """Turn on float64 and the compilation cache in the user's cache folder; call once, before any array is made.
+
+    Raises:
+        ConfigError: `JAX_PLATFORMS` asks for a device that JAX does not find.
+    """
     jax.config.update("jax_enable_x64", True)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "momentum-opt"
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache / "numba"))
-    jax.config.update("jax_compilation_cache_dir", str(cache / "xla"))
+    folder = _usable_folder()
+    guarded = folder is not None and _guard_programs()
+    jax.config.update("jax_compilation_cache_dir", str(folder / "xla") if folder and guarded else None)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # dozens of small ones add up
     _cores_as_devices()
+    _check_devices()
+
+
+def _usable_folder() -> Path | None:
+    """Where programs are kept; None, and one warning, where none can be."""
+    folder = cache_folder()
+    problem = "no home folder" if folder is None else why_unusable(folder)
+    if problem is None:
+        return folder
+    _warn_once("" if folder is None else f"{folder}: ", problem)
+    return None
+
+
+@lru_cache
+def _warn_once(where: str, problem: str) -> None:
+    """Python's own way of warning once forgets that it has, whenever a library changes what is warned of."""
+    warnings.warn(
+        f"{where}{problem}, so every process compiles anew; give XDG_CACHE_HOME=FOLDER, a folder of your own",
+        CacheWarning,
+        stacklevel=4,
+    )
+
+
+@dataclass(frozen=True)
+class _CheckedPrograms(Cache):
+    """JAX's cache of compiled programs, each with a checksum: JAX itself would run whatever lies there."""
+
+    suffix: str = "-cache"
+
+
+def _guard_programs() -> bool:
+    """Have JAX keep its programs in such a cache; whether that was possible with this JAX."""
+    try:
+        inside: Any = import_module("jax._src.compilation_cache")
+        inside.get_file_cache  # noqa: B018  is still what makes the cache
+    except (ImportError, AttributeError):
+        return False
+    inside.get_file_cache = lambda path: (_CheckedPrograms(Path(path)), path)
+    return True
+
+
+def _check_devices() -> None:
+    """Start the devices.
+
+    Raises:
+        ConfigError: there are none of the kind that was asked for.
+    """
+    try:
+        jax.devices()
+    except Exception as error:  # a RuntimeError, or of CUDA an AssertionError without a word
+        asked = os.environ.get("JAX_PLATFORMS", "")
+        reason = str(error).partition("(set JAX_PLATFORMS")[0].strip().rstrip(".") or "there is none"
+        raise ConfigError(
+            f"JAX_PLATFORMS={asked}: no device of this kind can be used here ({reason}); set JAX_PLATFORMS=cpu"
+        ) from error
 
 
 def _cores_as_devices() -> None:

@@ -37,7 +37,6 @@ def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     folder = os.environ.get("MOMENTUM_OPT_TEST_CACHE") or str(shared / "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "XDG_CACHE_HOME", folder)
-        patch.setitem(os.environ, "NUMBA_CACHE_DIR", f"{folder}/numba")
         yield
 
 

@@ -31,9 +31,9 @@ def ended_before(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str)
     """SIGTERM comes just before `module.name` is called."""
     real = getattr(module, name)
 
-    def signalled(*arguments: Any) -> Any:
+    def signalled(*arguments: Any, **named: Any) -> Any:
         signal.raise_signal(signal.SIGTERM)
-        return real(*arguments)
+        return real(*arguments, **named)
 
     monkeypatch.setattr(module, name, signalled)
 

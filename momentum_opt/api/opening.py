@@ -1,7 +1,7 @@
 """A fingerprint and a folder in; prices, run folder and study out, checked to be of one run. Light: imports no JAX."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ def open_run(
     *,
     known: WarmStarts | None = None,
     resume: bool = False,
+    before_new: Callable[[], None] = lambda: None,
 ) -> Run:
     """Load the prices and open run folder and study; either is made where it is not there.
 
@@ -69,6 +70,7 @@ def open_run(
         study_name: of a new study; None takes `search.study_name`, or the name of the folder.
         known: parameters to begin with; None takes those that the run began with, if it is there.
         resume: refuse to begin a new study.
+        before_new: called before a new folder is made; what it raises leaves nothing behind.
 
     Raises:
         ConfigError: a period is no multiple of the bar, or ranges are asked for around known parameters, and there are
@@ -78,6 +80,8 @@ def open_run(
     """
     market = market_of(fingerprint)
     check_bar(fingerprint, market.bar_minutes)  # before anything is written
+    if not RunFolder(run_dir).fingerprint.exists():
+        before_new()
     name = fingerprint.search.study_name or study_name or run_dir.name
     if fingerprint.search.storage != "journal":
         run = _open_elsewhere(fingerprint, market, run_dir, config_text, name, known, resume=resume)

@@ -27,6 +27,7 @@ class Watch:
         on_start: called once when prices and search space are known.
         on_batch: called after every batch.
         on_message: called with a line about how this process searches, or that a worker process wrote.
+        on_phase: called with what begins: `compile`, which does not ask whether to stop, and `search`.
         should_stop: asked between two batches; True ends the search with its results written.
         should_drop: asked while a batch is scored; True ends the search without that batch.
     """
@@ -34,6 +35,7 @@ class Watch:
     on_start: Callable[[RunFolder, Market, SearchSpace], None] = lambda *_: None
     on_batch: Callable[[Progress], None] = lambda _: None
     on_message: Callable[[str], None] = lambda _: None
+    on_phase: Callable[[str], None] = lambda _: None
     should_stop: Callable[[], bool] = lambda: False
     should_drop: Callable[[], bool] = lambda: False
 
@@ -49,7 +51,11 @@ def search_here(run: Run, watch: Watch) -> Outcome:
     fingerprint = run.fingerprint
     space = space_of(run)
     watch.on_start(run.folder, run.market, space)
+    if watch.should_stop():
+        return Outcome((), "interrupted")
+    watch.on_phase("compile")
     evaluator = evaluator_of(run)
+    watch.on_phase("search")
     watch.on_message(evaluator.plan)
     said: list[Choice] = []
 

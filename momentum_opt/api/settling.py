@@ -4,7 +4,7 @@ Any number of processes may settle one folder: each waits for the one before it,
 then, and replays a winner only where nobody has done so yet. The last one writes the study's totals.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from momentum_opt.api.evidence import find_evidence
@@ -28,13 +28,16 @@ from momentum_opt.study.trials import SCREEN, TrialRecord, best_record
 Document = dict[str, Any]
 
 
-def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[TrialRecord, ...], Findings | None]:
+def settle(
+    run: Run, outcome: Outcome, command: str, on_phase: Callable[[str], None] = lambda _: None
+) -> tuple[Document, tuple[TrialRecord, ...], Findings | None]:
     """Write the results of all trials that are finished by now.
 
     Args:
         run: an opened run.
         outcome: how its search ended.
         command: noted in the list of looks at the test.
+        on_phase: called with what begins: `replay`, `evidence`.
 
     Returns:
         The content of best.json, the trials that it is about, and the content of evidence.json.
@@ -46,7 +49,7 @@ def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[Tr
     try:
         with run.folder.held():
             records = tuple(run.study.records())
-            best, findings = _write(run, records, outcome.stopped, command)
+            best, findings = _write(run, records, outcome.stopped, command, on_phase)
             return best, records, findings
     except OSError as error:
         if isinstance(error, MomentumOptError):
@@ -57,15 +60,19 @@ def settle(run: Run, outcome: Outcome, command: str) -> tuple[Document, tuple[Tr
         ) from error
 
 
-def _write(run: Run, records: Sequence[TrialRecord], stopped: str, command: str) -> tuple[Document, Findings | None]:
+def _write(
+    run: Run, records: Sequence[TrialRecord], stopped: str, command: str, on_phase: Callable[[str], None]
+) -> tuple[Document, Findings | None]:
     if not records:
         raise StudyError(f"the study was stopped ({stopped}) before its first batch; run the command again")
+    on_phase("replay")
     space = space_of(run)
     write_table(run.folder.trials, trials_table(records, space, run.fingerprint))
     winner = _winner(records, run.fingerprint)
     best, replayed = settled_best(run, winner, records), None
     if best is None:
         best, replayed = _settled_anew(run, space, records, winner, command)
+    on_phase("evidence")
     return best, find_evidence(run, space, records, stopped, winner, replayed)
 
 

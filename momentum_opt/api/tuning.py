@@ -53,6 +53,7 @@ def tune(
     on_start: Callable[[RunFolder, Market, "SearchSpace"], None] = lambda *_: None,
     on_batch: Callable[[Progress], None] = lambda _: None,
     on_message: Callable[[str], None] = lambda _: None,
+    on_phase: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
     should_drop: Callable[[], bool] = lambda: False,
 ) -> TuneResult:
@@ -73,6 +74,8 @@ def tune(
         on_start: called once when prices and search space are known; not where the study is finished already.
         on_batch: called after every batch.
         on_message: called with a line about how this process searches, and every line that a worker process writes.
+        on_phase: called with what begins: `prices`, `search`, `compile`, `replay`, `evidence`. Where the search was
+            stopped, what follows still counts as part of it.
         should_stop: asked between batches; True ends the study early, with its results written.
         should_drop: asked while a batch is scored; True ends the study without that batch.
 
@@ -83,7 +86,11 @@ def tune(
         StudyError: every candidate failed, the study was stopped before its first batch, or it cannot be saved.
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
-    run = open_run(fingerprint, Path(run_dir), config_text, study_name, known=known, resume=resume)
+    on_phase("prices")
+    run = open_run(
+        fingerprint, Path(run_dir), config_text, study_name, known=known, resume=resume,
+        before_new=lambda: _start_devices(workers),
+    )  # fmt: skip
     try:
         done = _finished(run)
         if done is not None:
@@ -92,12 +99,23 @@ def tune(
         from momentum_opt.api.settling import settle
         from momentum_opt.api.workers import search_with_workers
 
-        watch = Watch(on_start, on_batch, on_message, should_stop, should_drop)
+        on_phase("search")
+        watch = Watch(on_start, on_batch, on_message, on_phase, should_stop, should_drop)
         outcome = search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
-        best, records, findings = settle(run, outcome, command)
+        begin = (lambda _: None) if outcome.stopped == "interrupted" else on_phase
+        best, records, findings = settle(run, outcome, command, begin)
         return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped), findings)
     finally:
         run.study.close()
+
+
+def _start_devices(workers: int) -> None:
+    """Start them before a new run is begun, so that one without any leaves nothing behind."""
+    from momentum_opt import device  # imports JAX
+
+    if workers > 1:
+        device.leave_memory()  # to the workers
+    device.configure()
 
 
 def _finished(run: Run) -> TuneResult | None:

@@ -69,6 +69,7 @@ def walk_forward(
     command: str = "walk-forward",
     on_fold: Callable[[Fold, Sequence[Fold]], None] = lambda *_: None,
     on_batch: Callable[[Progress], None] = lambda _: None,
+    on_phase: Callable[[str], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
     should_drop: Callable[[], bool] = lambda: False,
 ) -> WalkForwardResult:
@@ -83,6 +84,7 @@ def walk_forward(
         command: noted in the list of looks at the tests.
         on_fold: called before every fold with it and all of them.
         on_batch: called after every batch of trials.
+        on_phase: called with what begins: those of a fold's tune, then `test`; `summary` after the last fold.
         should_stop: asked between batches; True ends the walk-forward, with the finished folds written.
         should_drop: asked while a batch is scored; True ends the walk-forward without that batch.
 
@@ -102,14 +104,17 @@ def walk_forward(
     dropped = False
     for fold in folds:
         on_fold(fold, folds)
-        tuned = _tuned(plans[fold], folder, fold, command, on_batch, should_stop, should_drop)
+        tuned = _tuned(plans[fold], folder, fold, command, on_batch, on_phase, should_stop, should_drop)
         dropped = tuned is not None and tuned.outcome.dropped
         if tuned is None or tuned.outcome.stopped == INTERRUPTED:
             break
+        on_phase("test")
         done.append((fold, *_evaluated(fingerprint, folder, fold, tuned, command)))
     if not done:
         raise StudyError("the walk-forward was stopped before its first fold was tuned; run the command again")
     stopped = FINISHED if len(done) == len(folds) else INTERRUPTED
+    if stopped == FINISHED:
+        on_phase("summary")
     days = joined([(part, fold.counted_days) for fold, _, part in done])
     summary = _summary(fingerprint, folds, [document for _, document, _ in done], days, stopped)
     write_table(folder.days, days_table(days, fingerprint.pool.initial_pool_value))
@@ -131,6 +136,7 @@ def _tuned(
     fold: Fold,
     command: str,
     on_batch: Callable[[Progress], None],
+    on_phase: Callable[[str], None],
     should_stop: Callable[[], bool],
     should_drop: Callable[[], bool],
 ) -> TuneResult | None:
@@ -148,6 +154,7 @@ def _tuned(
             command=command,
             on_start=check,
             on_batch=on_batch,
+            on_phase=on_phase,
             should_stop=should_stop,
             should_drop=should_drop,
         )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from momentum_opt.caching import CacheWarning
 from momentum_opt.errors import MomentumOptError
 from momentum_opt.study.ledger import Progress
 
@@ -20,6 +21,7 @@ GRACE_SECONDS = 3.0
 
 def main() -> int:
     """Take the job and do it; the exit code."""
+    warnings.simplefilter("ignore", CacheWarning)  # the process that started this one has said so
     warnings.showwarning = lambda message, category, *_: _say(f"warning: {category.__name__}: {message}")
     job = json.loads(sys.stdin.readline())
     if job["cores"] and hasattr(os, "sched_setaffinity"):

@@ -98,7 +98,7 @@ def search_with_workers(run: Run, watch: Watch, n_workers: int) -> Outcome:
     events: queue.SimpleQueue[tuple[Worker, Event | str | None]] = queue.SimpleQueue()
     total, crew = run.fingerprint.search.n_trials, Crew(run.study.count_sampled())
     workers = [_start(run, place, n_workers, events) for place in range(n_workers)]
-    living, asked = set(range(n_workers)), False
+    living, asked, said = set(range(n_workers)), False, set[str]()
     try:
         while living:
             if not asked and watch.should_stop():
@@ -112,7 +112,9 @@ def search_with_workers(run: Run, watch: Watch, n_workers: int) -> Outcome:
                 living.discard(worker.number - 1)
                 _note_end(worker, watch, others=bool(living))
             elif isinstance(event, str):
-                watch.on_message(f"worker {worker.number}: {event}")
+                if event not in said:  # what is so of the machine, each of them would say
+                    watch.on_message(f"worker {worker.number}: {event}")
+                said.add(event)
             elif "stopped" in event:
                 worker.stopped = event["stopped"]
             else:

@@ -16,6 +16,9 @@ from momentum_opt.cli.examples import examples
 from momentum_opt.cli.export import export
 from momentum_opt.cli.rehearse import rehearse
 from momentum_opt.cli.report import report
+from momentum_opt.cli.stopping import INTERRUPTED, Interrupted, Phase, stop_request
+from momentum_opt.cli.streams import drop_unwritten, open_streams
+from momentum_opt.cli.surroundings import check_names, explained
 from momentum_opt.cli.trials import trials_app
 from momentum_opt.cli.tune import tune
 from momentum_opt.cli.walk_forward import walk_forward
@@ -23,7 +26,6 @@ from momentum_opt.cli.weights import weights
 from momentum_opt.errors import MomentumOptError, UsageError
 
 FAILED = 1
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="momentum-opt",
@@ -79,19 +81,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always.
     """
+    open_streams()
     debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
     warnings.showwarning = _show_warning
     try:
-        app(rest, prog_name="momentum-opt")  # leaves through SystemExit; usage errors with 2
-    except KeyboardInterrupt:
-        _fail(["interrupted"], INTERRUPTED, debug=debug)
+        with stop_request(Phase()):
+            _run(rest)
+    except (Interrupted, KeyboardInterrupt) as ended:
+        _fail([str(ended) or Phase().words], INTERRUPTED, debug=debug)
     except MomentumOptError as error:
         problems = error.problems if isinstance(error, UsageError) else (error,)
         lines = [_one_line(problem) for problem in problems]
         _fail(lines, error.exit_code, debug=debug)
+    except BrokenPipeError:  # whoever read the output has read enough
+        _fail([], FAILED, debug=debug)
     except Exception as error:  # the edge: nothing may leave as a bare traceback
-        hint = "" if debug else "; --debug shows where"
-        _fail([f"unexpected {type(error).__name__}: {_one_line(error)}{hint}"], FAILED, debug=debug)
+        line, code = explained(error) or (f"unexpected {type(error).__name__}: {_one_line(error)}", FAILED)
+        hint = "; --debug shows where" if line.startswith("unexpected") and not debug else ""
+        _fail([_one_line(line) + hint], code, debug=debug)
+
+
+def _run(arguments: Sequence[str]) -> None:
+    """Leaves through SystemExit; usage errors with 2."""
+    if not {"--help", "--version"} & set(arguments):
+        check_names(arguments)
+    try:
+        app(arguments, prog_name="momentum-opt")
+    finally:
+        sys.stdout.flush()  # while it can be told that this fails
 
 
 def _leave_paths_alone(commands: typer.Typer) -> None:
@@ -126,6 +143,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object) -
 
 
 def _fail(lines: Sequence[str], code: int, *, debug: bool) -> None:
+    drop_unwritten()
     if debug:
         traceback.print_exc()
     for line in lines:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from momentum_opt.cli.config import AsJson, Data, Settings, check_json, tell_notes
+from momentum_opt.cli.stopping import in_phase
 
 if TYPE_CHECKING:
     from momentum_opt.api.backtesting import BacktestResult
@@ -42,6 +43,7 @@ def backtest(
     if minute and out is None:
         raise UsageError("--minute: no place to write minute.parquet to; give --out DIR as well")
     notes: list[str] = []
+    in_phase("the pool was replayed", "nothing was written; run the command again")
     result = backtesting.backtest(
         params,
         config=config,
@@ -50,6 +52,8 @@ def backtest(
         allow_changed_data=allow_changed_data,
         on_note=notes.append,
     )
+    if out is not None:
+        in_phase("the results were written", f"files in {out} are whole; remove them, and run the command again")
     written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
     backtesting.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
     if out is not None:

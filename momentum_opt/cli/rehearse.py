@@ -8,6 +8,7 @@ import typer
 
 from momentum_opt.cli.config import AsJson, Data, Settings, check_json, tell_notes
 from momentum_opt.cli.export import Config
+from momentum_opt.cli.stopping import in_phase
 from momentum_opt.errors import UsageError
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
 
@@ -59,6 +60,7 @@ def rehearse(
     from momentum_opt.onchain.keeper import Keeper
 
     notes: list[str] = []
+    in_phase("the contract was rehearsed", "nothing was written; run the command again")
     result = rehearsing.rehearse(
         params,
         deployment_file=deployment,
@@ -71,6 +73,8 @@ def rehearse(
         tolerance=tolerance,
         on_note=notes.append,
     )
+    if out is not None:
+        in_phase("the rehearsal was written", f"files in {out} are whole; remove them, and run the command again")
     written = [] if out is None else rehearsing.write_rehearsal(result, out)
     tell_notes(notes)
     _print(result, written, as_json=as_json)

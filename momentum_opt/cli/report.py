@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from momentum_opt.cli.completing import complete_runs
+from momentum_opt.cli.stopping import in_phase
 from momentum_opt.errors import MomentumOptError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def report(
     """Write one self-contained HTML page about a run, and its figures as PNG."""
     from momentum_opt.results.report.second_hand import SecondHand
 
+    in_phase("the page was drawn", "the run's results are as they were; run the command again")
     with SecondHand() as hand:
         hand.start()
         from momentum_opt.api import reporting
@@ -37,10 +39,11 @@ def report(
 
 def current_or_warning(run: Path, hand: "SecondHand | None" = None) -> Path | None:
     """The page of a run or walk-forward as it is now; None and a warning where it cannot be made, as results stand."""
-    from momentum_opt.api.reporting import current_report
-
+    in_phase("the report was drawn", f"all results are kept in {run}; momentum-opt report {run} draws it")
     try:
+        from momentum_opt.api.reporting import current_report
+
         return current_report(run, hand)
-    except MomentumOptError as error:
+    except (MomentumOptError, OSError) as error:
         typer.echo(f"warning: no report: {error}", err=True)
         return None

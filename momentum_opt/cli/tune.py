@@ -11,7 +11,7 @@ import typer
 
 from momentum_opt.cli.config import AsJson, Config, Data, Settings, overrides_of
 from momentum_opt.cli.report import WithReport, current_or_warning
-from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
+from momentum_opt.cli.stopping import INTERRUPTED, SEARCH, Phase, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError
 
 if TYPE_CHECKING:
@@ -90,6 +90,18 @@ def tune(
         raise typer.Exit(INTERRUPTED)
 
 
+def phase_of_run(name: str, folder: Path) -> Phase:
+    """What a signal ends in a phase of a tune, and what is kept then."""
+    again = "run the command again to go on"
+    return {
+        "prices": Phase("prices were read", "no batch was scored; run the command again"),
+        "compile": Phase("the search was compiled", f"no batch was scored; {again}"),
+        "search": SEARCH,
+        "replay": Phase("the winner was replayed", f"all trials are kept in {folder}; {again}"),
+        "evidence": Phase("evidence was gathered", f"the trials and best.json are kept in {folder}; {again}"),
+    }[name]
+
+
 def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool) -> "tuple[TuneResult, bool]":
     from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
@@ -126,6 +138,7 @@ def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool)
                 on_start=on_start,
                 on_batch=on_batch,
                 on_message=say,
+                on_phase=lambda name: stop.enter(phase_of_run(name, plan.run_dir)),
                 should_stop=stop.was_asked,
                 should_drop=stop.is_overdue,
             )

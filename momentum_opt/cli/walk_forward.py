@@ -1,7 +1,7 @@
 """`momentum-opt walk-forward`: tune fold after fold, each judged by the days that follow it."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,8 @@ import typer
 
 from momentum_opt.cli.config import AsJson, Config, Data, Settings, overrides_of
 from momentum_opt.cli.report import WithReport, current_or_warning
-from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
-from momentum_opt.cli.tune import RunDir, Storage, Trials, append_log
+from momentum_opt.cli.stopping import INTERRUPTED, Phase, leave_if, leave_without_result, stop_request
+from momentum_opt.cli.tune import RunDir, Storage, Trials, append_log, phase_of_run
 from momentum_opt.errors import StudyError
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ def walk_forward(
         raise typer.Exit(INTERRUPTED)
 
 
+def _phase(name: str, folder: Path) -> Phase:
+    """What a signal ends in a phase of a walk-forward, and what is kept then."""
+    kept = f"what is finished is kept in {folder}; run the command again to go on"
+    beside = {"test": Phase("a winner's test was evaluated", kept), "summary": Phase("the folds were summed up", kept)}
+    if name in beside:
+        return beside[name]
+    phase = phase_of_run(name, folder)
+    return phase if phase.waits else replace(phase, remedy=kept)
+
+
 def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | None) -> "WalkForwardResult":
     from momentum_opt.api import walk_forward as api
     from momentum_opt.cli.progress import Reporter, describe
@@ -54,7 +64,10 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
     from momentum_opt.results.walk_forward import WalkForwardFolder, default_walk_forward
 
     folder = WalkForwardFolder(run_dir or default_walk_forward(config, fingerprint))
-    with stop_request() as stop, Reporter() as report:
+    with (
+        stop_request(Phase("the folds were laid out", "no fold was tuned; run the command again")) as stop,
+        Reporter() as report,
+    ):
 
         def on_fold(fold: "Fold", folds: "Sequence[Fold]") -> None:
             line = (
@@ -76,6 +89,7 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
                 command=" ".join(["momentum-opt", *sys.argv[1:]]),
                 on_fold=on_fold,
                 on_batch=on_batch,
+                on_phase=lambda name: stop.enter(_phase(name, folder.path)),
                 should_stop=stop.was_asked,
                 should_drop=stop.is_overdue,
             )

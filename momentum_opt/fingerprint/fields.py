@@ -312,7 +312,7 @@ def _table(value: Any, info: ValidationInfo) -> Path:
 
 def is_table(value: str | Path) -> bool:
     """Whether the path ends as that of a file of numbers does."""
-    return Path(value).suffix in _TABLE_SUFFIXES
+    return Path(value).suffix.lower() in _TABLE_SUFFIXES
 
 
 def _placed(value: str | Path, info: ValidationInfo) -> Path:

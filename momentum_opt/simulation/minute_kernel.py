@@ -7,17 +7,20 @@ of tokens. A block whose trades are too large for the short series is run again 
 candidates that need it take that result, as in the XLA loop.
 """
 
+import base64
 import contextlib
-import importlib.util
+import json
 import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from types import ModuleType
+from typing import Any, Final, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array
+from momentum_opt.caching import Cache, cache_folder
 from momentum_opt.pool.costs import Costs, Trade, arbitrage_minute
 from momentum_opt.pool.series import EXACT, SHORT, SMALL, Functions
 from momentum_opt.simulation.straight_line import straight_line
@@ -34,6 +38,9 @@ TILE = 64
 
 LANES = 8
 """A tile is filled up to a multiple of this, so that its loops are whole vectors."""
+
+MOST_KEPT: Final = 32
+"""Kernels that are kept for other processes, those that were used last; there is one per number of tokens."""
 
 Values = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -83,7 +90,20 @@ def walk(inputs: Walk, trade: Trade, blocks_per_day: int) -> Walked:
     return found
 
 
+def why_not(n_assets: int, trade: Trade) -> str | None:
+    """Why there can be no kernel for `n_assets` tokens on this machine; None where there is one, compiled by then."""
+    try:
+        with _one_compiles:
+            _compiled(n_assets, trade)
+    except Exception as error:  # whatever a compiler may raise, or that there is none
+        return " ".join(f"{type(error).__name__}: {error}".split("\n")[0].split())[:MOST_SAID]
+    return None
+
+
 _one_compiles = threading.Lock()
+
+MOST_SAID: Final = 160
+"""Characters of a compiler's complaint."""
 
 
 class UnitCosts(Costs):
@@ -97,45 +117,86 @@ class UnitCosts(Costs):
 
 @lru_cache
 def _compiled(n_assets: int, trade: Trade) -> Callable[..., None]:
-    """The kernel for `n_assets` tokens, from Numba's cache where it is there."""
-    kernel = _load(_source(n_assets, trade)).walk
-    kernel.compile(_SIGNATURE)
-    return cast("Callable[..., None]", kernel)
+    """The kernel for `n_assets` tokens, from the user's cache where it is there."""
+    source = _source(n_assets, trade)
+    folder = cache_folder()
+    kernel = None if folder is None else _from_cache(source, Cache(folder / "numba", most=MOST_KEPT))
+    return cast("Callable[..., None]", kernel or _defined(source, Path(f"<{__name__}>"), keep=False))
 
 
-_SIGNATURE = (
-    "void(f8[:,:,::1],f8[:,:,::1],f8[:,::1],f8[:,:,::1],f8[:,::1],f8[:,:,::1],i8[::1],i8[::1],i8,"
-    "f8[:,:,::1],f8[:,:,::1])"
-)
-"""Types of the kernel's arguments: `Walk`, blocks per day, `Walked`."""
+_AXES: Final = {"origin": 3, "move": 3, "first_reserves": 2, "price": 3, "moved": 2, "costs": 3}
+"""Of the floating arrays of `Walk`; the others are counts along one axis."""
 
 
-def _load(source: str) -> Any:
-    """The source as a module that lies in a file, because Numba caches only what does."""
-    name = f"minutes_{sha256(source.encode()).hexdigest()[:16]}"
-    path = _folder() / f"{name}.py"
-    if not path.is_file() or path.read_bytes() != source.encode():
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(source)
-        temporary.replace(path)
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where Numba looks for what its cache holds
-    spec.loader.exec_module(module)
-    return module
+def _signature() -> Any:
+    """Types of the kernel's arguments: `Walk`, which may be read-only, blocks per day, `Walked`."""
+    types: Any = import_module("numba").types
+
+    def array(number: Any, axes: int, *, readonly: bool) -> Any:
+        return types.Array(number, axes, "C", readonly=readonly)
+
+    read = [
+        array(types.float64, _AXES[name], readonly=True) if name in _AXES else array(types.int64, 1, readonly=True)
+        for name in Walk._fields
+    ]
+    written = [array(types.float64, 3, readonly=False)] * len(Walked._fields)
+    return types.void(*read, types.int64, *written)
 
 
-def _folder() -> Path:
-    """Where Numba's cache is, and so the sources; a folder of this process where none is to be had."""
-    folder = os.environ.get("NUMBA_CACHE_DIR")
-    if folder is not None:
-        with contextlib.suppress(OSError):
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            if os.access(folder, os.W_OK):
-                return Path(folder)
-    return Path(tempfile.mkdtemp(prefix="momentum-opt-"))
+def _from_cache(source: str, cache: Cache) -> Any:
+    """The kernel, compiled where the cache has none for it, and then put there; None where that has no place.
+
+    Numba reads whatever lies in its own cache, by pickle. So it gets a new folder for this one call, with the files
+    that an earlier process was left by it and that have just been checked.
+    """
+    key = sha256("\n".join([import_module("numba").__version__, sys.version, source]).encode()).hexdigest()
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="momentum-opt-") as folder:
+        path = Path(folder, "minutes.py")
+        files = path.parent / "__pycache__"
+        files.mkdir()
+        path.write_text(source)
+        os.utime(path, (0, 0))  # older versions of Numba compare it
+        _unpack(cache.get(key), files)
+        with _beside_the_source():
+            kernel = _defined(source, path, keep=True)
+        if not kernel.stats.cache_hits:
+            cache.put(key, _packed(files))
+        return kernel
+    return None
+
+
+def _packed(files: Path) -> bytes:
+    content = {one.name: base64.b64encode(one.read_bytes()).decode() for one in sorted(files.iterdir())}
+    return json.dumps(content).encode()
+
+
+def _unpack(content: bytes | None, files: Path) -> None:
+    packed: Mapping[str, str] = json.loads(content or b"{}")
+    for name, text in packed.items():
+        (files / name).write_bytes(base64.b64decode(text))
+
+
+@contextlib.contextmanager
+def _beside_the_source() -> Generator[None]:
+    """Have Numba keep what it compiles beside the source, wherever the user has it keep other things."""
+    settings: Any = import_module("numba").config
+    elsewhere, settings.CACHE_DIR = settings.CACHE_DIR, ""
+    try:
+        yield
+    finally:
+        settings.CACHE_DIR = elsewhere
+
+
+def _defined(source: str, path: Path, *, keep: bool) -> Any:
+    """The compiled kernel of a source; kept beside it if asked to."""
+    module = ModuleType(f"minutes_{sha256(source.encode()).hexdigest()[:16]}")
+    module.__dict__["KEEP"] = keep
+    sys.modules[module.__name__] = module  # where Numba looks for what its cache holds
+    exec(compile(source, path, "exec"), module.__dict__)
+    kernel = module.__dict__["walk"]
+    kernel.compile(_signature())
+    kernel.disable_compile()  # for arrays that are not read-only it would be compiled once more
+    return kernel
 
 
 def _source(n_assets: int, trade: Trade) -> str:
@@ -194,7 +255,7 @@ def _indented(lines: Sequence[str], depth: int) -> str:
     return "\n".join("    " * depth + line for line in lines).lstrip()
 
 
-_MODULE = '''"""Made by momentum_opt.simulation.minute_kernel; it is made anew where it is missing or changed."""
+_MODULE = '''"""Made by momentum_opt.simulation.minute_kernel, which says as well whether to KEEP what is compiled."""
 
 import math
 
@@ -211,7 +272,7 @@ def choose(first_one, one, other):
 
 
 # A product and a sum may be one instruction; nothing else may be changed, NaN least of all.
-@njit(nogil=True, error_model="numpy", fastmath={{"contract"}}, cache=True)
+@njit(nogil=True, error_model="numpy", fastmath={{"contract"}}, cache=KEEP)
 def walk(origin, move, first, price, moved, costs, before_end, length, blocks_per_day, reserves, before):
     blocks, candidates = origin.shape[0], origin.shape[2]
     varies = costs.shape[0] > 1 or costs.shape[1] > 1

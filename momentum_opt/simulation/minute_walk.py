@@ -5,9 +5,10 @@ Everything else (outside trades, an LP supply, metrics of minutes, replays) is t
 """
 
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from momentum_opt.simulation.cost_inputs import WalkedSteps, walked_steps
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.inputs import MarketArrays
-from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked, walk
+from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked, walk, why_not
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings, block_weights
 from momentum_opt.vocabulary.metrics import Cadence
@@ -32,9 +33,30 @@ MOST_TOKENS = 4
 _weights = partial(jax.jit, static_argnums=4)(block_weights)
 
 
+class KernelWarning(UserWarning):
+    """The kernel cannot be had on this machine, and XLA's loop takes its place."""
+
+
 def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
     """Whether `walk_with_costs` can take the place of `simulate`, here and for this."""
     return arbitrage_alone(spec, cadence, dtype) and jax.default_backend() == "cpu"
+
+
+def kernel_works(spec: SimulationSpec) -> bool:
+    """Whether the kernel for this can be compiled here, which is done by then; with one warning where it cannot."""
+    problem = why_not(spec.n_assets, spec.trade)
+    if problem is not None:
+        _warn_once(problem)
+    return problem is None
+
+
+@lru_cache
+def _warn_once(problem: str) -> None:
+    warnings.warn(
+        f"Numba's kernel cannot be used ({problem}); XLA's loop walks the minutes instead, which takes longer",
+        KernelWarning,
+        stacklevel=3,
+    )
 
 
 def arbitrage_alone(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:

@@ -19,7 +19,7 @@ from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import market_arrays
 from momentum_opt.simulation.minute_gpu import Choice, Walker, choose_walker, pallas_serves
 from momentum_opt.simulation.minute_kernel import LANES
-from momentum_opt.simulation.minute_walk import kernel_serves, walk_with_costs
+from momentum_opt.simulation.minute_walk import kernel_serves, kernel_works, walk_with_costs
 from momentum_opt.simulation.minutes import minute_inputs
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates
@@ -50,21 +50,19 @@ score_walked = partial(jax.jit, static_argnums=(0, 1))(score_path)
 
 
 class _PackedScoring:
-    """`score_candidates`, packed at both ends; its facts are the layout of the result."""
+    """`score_candidates`, packed at both ends. The second result has the layout of the first, and no candidates."""
 
     def __init__(self, spec: SimulationSpec, scoring: ScoreSpec, candidates: Layout, group: int | None) -> None:
         self._static = spec, scoring
         self._group = group
         self._candidates = candidates
         self.identity = repr((type(self).__name__, spec, scoring, candidates, group))
-        self.facts: Layout | None = None
 
-    def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
+    def __call__(self, inputs: tuple[Any, ...], rows: Array) -> tuple[Array, Scores]:
         arrays, minutes, settings, penalties = inputs
         candidates = self._candidates.unpack(rows)
         scores = score_candidates(*self._static, arrays, minutes, settings, penalties, candidates, self._group)
-        self.facts = Layout.of(scores)
-        return pack(scores)
+        return pack(scores), jax.tree.map(lambda x: x[..., :0], scores)
 
 
 packed_scoring = lru_cache(maxsize=64)(_PackedScoring)
@@ -114,7 +112,7 @@ class Evaluator:
         self._dtype = jnp.dtype(precision)
         self.spec = replace(spec, every_bar=spec.every_bar or self.scoring.cadence == Cadence.MINUTE)
         self._rebuilds = rebuilds(self.spec, self.scoring)
-        self._walks = kernel_serves(self.spec, self.scoring.cadence, self._dtype)
+        self._walks = kernel_serves(self.spec, self.scoring.cadence, self._dtype) and kernel_works(self.spec)
         self._chooses = pallas_serves(self.spec, self.scoring.cadence, self._dtype)
         self.choice: Choice | None = None
         """What walks the minutes on a GPU, and why; None before the first batch, and where there is no choice."""
@@ -199,9 +197,8 @@ class Evaluator:
         spec = replace(self.spec, minute_loop=walker)
         scoring = packed_scoring(spec, self.scoring, Layout.of(candidates), self._group)
         wide = self.spec.engine == "with_costs" and jax.default_backend() == "cpu"
-        found = run_shares(scoring, self._devices, self._placed, pack(candidates), wide_registers=wide)
-        assert scoring.facts is not None
-        return scoring.facts.unpack(found)
+        packed, layout = run_shares(scoring, self._devices, self._placed, pack(candidates), wide_registers=wide)
+        return Layout.of(layout).unpack(packed)
 
     def _walker_for(self, candidates: Candidates) -> Walker:
         if not self._chooses:

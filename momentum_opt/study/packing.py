@@ -27,11 +27,6 @@ class Layout:
         leaves, structure = jax.tree.flatten(tree)
         return cls(structure, tuple(leaf.shape[:-1] for leaf in leaves))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled as a tree, because JAX pickles structures of its own kinds of node only."""
-        places = jax.tree.unflatten(self.structure, range(len(self.shapes)))
-        return _layout, (places, self.shapes)
-
     def unpack(self, packed: Any) -> Any:
         """The tree again, from the array (row, candidate) that `pack` made; views where it is numpy's."""
         leaves: list[Any] = []
@@ -41,10 +36,6 @@ class Layout:
             leaves.append(packed[first:end].reshape(*shape, packed.shape[-1]))
             first = end
         return jax.tree.unflatten(self.structure, leaves)
-
-
-def _layout(places: Any, shapes: tuple[tuple[int, ...], ...]) -> Layout:
-    return Layout(jax.tree.structure(places), shapes)
 
 
 def pack(tree: Any) -> Any:

@@ -5,18 +5,17 @@ than what is left of a replay. So what was lowered is kept beside it, under all 
 this package, the versions of JAX, the function's static values, and the shapes. It is kept for CPUs only.
 """
 
-import contextlib
-import os
-import pickle
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import jax
 from jax import export
 from jaxlib.version import __version__ as jaxlib_version
+
+from momentum_opt.caching import Cache
 
 MOST_KEPT: Final = 64
 """Programs that are kept, those that were used last; a tune has three or four."""
@@ -27,12 +26,18 @@ class Traceable(Protocol):
     """A function of arrays that depends on nothing else but what its identity says."""
 
     identity: str
-    facts: Any
-    """What else is known once it was traced; is kept with the program, so it can be pickled."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """An array or a list of them."""
+        """Arrays in tuples, lists, dictionaries, and named tuples that were declared `keepable`."""
         ...
+
+
+Kind = TypeVar("Kind")
+
+
+def keepable(kind: type[Kind]) -> type[Kind]:
+    """Declare a named tuple as a possible result of a function that is kept; a decorator."""
+    return export.register_namedtuple_serialization(kind, serialized_name=f"{kind.__module__}.{kind.__qualname__}")
 
 
 def compiled(
@@ -41,7 +46,7 @@ def compiled(
     shapes: Sequence[jax.ShapeDtypeStruct],
     options: Sequence[tuple[str, bool | int]],
 ) -> Callable[..., Any]:
-    """`function` compiled for arguments of this structure and these shapes, where they lie; its facts are known then.
+    """`function` compiled for arguments of this structure and these shapes, where they lie.
 
     Args:
         function: to be traced, unless that was done in another process.
@@ -70,12 +75,12 @@ def _lowered(function: Traceable, structure: Any, shapes: Sequence[jax.ShapeDtyp
     if folder is None:
         return flat
     anywhere = [jax.ShapeDtypeStruct(shape.shape, shape.dtype) for shape in shapes]
-    path = folder / _key(function.identity, str(structure), repr(anywhere))
-    kept = _read(path)
-    if kept is None:
-        kept = export.export(jax.jit(flat))(*anywhere), function.facts
-        _write(path, pickle.dumps((bytes(kept[0].serialize()), function.facts)))
-    exported, function.facts = kept
+    cache, key = Cache(folder, most=MOST_KEPT), _key(function.identity, str(structure), repr(anywhere))
+    kept = cache.get(key)
+    if kept is not None:
+        return export.deserialize(bytearray(kept)).call
+    exported = export.export(jax.jit(flat))(*anywhere)
+    cache.put(key, bytes(exported.serialize()))
     return exported.call
 
 
@@ -100,25 +105,3 @@ def _source_digest() -> str:
     for path in sorted(root.rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
-
-
-def _read(path: Path) -> tuple[export.Exported, Any] | None:
-    try:
-        module, facts = pickle.loads(path.read_bytes())  # the user's own cache, as JAX's programs are
-        exported = export.deserialize(bytearray(module))
-        os.utime(path)
-    except Exception:  # not there, or damaged in whatever way: it is traced
-        return None
-    return exported, facts
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Keep a program and forget those not used for longest; a folder that cannot be written to keeps none."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(content)
-        temporary.replace(path)
-        by_use = sorted(path.parent.iterdir(), key=lambda one: one.stat().st_mtime)
-        for old in by_use[:-MOST_KEPT]:
-            old.unlink(missing_ok=True)

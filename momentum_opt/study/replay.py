@@ -28,11 +28,14 @@ from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
 from momentum_opt.study.constant_weight import Environment, compared_weights, constant_weight_value, environment_of
-from momentum_opt.study.programs import compiled, shapes_of
+from momentum_opt.study.programs import compiled, keepable, shapes_of
 from momentum_opt.study.scoring import Penalties, ScoreSpec, penalties_of, score_path, score_spec
 from momentum_opt.study.sharding import on_a_core
 from momentum_opt.study.slices import slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
+
+keepable(Income)
+keepable(MinutePath)
 
 BASELINES = ("hodl", "uniform_hodl", "constant_weight")
 BASELINE_METRICS = ("returns", "annualised_returns", "daily_sharpe", "daily_log_sharpe", "max_drawdown")
@@ -78,6 +81,7 @@ class Replay:
         return self.value if self.lp_supply is None else self.value / self.lp_supply
 
 
+@keepable
 class _Outputs(NamedTuple):
     minutes: MinutePath
     baselines: dict[str, Float[Array, " time"]]
@@ -163,17 +167,14 @@ Static = tuple[SimulationSpec, ScoreSpec, tuple[tuple[str, Days], ...]]
 
 
 class _Replaying:
-    """`_outputs` as a list of arrays; its facts are where they belong."""
+    """`_outputs` of arrays alone."""
 
     def __init__(self, static: Static) -> None:
         self._static = static
         self.identity = repr((type(self).__name__, static))
-        self.facts: _Outputs | None = None
 
-    def __call__(self, *arguments: Any) -> list[Array]:
-        leaves, structure = jax.tree.flatten(_outputs(*self._static, *arguments))
-        self.facts = jax.tree.unflatten(structure, range(len(leaves)))
-        return leaves
+    def __call__(self, *arguments: Any) -> _Outputs:
+        return _outputs(*self._static, *arguments)
 
 
 _replaying = lru_cache(maxsize=32)(_Replaying)
@@ -182,9 +183,8 @@ _compiled = lru_cache(maxsize=32)(compiled)
 
 def _replayed(static: Static, arguments: tuple[Any, ...]) -> _Outputs:
     """The outputs on the host."""
-    function = _replaying(static)
-    found = jax.device_get(_compiled(function, *shapes_of(arguments), ())(*arguments))
-    return jax.tree.map(lambda place: np.asarray(found[place]), function.facts)
+    run = _compiled(_replaying(static), *shapes_of(arguments), ())
+    return jax.tree.map(np.asarray, jax.device_get(run(*arguments)))
 
 
 def _outputs(

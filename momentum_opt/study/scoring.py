@@ -25,6 +25,7 @@ from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, rebuild_mi
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.block_sums import block_sums
+from momentum_opt.study.programs import keepable
 from momentum_opt.study.slices import mean_turnover, slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
 from momentum_opt.vocabulary.names import Aggregate
@@ -75,6 +76,7 @@ class Penalties(NamedTuple):
     turnover: Float[Array, ""]
 
 
+@keepable
 class Scores(NamedTuple):
     """What a batch is told, candidates last."""
 

@@ -16,7 +16,6 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from momentum_opt.arrays import Array
 from momentum_opt.study.programs import Traceable, compiled, shapes_of
 
 Device = Any
@@ -55,12 +54,12 @@ def run_shares(
     candidates: NDArray[Any],
     *,
     wide_registers: bool = False,
-) -> NDArray[Any]:
-    """`function` of all candidates, an equal share of them on each device.
+) -> Any:
+    """`function` of all candidates, an equal share of them on each device; on the host.
 
     Args:
-        function: of inputs and candidates, the last axis of an array; so is its result's, which has one axis before
-            it. The same object whenever it is to be compiled no more.
+        function: of inputs and candidates, the last axis of an array; so it is of each array of its result. The same
+            object whenever it is to be compiled no more.
         devices: that share the candidates, whose number is a multiple of theirs.
         inputs: from `on_all` of the same devices.
         candidates: on the host, as the results are.
@@ -72,14 +71,14 @@ def run_shares(
     ]
     programs = [compiled_for(function, *shapes_of(share), wide_registers) for share in shares]
     with ThreadPoolExecutor(len(devices)) as pool:
-        found = pool.map(lambda program, share: np.asarray(program(*share)), programs, shares)
-        return np.concatenate(list(found), axis=-1)
+        found = pool.map(lambda program, share: jax.device_get(program(*share)), programs, shares)
+        return jax.tree.map(lambda *parts: np.concatenate(parts, axis=-1), *found)
 
 
 @lru_cache(maxsize=32)
 def compiled_for(
     function: Traceable, structure: Any, shapes: tuple[jax.ShapeDtypeStruct, ...], wide_registers: bool
-) -> Callable[..., Array]:
+) -> Callable[..., Any]:
     """`function` compiled for arguments of this structure and these shapes, where they lie; kept for later calls."""
     options = (("xla_cpu_prefer_vector_width", 512),) if wide_registers else ()
     with _one_core():

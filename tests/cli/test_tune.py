@@ -301,7 +301,7 @@ def test_stopped_before_the_first_batch(
     assert signal.getsignal(signal.SIGINT) == before
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "stopped (interrupted) before its first batch; run the command again" in captured.err
+    assert captured.err == "error: interrupted while prices were read; no batch was scored; run the command again\n"
 
 
 def test_relative_paths_and_the_default_folder(done: Done, tmp_path: Path):

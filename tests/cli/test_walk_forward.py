@@ -147,7 +147,9 @@ def test_stopped_before_the_first_fold(
     assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", tmp_path / "walk") == 130
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "error: the walk-forward was stopped before its first fold was tuned; run the command again" in captured.err
+    assert captured.err == (
+        "error: interrupted while the folds were laid out; no fold was tuned; run the command again\n"
+    )
 
 
 def test_no_folds_and_folds_that_do_not_fit_are_one_line(capsys):

@@ -1,5 +1,6 @@
 """The kernel that walks the minutes, against the oracle's minute loop and against the XLA loop with costs."""
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,14 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from momentum_opt.caching import Cache
 from momentum_opt.pool.costs import Costs
 from momentum_opt.simulation import minute_kernel, minute_walk
+from momentum_opt.simulation import straight_line as straight_line_module
 from momentum_opt.simulation.cost_inputs import VaryingCosts
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import simulate
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minute_kernel import LANES, TILE
-from momentum_opt.simulation.minute_walk import kernel_serves, walk_with_costs
+from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk
+from momentum_opt.simulation.minute_walk import KernelWarning, kernel_serves, walk_with_costs
 from momentum_opt.simulation.straight_line import straight_line
 from momentum_opt.study.candidates import settings_of, stack
 from momentum_opt.study.evaluation import Evaluator
@@ -191,18 +194,61 @@ def test_costs_are_read_in_the_order_of_their_names():
     assert Costs._fields == ("fees", "gas_cost", "arb_fees", "noise_trader_ratio", "protocol_fee_split")
 
 
-def test_a_damaged_source_in_the_cache_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    assert minute_kernel._load("walk = 1\n").walk == 1
-    (file,) = (tmp_path / "cache").glob("minutes_*.py")
-    file.write_bytes(b"walk = \xff")
-    assert minute_kernel._load("walk = 1\n").walk == 1
-    assert file.read_text() == "walk = 1\n"
+KERNEL = f"""from numba import njit
+@njit(cache=KEEP)
+def walk({", ".join(Walk._fields)}, blocks_per_day, reserves, before):
+    reserves[0, 0, 0] = 7.0
+"""
+"""Another kernel, compiled in a moment."""
 
 
-@pytest.mark.parametrize("folder", [None, "/dev/null/cache"])
-def test_without_a_cache_the_source_lies_in_a_temporary_folder(folder: str | None, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    if folder is not None:
-        monkeypatch.setenv("NUMBA_CACHE_DIR", folder)
-    assert minute_kernel._load("walk = 2\n").walk == 2
+def compiled_again(cache: Cache | None) -> bool:
+    """Whether a process compiles it; that it does what it should is checked."""
+    kernel = (
+        minute_kernel._from_cache(KERNEL, cache)
+        if cache
+        else minute_kernel._defined(KERNEL, Path("<here>"), keep=False)
+    )
+    found = np.zeros((1, 1, 1))
+    three, two, counts = np.zeros((1, 1, 1)), np.zeros((1, 1)), np.zeros(1, np.int64)
+    three.flags.writeable = False  # as the arrays of JAX are
+    kernel(three, three, two, three, two, three, counts, counts, 1, found, found)
+    assert found == 7.0
+    return not kernel.stats.cache_hits
+
+
+def test_a_kernel_is_compiled_once(tmp_path: Path):
+    cache = Cache(tmp_path / "kept")
+    assert compiled_again(cache)
+    assert not compiled_again(cache)
+    (kept,) = cache.folder.iterdir()
+    for damage in (b"", kept.read_bytes()[:-1], kept.read_bytes()[:500] + b"x" + kept.read_bytes()[501:]):
+        kept.write_bytes(damage)
+        assert compiled_again(cache)
+        assert not compiled_again(cache)
+
+
+def test_it_is_compiled_in_memory_where_it_cannot_be_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    assert compiled_again(None)
+    monkeypatch.setattr(minute_kernel.tempfile, "tempdir", str(tmp_path / "missing"))
+    assert minute_kernel._from_cache(KERNEL, Cache(tmp_path / "kept")) is None
+
+
+@pytest.mark.parametrize("trouble", ["no Numba", "no line for a primitive"])
+def test_without_the_kernel_xla_walks_and_one_line_says_so(trouble: str, monkeypatch: pytest.MonkeyPatch):
+    case, sets = Case.random(ALL, 2, 3), params(2, 2)
+    fingerprint = case.fingerprint()
+    wanted = Evaluator(fingerprint, case.market, batch_size=2).score(sets)
+    minute_kernel._compiled.cache_clear()
+    minute_walk._warn_once.cache_clear()
+    if trouble == "no Numba":
+        monkeypatch.setitem(sys.modules, "numba", None)
+    else:
+        monkeypatch.delitem(straight_line_module._LINES, "log1p")
+    with pytest.warns(KernelWarning, match=r"^Numba's kernel cannot be used \(.*(numba|log1p).*\); XLA's loop") as said:
+        evaluator = Evaluator(fingerprint, case.market, batch_size=2)
+    assert len(said) == 1
+    assert "\n" not in str(said[0].message)
+    assert not evaluator._walks
+    for one, other in zip(jax.tree.leaves(evaluator.score(sets)), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)

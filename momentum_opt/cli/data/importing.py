@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from momentum_opt.cli.config import AsJson
+from momentum_opt.cli.stopping import in_phase
 from momentum_opt.errors import UsageError
 from momentum_opt.formats import PREFERENCES, TEXT_FORMATS, TIME_UNITS
 
@@ -144,6 +145,7 @@ def import_prices(
         start=_day("--start", start),
         end=_day("--end", end),
     )
+    in_phase("prices were imported", "the price file is as it was; run the command again")
     with FileProgress() as progress:
         report = import_prices(request, lambda number, total, source: progress(number, total, source.name))
     for line in [*_differences(report), *_notes(report)]:

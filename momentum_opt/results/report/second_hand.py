@@ -5,6 +5,7 @@ that while the search goes on. It reads the folder from its standard input, and 
 what happens when this process dies. Whatever goes wrong with it, the figures are drawn here instead.
 """
 
+import os
 import pickle
 import subprocess
 import sys
@@ -43,7 +44,7 @@ class SecondHand:
         """Let it draw the figures of a run folder."""
         if self._process is not None and self._process.stdin is not None:
             with suppress(OSError):
-                self._process.stdin.write(f"{run.resolve()}\n".encode())
+                self._process.stdin.write(os.fsencode(run.resolve()))
                 self._process.stdin.close()
 
     def figures(self) -> Figures:
@@ -79,7 +80,7 @@ def main() -> None:
     from momentum_opt.results.report.run_page import second_half
     from momentum_opt.results.run_folder import RunFolder
 
-    folder = sys.stdin.readline().rstrip("\n")
+    folder = os.fsdecode(sys.stdin.buffer.read())
     if folder:
         drawings = map(draw, second_half(run_content(RunFolder(Path(folder)))))
         pickle.dump({one.plot.key: (one.wide, one.narrow, one.png) for one in drawings}, sys.stdout.buffer)
