@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from momentum_opt.passwords import without_passwords
+
 
 class MomentumOptError(Exception):
-    """Base of all errors that momentum-opt raises on purpose. Its text is shown to the user as it is."""
+    """Base of all errors that momentum-opt raises on purpose. Its text is shown to the user, passwords hidden."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(without_passwords(one) if isinstance(one, str) else one for one in arguments))
 
 
 class UsageError(MomentumOptError, ValueError):
@@ -20,7 +25,8 @@ class UsageError(MomentumOptError, ValueError):
     exit_code: ClassVar[int] = 2
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        lines = (problems,) if isinstance(problems, str) else problems
+        self.problems = tuple(map(without_passwords, lines))
         super().__init__("\n".join(self.problems))
 
 

@@ -20,6 +20,7 @@ from momentum_opt.cli.tune import tune
 from momentum_opt.cli.walk_forward import walk_forward
 from momentum_opt.cli.weights import weights
 from momentum_opt.errors import MomentumOptError, UsageError
+from momentum_opt.passwords import masked_messages, remember
 
 FAILED = 1
 INTERRUPTED = 130
@@ -78,7 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always.
     """
-    debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    remember(given)
+    with masked_messages():
+        _run(*_take_debug(given))
+
+
+def _run(debug: bool, rest: Sequence[str]) -> None:
     warnings.showwarning = _show_warning
     try:
         app(rest, prog_name="momentum-opt")  # leaves through SystemExit; usage errors with 2

@@ -1,6 +1,5 @@
 """`momentum-opt backtest`: replay a parameter set on its prices, minute by minute."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from momentum_opt.cli.config import AsJson, Settings
+from momentum_opt.passwords import command_line
 
 if TYPE_CHECKING:
     from momentum_opt.api.backtesting import BacktestResult
@@ -46,7 +46,7 @@ def backtest(
         params, config=config, overrides=settings or (), data=data, allow_changed_data=allow_changed_data
     )
     written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
-    backtesting.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
+    backtesting.note_test_look(params, command_line(), result.summary)
     if out is not None:
         written.append(report_of_backtest(result, out, params))
     _print(result, written, params.parent, as_json=as_json)

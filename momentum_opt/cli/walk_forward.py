@@ -1,6 +1,5 @@
 """`momentum-opt walk-forward`: tune fold after fold, each judged by the days that follow it."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.cli.tune import RunDir, Storage, Trials, append_log
 from momentum_opt.errors import StudyError
+from momentum_opt.passwords import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +32,10 @@ def walk_forward(
     as_json: AsJson = False,
 ) -> None:
     """Tune fold after fold and judge each winner by the days that follow; the same command again goes on."""
+    from momentum_opt.cli.plan import storage_text
     from momentum_opt.fingerprint import load_fingerprint
 
-    shortcuts = {"search.n_trials": trials, "search.storage": storage}
+    shortcuts = {"search.n_trials": trials, "search.storage": None if storage is None else storage_text(storage)}
     overrides = [*(settings or ()), *(f"{key}={value}" for key, value in shortcuts.items() if value is not None)]
     result = _run(load_fingerprint(config, overrides), config, run_dir)
     finished = result.stopped == "finished"
@@ -71,7 +72,7 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "Wal
                 fingerprint,
                 folder.path,
                 config_text=config.read_text(encoding="utf-8-sig"),
-                command=" ".join(["momentum-opt", *sys.argv[1:]]),
+                command=command_line(),
                 on_fold=on_fold,
                 on_batch=on_batch,
                 should_stop=stop.was_asked,

@@ -7,7 +7,7 @@ from momentum_opt.fingerprint.load import load_fingerprint, override_fingerprint
 from momentum_opt.fingerprint.mistakes import choose_among
 from momentum_opt.fingerprint.periods import Days, Periods
 from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
-from momentum_opt.fingerprint.secrets import recordable, without_password
+from momentum_opt.fingerprint.secrets import recordable, recordable_text
 from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, PerToken, RangeOverride
 from momentum_opt.fingerprint.source import to_yaml_text
 
@@ -30,6 +30,6 @@ __all__ = [
     "load_fingerprint",
     "override_fingerprint",
     "recordable",
+    "recordable_text",
     "to_yaml_text",
-    "without_password",
 ]

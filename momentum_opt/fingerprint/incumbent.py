@@ -7,6 +7,7 @@ from momentum_opt.fingerprint.build import build_config
 from momentum_opt.fingerprint.keys import from_mapping_form, look_up
 from momentum_opt.fingerprint.mistakes import Path, dotted
 from momentum_opt.fingerprint.run_fingerprint import MappingPlaces
+from momentum_opt.fingerprint.secrets import recordable
 from momentum_opt.fingerprint.sections import RangeOverride
 from momentum_opt.fingerprint.source import to_yaml_text
 from momentum_opt.vocabulary.rules import RULES
@@ -21,9 +22,9 @@ _STORAGE: Final[Path] = (*_OPTUNA, "storage")
 def import_fingerprint(mapping: Mapping[str, Any], *, name: str = "fingerprint") -> tuple[str, list[str]]:
     """The configuration that means the same as the incumbent's fingerprint `mapping`.
 
-    Only keys that `mapping` gives are written; the others keep their defaults. Ignored are keys that do not concern
-    a momentum pool, early stopping that is switched off, storage that is not one URL, and per-asset lists, which
-    do not say which number belongs to which token.
+    Only keys that `mapping` gives are written, passwords hidden; the others keep their defaults. Ignored are keys that
+    do not concern a momentum pool, early stopping that is switched off, storage that is not one URL, and per-asset
+    lists, which do not say which number belongs to which token.
 
     Returns:
         The YAML text, and the dotted keys that were ignored, sorted.
@@ -35,7 +36,7 @@ def import_fingerprint(mapping: Mapping[str, Any], *, name: str = "fingerprint")
     tree, strangers = from_mapping_form(kept)
     build_config(tree, MappingPlaces(name))
     ignored += [path for path in strangers if path not in _DERIVED]
-    return to_yaml_text(_with_dates(tree)), sorted(dotted(path) for path in ignored)
+    return to_yaml_text(recordable(_with_dates(tree))), sorted(dotted(path) for path in ignored)
 
 
 def _concerning_the_pool(mapping: Mapping[str, Any]) -> tuple[dict[str, Any], list[Path]]:

@@ -14,6 +14,7 @@ import yaml
 
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint.mistakes import Mistake, Path, dotted
+from momentum_opt.passwords import remember
 
 _TAG: Final = "tag:yaml.org,2002:"
 _SCALARS: Final = {
@@ -123,7 +124,7 @@ def parse_source(text: str, name: str, overrides: Sequence[str] = ()) -> Source:
         ConfigError: as `read_source`.
     """
     source = Source(name)
-    node = _compose(text, name)
+    node = compose(text, name)
     if node is not None:
         if not isinstance(node, yaml.MappingNode):
             raise ConfigError((f"{name}:{node.start_mark.line + 1}: not a mapping; write `section:` and keys below",))
@@ -142,7 +143,12 @@ def _read_text(file: FilePath, what: str) -> str:
         raise ConfigError((f"{file}: cannot be read as text ({error}); give a YAML file in UTF-8",)) from None
 
 
-def _compose(text: str, name: str) -> yaml.Node | None:
+def compose(text: str, name: str) -> yaml.Node | None:
+    """The nodes of a YAML text, or None where it is empty.
+
+    Raises:
+        ConfigError: it is no valid YAML; `name` says whose.
+    """
     try:
         loader = _Loader(text)
         try:
@@ -181,6 +187,7 @@ def _mapping(node: yaml.MappingNode, path: Path, source: Source, inside: tuple[y
     merged: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = str(key_node.value)
+        remember((key,))
         at = (*path, key)
         if key_node.tag == _TAG + "merge" and isinstance(value_node, yaml.MappingNode):
             merged.update(_mapping(value_node, path, source, (*inside, value_node)))
@@ -196,6 +203,7 @@ def _mapping(node: yaml.MappingNode, path: Path, source: Source, inside: tuple[y
 
 def _scalar(node: yaml.Node, path: Path, source: Source) -> Any:
     """The scalar by its tag; a constructor is made for it alone."""
+    remember((node.value, f'{path[-1] if path else ""}="{node.value}"'))
     try:
         return _Loader("").construct_object(node)  # pyright: ignore[reportUnknownMemberType]
     except (yaml.YAMLError, ValueError):
@@ -207,11 +215,12 @@ def _scalar(node: yaml.Node, path: Path, source: Source) -> Any:
 
 def _override(source: Source, place: int, argument: str) -> None:
     """Lay one `a.b=value` over the tree; sections that are not there are made."""
+    remember((argument,))
     dotted_path, equals, text = argument.partition("=")
     path = tuple(part.strip() for part in dotted_path.split("."))
     if not equals or not all(path):
         raise ConfigError((f"--set {argument}: not a setting; write section.key=value",))
-    node = _compose(text, f"--set {argument}")
+    node = compose(text, f"--set {argument}")
     found = Source(f"--set {argument}")
     value = None if node is None else _value(node, path, found, ())
     source.mistakes += found.mistakes
