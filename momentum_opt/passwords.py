@@ -24,7 +24,7 @@ _IN_QUERY: Final = re.compile(rf"(?i)(?<=[?&;]){_KEY}=([^&]*(?:&[^&=]*(?=&|$))*)
 _IN_WORDS: Final = re.compile(
     rf"(?i)(?<![\w?&;]){_KEY}['\"]?\s*[=:]\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([^\s'\",;&)}}\]]+))"
 )
-_SCHEME: Final = re.compile(r"[A-Za-z][\w+.-]+:/+")
+_SCHEME: Final = re.compile(r"(?:[A-Za-z][\w+.-]+)?:/+")
 _FILE: Final = re.compile(r"journal:/{3,}|sqlite(\+\w+)?:/{4,}")
 _PARTS: Final = re.compile(r"[\s@:/?#&;=\[\]]+")
 _SUSPICIOUS: Final = frozenset("@:=%")

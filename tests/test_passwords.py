@@ -43,6 +43,7 @@ HIDDEN_IN = [
     ("sqlite:///u:S3CRET@h/x", "sqlite:///u:***@h/x"),
     ("journal://u:S3CRET@h", "journal://u:***@h"),
     ("postgresql://u:***@h/db", "postgresql://u:***@h/db"),
+    ("://u:S3CRET@h/db", "://u:***@h/db"),
 ]
 
 
@@ -62,6 +63,7 @@ def test_every_form_is_hidden(value: str, shown: str):
         "sqlite:///:memory:",
         "journal:///data/a:b@c",
         "nonsense://nowhere",
+        "://u@h/db",
         "2023-01-05 04:00 UTC",
         "search.n_trials=5",
         "tokens: [BTC, ETH]",
@@ -70,14 +72,6 @@ def test_every_form_is_hidden(value: str, shown: str):
 )
 def test_what_holds_no_password_stays(value: str):
     assert without_password(value) == value
-
-
-@pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Passwords of this test alone are remembered."""
-    memory = type(sys.modules["momentum_opt.passwords"]._memory)()
-    monkeypatch.setattr("momentum_opt.passwords._memory", memory)
-    return lambda *values: remember(values)
 
 
 @pytest.mark.parametrize(
@@ -93,20 +87,20 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("postgresql://u:two words@h/db", "is two words right?"),
     ],
 )
-def test_what_a_driver_quotes_of_it_is_hidden(url: str, said: str, given: Any):
-    given(url)
+def test_what_a_driver_quotes_of_it_is_hidden(url: str, said: str):
+    remember((url,))
     shown = without_passwords(said)
     for part in ("Wort", "ss@", "Wo/", "rt@", "rt'", "two words", "u00f6"):
         assert part not in shown, shown
 
 
-def test_a_password_hides_no_part_of_a_word(given: Any):
-    given("postgresql://u:test@h/db")
+def test_a_password_hides_no_part_of_a_word():
+    remember(("postgresql://u:test@h/db",))
     assert without_passwords("window.test_end, latest, tests, test") == "window.test_end, latest, tests, ***"
 
 
-def test_a_short_one_is_hidden_where_it_stands_alone(given: Any):
-    given("postgresql:/u:p@h/s")
+def test_a_short_one_is_hidden_where_it_stands_alone():
+    remember(("postgresql:/u:p@h/s",))
     assert without_passwords("storage postgresql:/u:p@h/s: unplaced") == "storage postgresql:/u:***@h/s: unplaced"
 
 

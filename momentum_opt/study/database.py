@@ -11,10 +11,9 @@ from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 
 from momentum_opt.errors import MomentumOptError, StorageError, StudyError
-from momentum_opt.passwords import without_password
 from momentum_opt.study import relational
 from momentum_opt.study.locks import file_lock, first_free
-from momentum_opt.study.places import lock_prefix, short_digest
+from momentum_opt.study.places import lock_prefix, short_digest, shown
 from momentum_opt.study.storage import MOST_PER_MACHINE, Store, count_of
 
 
@@ -33,7 +32,7 @@ class DatabaseStore(Store):
 
     def __init__(self, text: str, folder: Path) -> None:
         super().__init__()
-        self.where = without_password(text)
+        self.where = shown(text)
         self._url = relational.database_url(text)
         self._has_server_locks = self._url.get_backend_name() == relational.POSTGRESQL
         self._file = relational.database_file(self._url)

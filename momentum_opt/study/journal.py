@@ -183,10 +183,11 @@ class JournalFile(BaseJournalBackend):
         is_trial = _makes_a_trial(entry) and isinstance(attributes, dict) and CHECKSUM in attributes
         was_trial = f'"{CHECKSUM}":'.encode() in line and entry["op_code"] != SET_TRIAL_USER_ATTR
         place = self._count(entry)
-        if (_makes_a_trial(entry) and place is None) or (was_trial and not is_trial):
+        is_lost = _makes_a_trial(entry) and isinstance(entry.get("study_id"), int) and place is None
+        if is_lost or (was_trial and not is_trial):
             raise RunFolderError(
-                f"{self.path}:{number + 1}: trial {'of no study' if place is None else place} is not as it was written; "
-                "restore the file from a copy, or start a new run with --run-dir"
+                f"{self.path}:{number + 1}: trial {'of no study' if place is None else place} is not as it was "
+                "written; restore the file from a copy, or start a new run with --run-dir"
             )
 
     def _count(self, entry: Entry) -> int | None:

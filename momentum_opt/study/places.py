@@ -9,29 +9,41 @@ from momentum_opt.errors import StorageError
 from momentum_opt.passwords import HIDDEN, remember, without_password
 
 JOURNAL_SCHEME: Final = "journal://"
+LONGEST: Final = 200
+"""Letters of a URL that a message shows."""
 
 
 def storage_file(storage: str) -> Path | None:
     """The file that `search.storage` names; None of a server.
 
     Raises:
-        StorageError: it is no URL, its password has been left out, or it names no file where it should.
+        StorageError: it is no URL, its password has been left out, or it names what cannot be a file of studies.
     """
     remember((storage,))
-    where = without_password(storage)
-    if where == storage and (f":{HIDDEN}@" in storage or f"={HIDDEN}" in storage):
+    where, masked = shown(storage), without_password(storage)
+    if masked == storage and (f":{HIDDEN}@" in storage or f"={HIDDEN}" in storage):
         raise StorageError(
             f"storage {where}: its password was left out when it was written down; give the whole URL with --storage, "
             "or a URL without a password and that in PGPASSWORD or ~/.pgpass"
         )
     if storage.startswith(JOURNAL_SCHEME):
         path = storage.removeprefix(JOURNAL_SCHEME)
-        if not path or where != storage:
+        if not path or masked != storage:
             raise StorageError(f"storage {where}: names no file; write {JOURNAL_SCHEME}/path/to/file")
+        check_file(Path(path), where)
         return Path(path)
     from momentum_opt.study.relational import database_file, database_url  # as above
 
-    return database_file(database_url(storage))
+    file = database_file(database_url(storage))
+    if file is not None:
+        check_file(file, where)
+    return file
+
+
+def shown(storage: str) -> str:
+    """A storage's name in messages: without its password, and not longer than a line."""
+    masked = without_password(storage)
+    return masked if len(masked) <= LONGEST else f"{masked[: LONGEST - 3]}..."
 
 
 def check_file(file: Path, where: str) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from momentum_opt.errors import StorageError
 from momentum_opt.passwords import without_password
+from momentum_opt.study.places import shown
 from momentum_opt.study.sealing import DIGEST
 
 REVISION: Final = "v3.2.0.a"
@@ -43,7 +44,7 @@ def database_url(text: str) -> URL:
     Raises:
         StorageError: it is no URL, its driver is not installed, or it names a database that does not last.
     """
-    where = without_password(text)
+    where, masked = shown(text), without_password(text)
     try:
         url = make_url(text)
     except ArgumentError:
@@ -68,7 +69,7 @@ def database_url(text: str) -> URL:
     if (
         url.get_backend_name() == "sqlite"
         and url.password is None
-        and where.partition("?")[0] != text.partition("?")[0]
+        and masked.partition("?")[0] != text.partition("?")[0]
     ):
         raise StorageError(f"storage {where}: names a file as a user and a password; write postgresql://, or rename it")
     return url

@@ -19,10 +19,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from momentum_opt.errors import MomentumOptError, RunFolderError, StorageError, StudyError
-from momentum_opt.passwords import without_password
 from momentum_opt.study.journal import JournalFile, journal_storage
 from momentum_opt.study.locks import first_free
-from momentum_opt.study.places import JOURNAL_SCHEME, check_file, lock_prefix, storage_file
+from momentum_opt.study.places import JOURNAL_SCHEME, lock_prefix, storage_file
 from momentum_opt.study.sealing import FINISHED, claims_a_search, is_as_written, is_of, sealed
 from momentum_opt.study.trials import BATCH_START, SOURCE, TrialRecord, record_of, was_sampled
 
@@ -339,8 +338,6 @@ def open_store(storage: str, folder: Path) -> Store:
         RunFolderError: it is a journal and damaged.
     """
     file = storage_file(storage)
-    if file is not None:
-        check_file(file, without_password(storage))
     if file is not None and storage.startswith(JOURNAL_SCHEME):
         return JournalStore(file)
     from momentum_opt.study.database import DatabaseStore  # imports SQLAlchemy, which a journal can do without

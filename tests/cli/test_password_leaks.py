@@ -13,7 +13,6 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from momentum_opt import passwords
 from momentum_opt.api import opening
 from momentum_opt.cli.app import main
 from momentum_opt.fingerprint import load_fingerprint
@@ -25,12 +24,6 @@ from tests.postgres import needs_postgres, server
 from tests.sample_runs import SMOKE, command, environment, run
 
 Case = TypeVar("Case")
-
-
-@pytest.fixture(autouse=True)
-def _no_other_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What other tests have given is not remembered."""
-    monkeypatch.setattr(passwords, "_memory", type(passwords._memory)())
 
 
 SECRET = "hunt3r2Xk"
