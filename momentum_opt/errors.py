@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
+from momentum_opt.passwords import without_passwords
+
 _MOST_WORDS: Final = 40
 """Words of a closed list that are all named; of a longer list (the columns of a table) only the first ones are."""
 
@@ -30,9 +32,12 @@ def choose_among(word: Any, known: Sequence[str]) -> str:
 
 
 class MomentumOptError(Exception):
-    """Base of all errors that momentum-opt raises on purpose. Its text is shown to the user as it is."""
+    """Base of all errors that momentum-opt raises on purpose. Its text is shown to the user, passwords hidden."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(without_passwords(one) if isinstance(one, str) else one for one in arguments))
 
 
 class UsageError(MomentumOptError, ValueError):
@@ -45,7 +50,8 @@ class UsageError(MomentumOptError, ValueError):
     exit_code: ClassVar[int] = 2
 
     def __init__(self, problems: str | Sequence[str]) -> None:
-        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        lines = (problems,) if isinstance(problems, str) else problems
+        self.problems = tuple(map(without_passwords, lines))
         super().__init__("\n".join(self.problems))
 
 

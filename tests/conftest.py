@@ -11,6 +11,7 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 import tests.shape_checker
+from momentum_opt import passwords
 from momentum_opt.device import leave_memory
 from tests.sample_runs import shared_folder
 from tests.shared_data import SHARED, needs_shared
@@ -46,6 +47,12 @@ def _programs_are_traced() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("momentum_opt.study.programs._folder", lambda: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_password_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not from test to test: what one has given as a password may be a word in the messages of the next."""
+    monkeypatch.setattr("momentum_opt.passwords._memory", passwords._Memory())
 
 
 @cache

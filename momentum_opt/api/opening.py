@@ -22,7 +22,8 @@ from momentum_opt.results.run_folder import (
     run_identity,
 )
 from momentum_opt.study.known import require_known
-from momentum_opt.study.storage import DurableStudy, JournalStore, Store, open_store, storage_file
+from momentum_opt.study.places import storage_file
+from momentum_opt.study.storage import RESTORE, DurableStudy, JournalStore, Store, open_store
 from momentum_opt.study.trials import SCREEN, TrialRecord
 
 Document = dict[str, Any]
@@ -92,7 +93,13 @@ def open_run(
         require_known(fingerprint, known)
         folder = open_run_folder(run_dir, config_text, fingerprint, market, name, known)
         name = fingerprint.search.study_name or recorded_study(folder)
-        study = _study(JournalStore(folder.journal), name, fingerprint, market, known)
+        store = JournalStore(folder.journal)
+        if fingerprint.search.study_name is None and store.names() and name not in store.names():
+            raise RunFolderError(
+                f"{folder.journal}: holds no study {name}, which the run was made with, but "
+                f"{', '.join(store.names())}; {RESTORE}"
+            )
+        study = _study(store, name, fingerprint, market, known)
         run = Run(fingerprint, market, folder, study, known)
     _warn_of_lost_trials(run)
     return run
@@ -141,10 +148,11 @@ def _check_study(study: DurableStudy, fingerprint: Fingerprint, market: Market, 
     recorded = study.identity
     remedy = "give another search.study_name"
     if recorded is None:
-        if study.finished():
+        if study.holds_trials():
             raise RunFolderError(f"study {study.name}: its trials are not of momentum-opt; {remedy}")
         return
     check_same_run(f"study {study.name}", recorded, run_identity(fingerprint, market, known), remedy)
+    study.finished()  # a damaged trial is refused before anything is written
 
 
 def _warn_of_lost_trials(run: Run) -> None:

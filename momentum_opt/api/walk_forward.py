@@ -37,6 +37,7 @@ from momentum_opt.results.walk_forward import WalkForwardFolder, days_table, ope
 from momentum_opt.study.ledger import Progress
 from momentum_opt.study.replay import replay
 from momentum_opt.study.space import SearchSpace, search_space, start_params
+from momentum_opt.study.storage import open_store
 
 Document = dict[str, Any]
 
@@ -92,6 +93,7 @@ def walk_forward(
         ConfigError: the configuration names no folds, or asks for what cannot be done.
         DataError: the prices cannot be used.
         RunFolderError: the folder holds something else.
+        StorageError: `search.storage` cannot be opened.
         StudyError: a fold has no result, or the walk-forward was stopped before the first one had.
     """
     device.configure()
@@ -99,6 +101,8 @@ def walk_forward(
     path = Path(path)
     plans = {fold: tuning_fingerprint(fingerprint, fold, _study_name(fingerprint, path, fold)) for fold in folds}
     check_bar(fingerprint, market_of(fingerprint).bar_minutes)  # before anything is written
+    if fingerprint.search.storage != "journal":
+        open_store(fingerprint.search.storage, path).close()  # one that cannot be opened is told of before any folder
     folder = open_walk_forward(path, config_text, fingerprint)
     done: list[tuple[Fold, Document, FoldDays]] = []
     dropped = False

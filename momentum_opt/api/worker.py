@@ -66,7 +66,9 @@ def _work(job: Mapping[str, Any], leash: Leash) -> tuple[str, bool]:
     from momentum_opt.api.opening import open_run
     from momentum_opt.api.searching import Watch, search_here
     from momentum_opt.fingerprint import Fingerprint
+    from momentum_opt.study.storage import ForeignTrialsWarning
 
+    warnings.simplefilter("ignore", ForeignTrialsWarning)  # one line says so: that of the process that began the search
     fingerprint = Fingerprint.from_dict(job["fingerprint"])
     run = open_run(fingerprint, Path(job["run_dir"]), "", job["study"], resume=True)
     watch = Watch(on_batch=_report_batch, should_stop=leash.has_gone, should_drop=leash.is_overdue)

@@ -23,6 +23,7 @@ from momentum_opt.api.opening import Run
 from momentum_opt.api.searching import Watch
 from momentum_opt.api.warm_starting import space_of
 from momentum_opt.errors import StudyError
+from momentum_opt.passwords import without_passwords
 from momentum_opt.study.ledger import Outcome, Progress
 from momentum_opt.study.trials import TrialRecord
 
@@ -190,7 +191,7 @@ def _start(
 
 def _read_messages(worker: Worker, stream: IO[str], events: "queue.SimpleQueue[Any]") -> None:
     for line in stream:
-        events.put((worker, line.rstrip("\n")))
+        events.put((worker, without_passwords(line.rstrip("\n"))))  # a driver may have written it
 
 
 def _read_events(worker: Worker, stream: IO[str], events: "queue.SimpleQueue[Any]") -> None:

@@ -24,6 +24,7 @@ from momentum_opt.cli.tune import tune
 from momentum_opt.cli.walk_forward import walk_forward
 from momentum_opt.cli.weights import weights
 from momentum_opt.errors import MomentumOptError, UsageError
+from momentum_opt.passwords import masked_messages, remember
 
 FAILED = 1
 
@@ -82,7 +83,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: always.
     """
     open_streams()
-    debug, rest = _take_debug(sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    remember(given)
+    with masked_messages():
+        _guarded(*_take_debug(given))
+
+
+def _guarded(debug: bool, rest: Sequence[str]) -> None:
+    """Run one command; whatever ends it is one line and an exit code."""
     warnings.showwarning = _show_warning
     try:
         with stop_request(Phase()):

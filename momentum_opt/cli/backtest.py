@@ -1,6 +1,5 @@
 """`momentum-opt backtest`: replay a parameter set on its prices, minute by minute."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ import typer
 
 from momentum_opt.cli.config import AsJson, Data, Settings, check_json, tell_notes
 from momentum_opt.cli.stopping import in_phase
+from momentum_opt.passwords import command_line
 
 if TYPE_CHECKING:
     from momentum_opt.api.backtesting import BacktestResult
@@ -55,7 +55,7 @@ def backtest(
     if out is not None:
         in_phase("the results were written", f"files in {out} are whole; remove them, and run the command again")
     written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
-    backtesting.note_test_look(params, " ".join(["momentum-opt", *sys.argv[1:]]), result.summary)
+    backtesting.note_test_look(params, command_line(), result.summary)
     if out is not None:
         written.append(report_of_backtest(result, out, params))
     tell_notes(notes)

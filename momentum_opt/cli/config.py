@@ -57,11 +57,11 @@ def tell_notes(notes: Sequence[str]) -> None:
 @config_app.command(epilog=examples("config show"))
 def show(config: Config, settings: Settings = None, data: Data = None, as_json: AsJson = False) -> None:
     """Print all values, the periods, and which engine runs."""
-    from momentum_opt.fingerprint import explain, load_fingerprint, to_yaml_text
+    from momentum_opt.fingerprint import explain, load_fingerprint, recordable, to_yaml_text
 
     fingerprint = load_fingerprint(config, overrides_of(settings, data))
     meaning = explain(fingerprint)
-    values = _without_password(fingerprint.to_yaml_form())
+    values = recordable(fingerprint.to_yaml_form())
     if as_json:
         typer.echo(json.dumps({"schema_version": 1, **meaning, "config": values}, indent=2, allow_nan=False))
         return
@@ -148,13 +148,6 @@ _ENGINES = {
 def _summary(fingerprint: "Fingerprint") -> str:
     days = fingerprint.periods.total_days
     return f"{'/'.join(fingerprint.tokens)}, {days} days, digest {fingerprint.digest[:8]}"
-
-
-def _without_password(values: dict[str, Any]) -> dict[str, Any]:
-    from momentum_opt.fingerprint import without_password
-
-    search = values["search"]
-    return {**values, "search": {**search, "storage": without_password(search["storage"])}}
 
 
 def _read_json(file: Path) -> dict[str, Any]:

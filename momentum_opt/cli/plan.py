@@ -1,20 +1,19 @@
 """What `tune` is asked to do: a configuration or a run folder in; fingerprint, run folder and study name out."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from momentum_opt.errors import RunFolderError, UsageError
-from momentum_opt.fingerprint import (
-    Fingerprint,
-    override_fingerprint,
-    read_configuration,
-    replace_values,
-    without_password,
-)
+from momentum_opt.fingerprint import Fingerprint, override_fingerprint, read_configuration, replace_values
+from momentum_opt.passwords import without_password
 from momentum_opt.paths import is_folder
 from momentum_opt.results.files import read_json
 from momentum_opt.results.run_folder import RunFolder, WarmStarts, default_folder, recorded_study
+
+_LIKE_A_URL: Final = re.compile(r"[A-Za-z][\w+.-]+:")
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,21 @@ def _plan_of_folder(path: Path, overrides: Sequence[str], run_dir: Path | None, 
     name = str(folder.fingerprint)
     fingerprint = replace_values(Fingerprint.from_dict(mapping, name=name), {"data.root": root}, name=name)
     fingerprint = override_fingerprint(fingerprint, overrides, name=name)
-    storage = fingerprint.search.storage
-    if storage == without_password(storage) and ":***@" in storage:
-        raise UsageError(f"{path}: passwords are not kept; give --storage with that of {storage}")
     return Plan(fingerprint, path, "", recorded_study(folder))
 
 
 def storage_text(storage: str) -> str:
-    """`--storage` as a configuration has it: a plain path is that of a journal."""
+    """`--storage` as a configuration has it: a plain path is that of a journal.
+
+    Raises:
+        UsageError: it is neither a URL nor a plain path.
+    """
     if storage == "journal" or "://" in storage:
         return storage
-    return f"journal://{Path(storage).resolve()}"
+    where = without_password(storage)
+    if where != storage or not storage.strip() or _LIKE_A_URL.match(storage):
+        raise UsageError(
+            f"--storage {where!r}: neither a URL nor a path; write postgresql://user@host/name, sqlite:///FILE, or the "
+            "path of a journal (./FILE where it holds a colon)"
+        )
+    return f"journal://{Path(storage).absolute()}"

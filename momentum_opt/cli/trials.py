@@ -1,6 +1,5 @@
 """`momentum-opt trials RUN`: list the trials of a run, show one, or export it as a best.json."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ from momentum_opt.cli.completing import complete_runs
 from momentum_opt.cli.config import AsJson, Data
 from momentum_opt.cli.examples import examples
 from momentum_opt.errors import UsageError
+from momentum_opt.passwords import command_line
 
 if TYPE_CHECKING:
     from momentum_opt.results.trial_list import TrialList
@@ -143,7 +143,7 @@ def export(
     from momentum_opt.results.files import to_json
     from momentum_opt.results.test_looks import read_test_looks
 
-    document = export_trial(trials, number, out, command=" ".join(["momentum-opt", *sys.argv[1:]]), data=data)
+    document = export_trial(trials, number, out, command=command_line(), data=data)
     if as_json:
         typer.echo(to_json(document), nl=False)
         return

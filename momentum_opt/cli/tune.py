@@ -1,7 +1,6 @@
 """`momentum-opt tune`: search, replay the winner, write the run folder."""
 
 import math
-import sys
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from momentum_opt.cli.config import AsJson, Config, Data, Settings, overrides_of
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, SEARCH, Phase, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError
+from momentum_opt.passwords import command_line, without_passwords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +130,7 @@ def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool)
                 plan.fingerprint,
                 plan.run_dir,
                 config_text=plan.config_text,
-                command=" ".join(["momentum-opt", *sys.argv[1:]]),
+                command=command_line(),
                 study_name=plan.study_name,
                 known=plan.known,
                 resume=resume,
@@ -170,7 +170,7 @@ def _opening(
 def append_log(log: Path, line: str) -> None:
     """Add a line to a run's log."""
     with suppress(OSError), log.open("a", encoding="utf-8") as file:  # a full disk is told of by what needs it more
-        file.write(line + "\n")
+        file.write(without_passwords(line) + "\n")
 
 
 def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:

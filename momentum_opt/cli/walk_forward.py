@@ -1,6 +1,5 @@
 """`momentum-opt walk-forward`: tune fold after fold, each judged by the days that follow it."""
 
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, Phase, leave_if, leave_without_result, stop_request
 from momentum_opt.cli.tune import RunDir, Storage, Trials, append_log, phase_of_run
 from momentum_opt.errors import StudyError
+from momentum_opt.passwords import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
                 fingerprint,
                 folder.path,
                 config_text=text,
-                command=" ".join(["momentum-opt", *sys.argv[1:]]),
+                command=command_line(),
                 on_fold=on_fold,
                 on_batch=on_batch,
                 on_phase=lambda name: stop.enter(_phase(name, folder.path)),

@@ -12,7 +12,7 @@ from momentum_opt.fingerprint.load import (
 from momentum_opt.fingerprint.mistakes import OptionSetting, choose_among, first_of, listed, shortened, show
 from momentum_opt.fingerprint.periods import Days, Periods
 from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
-from momentum_opt.fingerprint.secrets import recordable, without_password
+from momentum_opt.fingerprint.secrets import recordable, recordable_text
 from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, PerToken, RangeOverride
 from momentum_opt.fingerprint.yaml_text import to_yaml_text
 
@@ -39,9 +39,9 @@ __all__ = [
     "override_fingerprint",
     "read_configuration",
     "recordable",
+    "recordable_text",
     "replace_values",
     "shortened",
     "show",
     "to_yaml_text",
-    "without_password",
 ]

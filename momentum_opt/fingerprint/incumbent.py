@@ -9,6 +9,7 @@ from momentum_opt.fingerprint.keys import from_mapping_form, look_up
 from momentum_opt.fingerprint.mistakes import Path, dotted
 from momentum_opt.fingerprint.overrides import place_paths
 from momentum_opt.fingerprint.run_fingerprint import MappingPlaces
+from momentum_opt.fingerprint.secrets import recordable
 from momentum_opt.fingerprint.sections import RangeOverride
 from momentum_opt.fingerprint.source import Source
 from momentum_opt.fingerprint.yaml_text import to_yaml_text
@@ -26,9 +27,9 @@ def import_fingerprint(
 ) -> tuple[str, list[str]]:
     """The configuration that means the same as the incumbent's fingerprint `mapping`.
 
-    Only keys that `mapping` gives are written; the others keep their defaults. Ignored are keys that do not concern
-    a momentum pool, early stopping that is switched off, storage that is not one URL, and per-asset lists, which
-    do not say which number belongs to which token.
+    Only keys that `mapping` gives are written, passwords hidden; the others keep their defaults. Ignored are keys that
+    do not concern a momentum pool, early stopping that is switched off, storage that is not one URL, and per-asset
+    lists, which do not say which number belongs to which token.
 
     Args:
         mapping: the fingerprint.
@@ -47,7 +48,7 @@ def import_fingerprint(
         place_paths(Source(name, tree), (), folder)
     build_config(tree, MappingPlaces(name))
     ignored += [path for path in strangers if path not in _DERIVED]
-    return to_yaml_text(_with_dates(tree)), sorted(dotted(path) for path in ignored)
+    return to_yaml_text(recordable(_with_dates(tree))), sorted(dotted(path) for path in ignored)
 
 
 def _concerning_the_pool(mapping: Mapping[str, Any]) -> tuple[dict[str, Any], list[Path]]:

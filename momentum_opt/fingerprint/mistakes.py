@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from momentum_opt.errors import choose_among as choose_among
 from momentum_opt.errors import nearest as nearest
+from momentum_opt.passwords import without_password, without_passwords
 
 Path = tuple[str, ...]
 
@@ -51,8 +52,9 @@ class RefusedError(ValueError):
 
 
 def show(value: Any) -> str:
-    """The value on one short line, text in quotes."""
-    shown = repr(value) if isinstance(value, str | float | int) or value is None else re.sub(r"\s+", " ", str(value))
+    """The value on one short line, text in quotes, passwords hidden (before it is cut: half a URL shows none)."""
+    whole = repr(value) if isinstance(value, str | float | int) or value is None else re.sub(r"\s+", " ", str(value))
+    shown = without_passwords(without_password(whole))
     return shown if len(shown) <= _LONGEST_VALUE else shown[: _LONGEST_VALUE - 3] + "..."
 
 

@@ -16,6 +16,7 @@ from momentum_opt.fingerprint.keys import LEAF_AT, LEAVES, Leaf, look_up
 from momentum_opt.fingerprint.mistakes import Mistake, Path, RefusedError, dotted, shortened
 from momentum_opt.fingerprint.source import Source, value_of
 from momentum_opt.fingerprint.yaml_text import compose, plain_scalar
+from momentum_opt.passwords import remember
 
 _OPENING: Final = ("[", "{")
 _QUOTES: Final = ("'", '"')
@@ -27,6 +28,7 @@ def lay_over(source: Source, arguments: Sequence[str]) -> Source:
     Raises:
         ConfigError: one of them is no `a.b=value`, or a list or mapping that is no YAML.
     """
+    remember(arguments)
     for number, argument in enumerate(arguments):
         path, text = _split(argument)
         source.settings[path] = (number, argument)

@@ -10,6 +10,7 @@ import yaml
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint.mistakes import Mistake, OptionSetting, Path, dotted, shortened
 from momentum_opt.fingerprint.yaml_text import MOST_VALUES, TAG, compose, construct, read_yaml_text
+from momentum_opt.passwords import remember
 
 _MERGE = TAG + "merge"
 
@@ -159,6 +160,7 @@ def _mapping(node: yaml.MappingNode, path: Path, source: Source, inside: tuple[y
     merges: list[yaml.Node] = []
     for key_node, value_node in node.value:
         key, line = str(key_node.value), key_node.start_mark.line + 1
+        remember((key,))
         is_merge = key_node.tag == _MERGE
         if key in own:
             what = f"given twice, on lines {own[key]} and {line}"
@@ -203,6 +205,7 @@ def _merged(node: yaml.Node, path: Path, source: Source, line: int) -> list[yaml
 def _scalar(node: yaml.Node, path: Path, source: Source) -> Any:
     """The scalar by its tag; a constructor is made for it alone."""
     assert isinstance(node, yaml.ScalarNode)
+    remember((node.value, f'{path[-1] if path else ""}="{node.value}"'))
     try:
         return construct(node)
     except (yaml.YAMLError, ValueError):

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt.errors import MomentumOptError, RunFolderError
-from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable, shortened
+from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable, recordable_text, shortened
 from momentum_opt.market import Market
+from momentum_opt.passwords import without_passwords
 from momentum_opt.paths import exists
 from momentum_opt.results.files import SCHEMA_VERSION, TEMPORARY, read_json, write_json, write_whole
 from momentum_opt.study.locks import file_lock
@@ -142,7 +143,7 @@ def open_run_folder(
             else:
                 write_json(folder.fingerprint, {**identity, "study": study or path.name})
             if not folder.config.exists():
-                write_whole(folder.config, config_text.encode())
+                write_whole(folder.config, recordable_text(config_text).encode())
     except OSError as error:
         if isinstance(error, MomentumOptError):
             raise
@@ -198,7 +199,10 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
         differing = [
             f"{shortened(key)} {_shown(old)} → {_shown(new)}"
             for key, old, new in fingerprint_differences({**recorded["fingerprint"]}, identity["fingerprint"])
-        ] or _changed_files(recorded["data"], identity["data"])
+        ]
+        differing = differing or _changed_digest(recorded, identity) + _changed_files(
+            recorded["data"], identity["data"]
+        )
         differing += _changed_warm_start(recorded.get(WARM_START, []), identity.get(WARM_START, []))
     except (KeyError, TypeError, AttributeError):
         raise RunFolderError(f"{where}: what it was made with cannot be read; {remedy}") from None
@@ -213,6 +217,12 @@ def check_same_run(where: str, recorded: Mapping[str, Any], identity: Mapping[st
 def _shown(value: Any) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def _changed_digest(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """The digest, where it is not that of the fingerprint beside it."""
+    old, new = recorded["digest"], identity["digest"]
+    return [] if old == new else [f"digest {str(old)[:12]} → {new[:12]}"]
 
 
 def _changed_files(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -290,7 +300,12 @@ def append_test_look(path: Path, command: str, params: Mapping[str, Any]) -> Non
     A last line that was cut short is ended first, so that it takes no other with it.
     """
     digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
-    look = {"schema_version": SCHEMA_VERSION, "time": now_text(), "command": command, "params": digest}
+    look = {
+        "schema_version": SCHEMA_VERSION,
+        "time": now_text(),
+        "command": without_passwords(command),
+        "params": digest,
+    }
     line = json.dumps(look, allow_nan=False).encode() + b"\n"
     with path.open("ab+") as file:
         if file.tell():

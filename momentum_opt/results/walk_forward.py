@@ -10,7 +10,7 @@ import pandas as pd
 
 from momentum_opt.errors import RunFolderError
 from momentum_opt.evidence.walk_forward import CURVES, FoldDays
-from momentum_opt.fingerprint import Fingerprint, recordable
+from momentum_opt.fingerprint import Fingerprint, recordable, recordable_text
 from momentum_opt.paths import exists
 from momentum_opt.results.files import read_json, write_json, write_whole
 
@@ -79,7 +79,7 @@ def open_walk_forward(path: Path, config_text: str, fingerprint: Fingerprint) ->
         raise RunFolderError(f"{path}: not an empty folder and not a walk-forward; give another --run-dir")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        write_whole(folder.config, config_text.encode())
+        write_whole(folder.config, recordable_text(config_text).encode())
         # Last: it marks the folder as a walk-forward.
         write_json(folder.identity, {**identity, "fingerprint": recordable(fingerprint.to_dict())})
     except OSError as error:

@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial
 from sqlalchemy.exc import SQLAlchemyError
 
 from momentum_opt.errors import MomentumOptError, StorageError, StudyError
-from momentum_opt.fingerprint import without_password
 from momentum_opt.study import relational
 from momentum_opt.study.locks import file_lock, first_free
-from momentum_opt.study.storage import MOST_PER_MACHINE, Store, lock_prefix, short_digest
+from momentum_opt.study.places import lock_prefix, short_digest, shown
+from momentum_opt.study.storage import MOST_PER_MACHINE, Store, count_of
 
 
 class DatabaseStore(Store):
@@ -32,15 +32,11 @@ class DatabaseStore(Store):
 
     def __init__(self, text: str, folder: Path) -> None:
         super().__init__()
-        self.where = without_password(text)
+        self.where = shown(text)
         self._url = relational.database_url(text)
         self._has_server_locks = self._url.get_backend_name() == relational.POSTGRESQL
         self._file = relational.database_file(self._url)
         self._folder = folder
-        if self._file is not None and not self._file.parent.is_dir():
-            raise StorageError(
-                f"storage {self.where}: there is no folder {self._file.parent}; make it, or name another"
-            )
         try:
             self._engine = relational.connect(self._url)
             with self.exclusively():  # Optuna makes its tables here, which two processes must not do at once
@@ -49,10 +45,15 @@ class DatabaseStore(Store):
             self._tables = relational.read_tables(self._engine) if known else None
         except MomentumOptError:
             raise
-        except Exception as error:  # whatever the driver of the URL raises
+        except ImportError as error:
+            raise StorageError(
+                f"storage {self.where}: its driver is not installed ({relational.reason_of(error)}); install it, or "
+                "write postgresql://user@host/name"
+            ) from None
+        except Exception as error:  # whatever the driver of the URL raises; its own texts may quote the URL
             raise StorageError(
                 f"storage {self.where}: cannot be opened ({relational.reason_of(error)}); check the URL and the server"
-            ) from error
+            ) from None
 
     def reason_of(self, error: Exception) -> str:
         """Without the statement and its parameters."""
@@ -64,16 +65,18 @@ class DatabaseStore(Store):
             return relational.advisory_lock(self._engine, "setup")
         return nullcontext() if self._file is None else file_lock(self._file.with_name(f".{self._file.name}.lock"))
 
-    def append(self, study: optuna.Study, trials: Sequence[FrozenTrial], expected: int | None = None) -> bool:
+    def append(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], digest: str, expected: int | None = None
+    ) -> bool:
         """One transaction for the batch."""
         try:
             if self._tables is None:
-                if expected is not None and len(study.get_trials(deepcopy=False)) != expected:
+                if expected is not None and count_of(study, digest) != expected:
                     return False
                 study.add_trials(trials)
                 return True
             study_id = self.storage.get_study_id_from_name(study.study_name)
-            return relational.append_rows(self._engine, self._tables, study_id, trials, expected)
+            return relational.append_rows(self._engine, self._tables, study_id, trials, digest, expected)
         except self.failures as error:
             raise StudyError(
                 f"storage {self.where}: the last batch cannot be saved ({relational.reason_of(error)}); "

@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import warnings
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from momentum_opt.errors import RunFolderError, StudyError
+from momentum_opt.study.sealing import CHECKSUM
 
-CREATE_TRIAL = 4
-"""Optuna's code of the entry that holds a whole finished trial."""
+CREATE_STUDY, CREATE_TRIAL, SET_TRIAL_USER_ATTR = 0, 4, 8
+"""Optuna's codes of entries; a whole finished trial is one of `CREATE_TRIAL`."""
 
 Entry = dict[str, Any]
 
@@ -46,12 +47,18 @@ class JournalFile(BaseJournalBackend):
         self._handle: int | None = None
         self._offset = 0  # where the first entry that has not been handed out begins
         self._number = 0  # entries handed out
+        self._last: tuple[int, Entry] | None = None  # line and content of the one that was handed out last
+        self._trials: list[int] = []  # of each study that the entries read so far have made, how many
         self._together: list[bytes] | None = None  # lines of the batch that is being put together …
         self._shown = 0  # … and how many of them have been handed out
         try:
-            path.touch()
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
+        except IsADirectoryError:
+            raise RunFolderError(f"{path}: is a folder; name a file in it") from None
         except OSError as error:
-            raise RunFolderError(f"{path}: cannot be written ({error.strerror}); give another place") from error
+            raise RunFolderError(
+                f"{path}: cannot be read and written ({error.strerror}); give another place"
+            ) from error
         with self._locked() as handle:
             self._mended: tuple[list[Entry], int] | None = self._mend(handle)
 
@@ -79,7 +86,32 @@ class JournalFile(BaseJournalBackend):
         first = self._number
         with self._locked() as handle:
             entries = self._unread(handle)
-        return iter(entries[log_number_from - first :])
+        return self._handed_out(entries[log_number_from - first :], log_number_from + 1)
+
+    def _handed_out(self, entries: Sequence[Entry], line: int) -> Iterator[Entry]:
+        """Entries one by one, so that it is known which of them made no sense."""
+        for place, entry in enumerate(entries, line):
+            self._last = (place, entry)
+            yield entry
+
+    def place_of_last(self) -> str:
+        """The file, the line that was handed out last, and which trial it holds."""
+        if self._last is None:
+            return f"{self.path}: an entry"
+        line, entry = self._last
+        if not _makes_a_trial(entry):
+            return f"{self.path}:{line}: an entry"
+        return f"{self.path}:{line}: trial {self._lines_of_trials(entry.get('study_id')).index(line)}"
+
+    def line_of_trial(self, study_id: int, number: int) -> int:
+        """The line, from 1, that made a trial of a study; 0 where there is none any more."""
+        made = self._lines_of_trials(study_id)
+        return made[number] if number < len(made) else 0
+
+    def _lines_of_trials(self, study_id: object) -> list[int]:
+        with self.path.open("rb") as file:
+            entries = ((line, _entry_of(text)) for line, text in enumerate(file, 1))
+            return [line for line, one in entries if one and _makes_a_trial(one) and one.get("study_id") == study_id]
 
     @contextmanager
     def together(self) -> Generator[None]:
@@ -128,7 +160,10 @@ class JournalFile(BaseJournalBackend):
         entries += [self._entry(line, self._number + place) for place, line in enumerate(_lines(whole))]
         self._offset += len(whole)
         if self._together is not None:
-            entries += [json.loads(line) for line in self._together[self._shown :]]
+            new = [json.loads(line) for line in self._together[self._shown :]]
+            for entry in new:
+                self._count(entry)
+            entries += new
             self._shown = len(self._together)
         self._number += len(entries)
         return entries
@@ -139,7 +174,31 @@ class JournalFile(BaseJournalBackend):
             raise RunFolderError(
                 f"{self.path}:{number + 1}: damaged while it was in use; restore the file from a copy, or start anew"
             )
+        self._check(line, entry, number)
         return entry
+
+    def _check(self, line: bytes, entry: Entry, number: int) -> None:
+        """Refuse an entry that Optuna would take for something else than what was written, or leave out silently."""
+        attributes = entry.get("user_attrs")
+        is_trial = _makes_a_trial(entry) and isinstance(attributes, dict) and CHECKSUM in attributes
+        was_trial = f'"{CHECKSUM}":'.encode() in line and entry["op_code"] != SET_TRIAL_USER_ATTR
+        place = self._count(entry)
+        is_lost = _makes_a_trial(entry) and isinstance(entry.get("study_id"), int) and place is None
+        if is_lost or (was_trial and not is_trial):
+            raise RunFolderError(
+                f"{self.path}:{number + 1}: trial {'of no study' if place is None else place} is not as it was "
+                "written; restore the file from a copy, or start a new run with --run-dir"
+            )
+
+    def _count(self, entry: Entry) -> int | None:
+        """The number that a trial made by this entry has in its study; None where there is no such study."""
+        if entry["op_code"] == CREATE_STUDY:
+            self._trials.append(0)
+        study = entry.get("study_id")
+        if not isinstance(study, int) or not 0 <= study < len(self._trials):
+            return None
+        self._trials[study] += _makes_a_trial(entry)
+        return self._trials[study] - _makes_a_trial(entry)
 
     def _write(self, handle: int, lines: Iterable[bytes]) -> None:
         """Write lines after the last whole one and flush them to the disk; where that fails, take them back."""
@@ -188,6 +247,7 @@ class JournalFile(BaseJournalBackend):
                 if entry is None:
                     rest = line + file.read()
                     break
+                self._check(line, entry, len(entries))
                 entries.append(entry)
                 good += len(line)
         if not rest:
@@ -200,7 +260,7 @@ class JournalFile(BaseJournalBackend):
         if not entries and not _begins_like_a_journal(rest):
             raise RunFolderError(f"{self.path}: no journal of a study; give the path of one, or of a new file")
         os.ftruncate(handle, good)
-        kept = sum(entry["op_code"] == CREATE_TRIAL for entry in entries)
+        kept = sum(map(_makes_a_trial, entries))
         warnings.warn(
             f"{self.path}: the last {len(rest)} bytes were torn and have been cut off; {kept} trials are kept",
             TornJournalWarning,
@@ -221,7 +281,7 @@ def journal_storage(file: JournalFile) -> JournalStorage:
         if isinstance(error, RunFolderError):
             raise
         raise RunFolderError(
-            f"{file.path}: an entry cannot be understood ({type(error).__name__}: {error}); "
+            f"{file.place_of_last()} cannot be understood ({type(error).__name__}: {error}); "
             "restore the file from a copy, or start a new run with --run-dir"
         ) from error
 
@@ -234,6 +294,10 @@ def _entry_of(line: bytes) -> Entry | None:
     except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) and isinstance(entry.get("op_code"), int) else None
+
+
+def _makes_a_trial(entry: Entry) -> bool:
+    return entry["op_code"] == CREATE_TRIAL
 
 
 def _begins_like_a_journal(content: bytes) -> bool:

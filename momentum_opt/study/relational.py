@@ -21,9 +21,12 @@ from optuna.distributions import distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from momentum_opt.errors import StorageError
+from momentum_opt.passwords import without_password
+from momentum_opt.study.places import shown
+from momentum_opt.study.sealing import DIGEST
 
 REVISION: Final = "v3.2.0.a"
 """Of the tables that `append_rows` knows: Optuna 3.2 to 5.0."""
@@ -41,10 +44,18 @@ def database_url(text: str) -> URL:
     Raises:
         StorageError: it is no URL, its driver is not installed, or it names a database that does not last.
     """
+    where, masked = shown(text), without_password(text)
     try:
         url = make_url(text)
     except ArgumentError:
-        raise StorageError(f"storage {text}: not a URL; write postgresql://user@host/name, or sqlite:///file") from None
+        raise StorageError(
+            f"storage {where}: not a URL; write postgresql://user@host/name, or sqlite:///file"
+        ) from None
+    except ValueError:
+        raise StorageError(
+            f"storage {where}: its port is not a number; write postgresql://user@host:5432/name"
+        ) from None
+    _check_dialect(url, where)
     if url.drivername in ("postgres", POSTGRESQL):
         url = url.set(drivername=f"{POSTGRESQL}+psycopg")
         try:
@@ -54,8 +65,29 @@ def database_url(text: str) -> URL:
                 "storage: the driver of PostgreSQL is not installed; pip install 'momentum-opt[postgres]'"
             ) from None
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise StorageError(f"storage {text}: a database in memory is gone at the end; write sqlite:///file")
+        raise StorageError(f"storage {where}: a database in memory is gone at the end; write sqlite:///file")
+    if (
+        url.get_backend_name() == "sqlite"
+        and url.password is None
+        and masked.partition("?")[0] != text.partition("?")[0]
+    ):
+        raise StorageError(f"storage {where}: names a file as a user and a password; write postgresql://, or rename it")
     return url
+
+
+def _check_dialect(url: URL, where: str) -> None:
+    kind = url.get_backend_name()
+    if kind == "postgres":  # what others call it; SQLAlchemy does not know it
+        return
+    try:
+        asynchronous = url.get_dialect().is_async
+    except (NoSuchModuleError, ImportError):
+        raise StorageError(
+            f"storage {where}: cannot be opened (unknown kind of database or driver: {url.drivername}); check the URL: "
+            "postgresql://user@host/name, or sqlite:///file"
+        ) from None
+    if asynchronous:
+        raise StorageError(f"storage {where}: an asynchronous driver ({url.drivername}) cannot serve; write {kind}://")
 
 
 def engine_options(url: URL) -> dict[str, Any]:
@@ -83,7 +115,12 @@ def read_tables(engine: Engine) -> sa.MetaData:
 
 
 def append_rows(
-    engine: Engine, tables: sa.MetaData, study_id: int, batch: Sequence[FrozenTrial], expected: int | None
+    engine: Engine,
+    tables: sa.MetaData,
+    study_id: int,
+    batch: Sequence[FrozenTrial],
+    digest: str,
+    expected: int | None,
 ) -> bool:
     """Add finished trials in one transaction, numbered on from those that are there.
 
@@ -91,8 +128,9 @@ def append_rows(
         engine: of the database.
         tables: from `read_tables`.
         study_id: of the study.
-        batch: the trials.
-        expected: trials that the study must hold; None adds to any number.
+        batch: the trials, sealed.
+        digest: of the fingerprint that is searched.
+        expected: trials with this digest that the study must hold; None adds to any number.
 
     Returns:
         Whether they were added: not where the study holds another number than `expected`.
@@ -105,7 +143,7 @@ def append_rows(
             sa.update(studies).where(studies.c.study_id == study_id).values(study_name=studies.c.study_name)
         )
         there = connection.scalar(sa.select(sa.func.count()).select_from(trials).where(of_study)) or 0
-        if expected is not None and there != expected:
+        if expected is not None and _count_of(connection, tables, of_study, digest) != expected:
             return False
         _insert(connection, trials, [_trial_row(trial, study_id, there + i) for i, trial in enumerate(batch)])
         new = sa.select(trials.c.trial_id).where(of_study, trials.c.number >= there).order_by(trials.c.number)
@@ -113,6 +151,14 @@ def append_rows(
         for name in DETAILS:
             _insert(connection, tables.tables[name], [row for rows in details for row in rows[name]])
     return True
+
+
+def _count_of(connection: Connection, tables: sa.MetaData, of_study: sa.ColumnElement[bool], digest: str) -> int:
+    """How many trials of a study are of the search with this digest."""
+    trials, attributes = tables.tables["trials"], tables.tables["trial_user_attributes"]
+    is_ours = (attributes.c.key == DIGEST) & (attributes.c.value_json == json.dumps(digest))
+    joined = trials.join(attributes, trials.c.trial_id == attributes.c.trial_id)
+    return connection.scalar(sa.select(sa.func.count()).select_from(joined).where(of_study, is_ours)) or 0
 
 
 def _insert(connection: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -4,10 +4,11 @@ A store keeps Optuna studies that plain Optuna can open, adds a batch of finishe
 workers that are at work on a study, so that each draws from a random stream of its own.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,21 +16,30 @@ import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from momentum_opt.errors import StorageError, StudyError
+from momentum_opt.errors import MomentumOptError, RunFolderError, StorageError, StudyError
 from momentum_opt.study.journal import JournalFile, journal_storage
 from momentum_opt.study.locks import first_free
-from momentum_opt.study.trials import TrialRecord, record_of, was_sampled
+from momentum_opt.study.places import JOURNAL_SCHEME, lock_prefix, storage_file
+from momentum_opt.study.sealing import FINISHED, claims_a_search, is_as_written, is_of, sealed
+from momentum_opt.study.trials import BATCH_START, SOURCE, TrialRecord, record_of, was_sampled
 
 IDENTITY: Final = "identity"
 """Study attribute that says what the study searches, and on which prices."""
 
-JOURNAL_SCHEME: Final = "journal://"
+ANEW: Final = "begin anew with another --run-dir or search.study_name"
+RESTORE: Final = f"restore the storage from a copy, or {ANEW}"
+
+DAMAGE: Final = (LookupError, TypeError, ValueError, AttributeError, AssertionError)
+"""What Optuna raises where what it reads makes no sense."""
+
 MOST_PER_MACHINE: Final = 256
 """Numbers of workers that a machine has to itself, where the store can not tell them apart from those of others."""
 
-FINISHED: Final = (TrialState.COMPLETE, TrialState.FAIL)
+
+class ForeignTrialsWarning(UserWarning):
+    """A study holds trials that are not of the search."""
 
 
 class Store(ABC):
@@ -47,19 +57,23 @@ class Store(ABC):
 
     def __init__(self) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # a line per study and trial would drown the progress
+        self._studies: dict[str, DurableStudy] = {}
 
     @abstractmethod
     def exclusively(self) -> AbstractContextManager[None]:
         """Keep other processes from making or claiming a study."""
 
     @abstractmethod
-    def append(self, study: optuna.Study, trials: Sequence[FrozenTrial], expected: int | None = None) -> bool:
+    def append(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], digest: str, expected: int | None = None
+    ) -> bool:
         """Add a batch of finished trials to a study.
 
         Args:
             study: opened in this store.
-            trials: the batch.
-            expected: trials that the study must hold; None adds to any number.
+            trials: the batch, sealed.
+            digest: of the fingerprint that is searched.
+            expected: trials with this digest that the study must hold; None adds to any number.
 
         Returns:
             Whether they were added: not where the study holds another number than `expected`.
@@ -72,6 +86,28 @@ class Store(ABC):
     def worker(self, name: str) -> AbstractContextManager[int]:
         """The lowest number that no other living worker of the study `name` has, for as long as the context lasts."""
 
+    def place_of(self, name: str, number: int) -> str:
+        """Where a trial of the study `name` is kept, for messages."""
+        del name, number
+        return f"storage {self.where}"
+
+    def place_of_damage(self, study: optuna.Study) -> str:
+        """Where the first trial is kept that cannot be read, and its number."""
+        name = study.study_name
+        study_id = self.storage.get_study_id_from_name(name)
+        for number in count():
+            try:
+                trial_id = self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+            except KeyError:  # there are no more
+                break
+            except DAMAGE:
+                return f"{self.place_of(name, number)}: trial {number}"
+            try:
+                self.storage.get_trial(trial_id)
+            except DAMAGE:
+                return f"{self.place_of(name, number)}: trial {number}"
+        return f"storage {self.where}: a trial"
+
     def reason_of(self, error: Exception) -> str:
         """What a failure was about, in a line."""
         return str(error)
@@ -81,11 +117,20 @@ class Store(ABC):
         return
 
     def find_study(self, name: str) -> "DurableStudy | None":
-        """The study, if it is there."""
-        try:
-            return DurableStudy(self, optuna.load_study(study_name=name, storage=self.storage))
-        except KeyError:
-            return None
+        """The study, if it is there.
+
+        Raises:
+            StorageError: the studies cannot be read.
+        """
+        if name not in self._studies:
+            try:
+                study = optuna.load_study(study_name=name, storage=self.storage)
+            except KeyError:
+                return None
+            except self.failures as error:
+                raise self._unreadable(error) from None
+            self._studies[name] = DurableStudy(self, study)
+        return self._studies[name]
 
     def open_study(self, name: str, n_objectives: int, identity: Mapping[str, Any]) -> "DurableStudy":
         """The study, made where it is not there, and then marked with what it searches.
@@ -94,16 +139,29 @@ class Store(ABC):
             name: of the study.
             n_objectives: all of them are maximised.
             identity: JSON-ready facts that tell this study from another one of the same name.
+
+        Raises:
+            StorageError: the studies cannot be read or written.
         """
         with self.exclusively():
             found = self.find_study(name)
             if found is None:
                 directions = [StudyDirection.MAXIMIZE] * n_objectives
-                study = optuna.create_study(storage=self.storage, study_name=name, directions=directions)
-                found = DurableStudy(self, study)
-            if found.identity is None and not found.study.get_trials(deepcopy=False):
+                try:
+                    study = optuna.create_study(storage=self.storage, study_name=name, directions=directions)
+                except self.failures as error:
+                    raise self._unreadable(error) from None
+                found = self._studies[name] = DurableStudy(self, study)
+            if found.identity is None and not found.holds_trials():
                 found.study.set_user_attr(IDENTITY, dict(identity))
+        found.digest = str(identity.get("digest", ""))
         return found
+
+    def _unreadable(self, error: Exception) -> StorageError:
+        return StorageError(
+            f"storage {self.where}: its studies cannot be read or written ({self.reason_of(error)}); mend it, or name "
+            "another"
+        )
 
 
 class DurableStudy:
@@ -112,30 +170,81 @@ class DurableStudy:
     Attributes:
         study: Optuna's view of it.
         name: in the store.
+        digest: of the fingerprint that is searched; trials with another one, or with none, are not of the search.
     """
 
     def __init__(self, store: Store, study: optuna.Study) -> None:
         self._store = store
         self.study = study
         self.name = study.study_name
+        self.digest = str((self.identity or {}).get("digest", ""))
+        self._is_ours: dict[int, bool] = {}  # of the finished trials that have been looked at, by number
 
     @property
     def identity(self) -> Mapping[str, Any] | None:
         """The facts that it was made with; None of a study that this program did not make."""
-        return self.study.user_attrs.get(IDENTITY)
+        try:
+            found = self.study.user_attrs.get(IDENTITY)
+        except DAMAGE as error:
+            raise RunFolderError(
+                f"storage {self._store.where}: study {self.name} cannot be read ({error}); {RESTORE}"
+            ) from None
+        return found if isinstance(found, Mapping) else None
+
+    def holds_trials(self) -> bool:
+        """Whether there is any trial, of whatever program."""
+        return bool(self._every_trial())
 
     def finished(self) -> list[FrozenTrial]:
-        """The finished trials, by number; only new ones are read from the store.
+        """The finished trials of the search, by number; only new ones are read from the store, and checked.
 
         Raises:
             StudyError: they cannot be read.
+            RunFolderError: one of them is not as it was written, or all are of a version that wrote no checksums.
         """
+        every = self._every_trial()
+        foreign = [trial for trial in every if trial.number not in self._is_ours and not self._look_at(trial)]
+        ours = [trial for trial in every if self._is_ours.get(trial.number)]
+        foreign = [trial for trial in foreign if trial.state in FINISHED]
+        if foreign and not ours and all(_is_of_an_older_version(trial) for trial in foreign):
+            raise RunFolderError(
+                f"study {self.name}: its trials are of an older momentum-opt and carry no checksums; {ANEW}"
+            )
+        if foreign:
+            warnings.warn(
+                f"study {self.name}: {len(foreign)} trial{'s' * (len(foreign) != 1)} of another program or search "
+                f"({_numbers(foreign)}) left out of count, sampler, winner and tables",
+                ForeignTrialsWarning,
+                stacklevel=2,
+            )
+        return ours
+
+    def _look_at(self, trial: FrozenTrial) -> bool:
+        """Whether a trial is of the search; checks one that claims to be."""
+        if claims_a_search(trial) and not is_as_written(trial):
+            raise RunFolderError(
+                f"{self._store.place_of(self.name, trial.number)}: trial {trial.number} of study {self.name} is not as "
+                f"it was written (its checksum differs); {RESTORE}"
+            )
+        ours = is_of(trial, self.digest)
+        if trial.state in FINISHED:
+            self._is_ours[trial.number] = ours
+        return ours
+
+    def _every_trial(self) -> list[FrozenTrial]:
         try:
-            return self.study.get_trials(deepcopy=False, states=FINISHED)
+            return self.study.get_trials(deepcopy=False)
         except self._store.failures as error:
             raise StudyError(
                 f"storage {self._store.where}: the trials cannot be read ({self._store.reason_of(error)}); "
                 "mend the storage, and run the command again"
+            ) from error
+        except DAMAGE as error:
+            if isinstance(error, MomentumOptError):
+                raise
+            raise RunFolderError(
+                f"{self._store.place_of_damage(self.study)} of study {self.name} cannot be understood "
+                f"({type(error).__name__}: {error}); {RESTORE}"
             ) from error
 
     def records(self) -> list[TrialRecord]:
@@ -143,8 +252,8 @@ class DurableStudy:
         return [record_of(trial) for trial in self.finished()]
 
     def append(self, trials: Sequence[FrozenTrial], expected: int | None = None) -> bool:
-        """`Store.append` to this study."""
-        return self._store.append(self.study, trials, expected)
+        """`Store.append` to this study; `expected` counts the trials of the search."""
+        return self._store.append(self.study, [sealed(one, self.digest) for one in trials], self.digest, expected)
 
     def count_sampled(self) -> int:
         """How many finished trials count towards the study's total: all but the screened ones."""
@@ -188,13 +297,29 @@ class JournalStore(Store):
         """What is written inside is written at once."""
         return self._file.together()
 
-    def append(self, study: optuna.Study, trials: Sequence[FrozenTrial], expected: int | None = None) -> bool:
+    def append(
+        self, study: optuna.Study, trials: Sequence[FrozenTrial], digest: str, expected: int | None = None
+    ) -> bool:
         """One write for the batch."""
         with self._file.together():
-            if expected is not None and len(study.get_trials(deepcopy=False)) != expected:
+            if expected is not None and count_of(study, digest) != expected:
                 return False
             study.add_trials(trials)
         return True
+
+    def names(self) -> list[str]:
+        """Of all studies in it."""
+        return [study.study_name for study in self.storage.get_all_studies()]
+
+    def place_of(self, name: str, number: int) -> str:
+        """The file and the line in it."""
+        line = self._file.line_of_trial(self.storage.get_study_id_from_name(name), number)
+        return f"{self._file.path}:{line}"
+
+    def place_of_damage(self, study: optuna.Study) -> str:
+        """The file, and the line that was read last."""
+        del study
+        return self._file.place_of_last()
 
     def worker(self, name: str) -> AbstractContextManager[int]:
         """By lock files beside the journal."""
@@ -212,30 +337,24 @@ def open_store(storage: str, folder: Path) -> Store:
         StorageError: it cannot be opened.
         RunFolderError: it is a journal and damaged.
     """
-    if storage.startswith(JOURNAL_SCHEME):
-        path = storage.removeprefix(JOURNAL_SCHEME)
-        if not path:
-            raise StorageError(f"storage {storage}: names no file; write {JOURNAL_SCHEME}/path/to/file")
-        return JournalStore(Path(path))
+    file = storage_file(storage)
+    if file is not None and storage.startswith(JOURNAL_SCHEME):
+        return JournalStore(file)
     from momentum_opt.study.database import DatabaseStore  # imports SQLAlchemy, which a journal can do without
 
     return DatabaseStore(storage, folder)
 
 
-def storage_file(storage: str) -> Path | None:
-    """The file that `search.storage` names; None of a server."""
-    if storage.startswith(JOURNAL_SCHEME):
-        return Path(storage.removeprefix(JOURNAL_SCHEME))
-    from momentum_opt.study.relational import database_file, database_url  # as above
-
-    return database_file(database_url(storage))
+def count_of(study: optuna.Study, digest: str) -> int:
+    """How many trials of a study are of the search with this digest."""
+    return sum(is_of(trial, digest) for trial in study.get_trials(deepcopy=False))
 
 
-def lock_prefix(file: Path, name: str) -> Path:
-    """Where the workers of the study `name` leave their lock files beside `file`."""
-    return file.with_name(f".{file.name}.{short_digest(name).hex()}.worker")
+def _is_of_an_older_version(trial: FrozenTrial) -> bool:
+    return BATCH_START in trial.user_attrs or SOURCE in trial.user_attrs
 
 
-def short_digest(text: str) -> bytes:
-    """Four bytes that tell names apart."""
-    return blake2b(text.encode(), digest_size=4).digest()
+def _numbers(trials: Sequence[FrozenTrial]) -> str:
+    """`3, 4, 7, …` for messages."""
+    shown = [str(trial.number) for trial in trials[:3]]
+    return ", ".join([*shown, *(["…"] if len(trials) > len(shown) else [])])

@@ -18,7 +18,8 @@ from momentum_opt.study.journal import TornJournalWarning
 from momentum_opt.study.ledger import Outcome, Progress
 from momentum_opt.study.loop import Study
 from momentum_opt.study.space import search_space
-from momentum_opt.study.storage import JournalStore
+from momentum_opt.study.storage import ForeignTrialsWarning, JournalStore
+from momentum_opt.study.trials import best_record
 from momentum_opt.vocabulary.names import SAMPLERS
 from tests.sample_runs import smoke
 
@@ -128,6 +129,34 @@ def test_an_append_that_stops_midway(start: Start, monkeypatch: pytest.MonkeyPat
         study.run(24)
     assert len(start(fingerprint).durable.finished()) == 8  # the batch was taken back as a whole
     same(table(start(fingerprint).run(24), fingerprint), table(whole, fingerprint))
+
+
+def foreign(fingerprint: Fingerprint) -> list[optuna.trial.FrozenTrial]:
+    """What another program may add: an absurd value, and a modest one that would win."""
+    distributions = search_space(fingerprint).distributions
+    middle = {name: (one.low + one.high) / 2 for name, one in distributions.items()}  # type: ignore[attr-defined]
+    return [
+        optuna.trial.create_trial(value=1e9),
+        optuna.trial.create_trial(value=50.0, params=middle, distributions=distributions),
+        optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL),
+    ]
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc"])
+def test_trials_of_another_program_change_nothing(sampler: str, start: Start):
+    fingerprint = smoke(f"search.sampler={sampler}")
+    whole = start(fingerprint, "whole").run(24)
+    study = start(fingerprint)
+    study.run(24, should_stop=after(1))
+    study.durable.study.add_trials(foreign(fingerprint))
+    with pytest.warns(ForeignTrialsWarning, match=r"3 trials of another program or search \(8, 9, 10\) left out"):
+        resumed = start(fingerprint).run(24, on_batch=(seen := list[Progress]()).append)
+    assert [one.done for one in seen] == [16, 24]
+    same(*(table(one, fingerprint).drop(columns="number") for one in (resumed, whole)))
+    assert [record.number for record in resumed.records] == [*range(8), *range(11, 27)]
+    best = best_record(resumed.records)
+    assert best is not None
+    assert best.objectives == best_record(whole.records).objectives  # type: ignore[union-attr]
 
 
 def test_more_trials_go_on(start: Start):

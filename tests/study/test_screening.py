@@ -19,7 +19,7 @@ from momentum_opt.study.ledger import Outcome, Progress
 from momentum_opt.study.loop import Study
 from momentum_opt.study.screening import Screened, best_rows, kept_trials, screen
 from momentum_opt.study.space import search_space
-from momentum_opt.study.storage import DurableStudy, JournalStore
+from momentum_opt.study.storage import DurableStudy, ForeignTrialsWarning, JournalStore
 from momentum_opt.vocabulary.names import SAMPLERS
 from tests.sample_runs import smoke
 
@@ -201,6 +201,19 @@ def test_one_worker_screens_and_the_others_wait(evaluator: Evaluator, tmp_path: 
     assert not times
     assert len(mine.finished()) == 20
     assert mine.count_sampled() == 8
+
+
+def test_screening_beside_trials_of_another_program(evaluator: Evaluator, tmp_path: Path):
+    fingerprint = smoke(*SCREEN, "search.sampler=random")
+    study = durable(tmp_path)
+    study.study.ask()  # one that is never told
+    study.study.add_trial(optuna.trial.create_trial(value=1e9))
+    times = list[Screened]()
+    with pytest.warns(ForeignTrialsWarning, match="1 trial of another program"):
+        outcome = Study(fingerprint, search_space(fingerprint), evaluator, study).run(8, on_screened=times.append)
+    assert len(times) == 1
+    assert (len(outcome.records), len(outcome.sampled)) == (20, 8)
+    assert outcome.records[0].number == 2
 
 
 def test_screened_candidates_do_not_use_up_the_patience(evaluator: Evaluator, tmp_path: Path):

@@ -18,7 +18,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from momentum_opt.errors import StorageError, StudyError
 from momentum_opt.study import relational
 from momentum_opt.study.database import DatabaseStore
-from momentum_opt.study.storage import Store, open_store
+from momentum_opt.study.sealing import sealed
+from momentum_opt.study.storage import ForeignTrialsWarning, Store, open_store
 from tests.postgres import needs_postgres, server
 from tests.sample_runs import environment
 
@@ -81,17 +82,21 @@ def contents(trial: FrozenTrial) -> dict[str, Any]:
 def test_a_batch_is_what_optuna_would_have_written(open_it: Open, request: pytest.FixtureRequest):
     name, store = name_of(request), open_it()
     batch = trials(12)
-    study = store.open_study(name, 1, {"seed": 0})
+    study = store.open_study(name, 1, {"seed": 0, "digest": "a digest"})
     assert study.append(batch[:7])
     assert study.append(batch[7:])
     slow = optuna.create_study(storage=store.storage, study_name=f"{name}, Optuna's", direction="maximize")
+    batch = [sealed(one, "a digest") for one in batch]
     slow.add_trials(batch)
     ours = optuna.load_study(study_name=name, storage=open_it().storage)
     assert [contents(one) for one in ours.trials] == [contents(one) for one in slow.trials]
     assert [contents(one) for one in ours.trials] == [contents(one) for one in batch]
     assert ours.best_trial.number == max(ours.trials, key=lambda one: one.value or -math.inf).number
     ours.add_trial(create_trial(value=1.0))  # and Optuna can go on with it
-    assert [one.number for one in study.finished()] == list(range(13))
+    with pytest.warns(ForeignTrialsWarning, match=r"1 trial of another program or search \(12\) left out"):
+        assert [one.number for one in study.finished()] == list(range(12))
+    assert study.append(batch[:2], expected=12)  # the other one does not count
+    assert [one.number for one in study.finished()] == [*range(12), 13, 14]
 
 
 def test_several_objectives(open_it: Open, request: pytest.FixtureRequest):
