@@ -136,7 +136,7 @@ def parse_source(text: str, name: str, overrides: Sequence[str] = ()) -> Source:
 
 def _read_text(file: FilePath, what: str) -> str:
     if (fault := file_fault(file, pipe=True)) is not None:
-        raise ConfigError((f"{file}: {fault[0]}; {fault[1]}: give the path of {what}",))
+        raise ConfigError((f"{file}: cannot be read as text ({fault[0]}); {fault[1]}: give the path of {what}",))
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
