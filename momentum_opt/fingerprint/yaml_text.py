@@ -90,7 +90,7 @@ def read_yaml_text(file: Path, what: str = "a configuration file") -> str:
         ConfigError: there is no such file, or it is no text that a configuration could be.
     """
     if (fault := file_fault(file, pipe=True)) is not None:
-        raise ConfigError((f"{file}: {fault[0]}; {fault[1]}: give the path of {what}",))
+        raise ConfigError((f"{file}: cannot be read as text ({fault[0]}); {fault[1]}: give the path of {what}",))
     try:
         return read_text(file, MOST_BYTES)
     except FileNotFoundError:
