@@ -16,7 +16,7 @@ from momentum_opt.cli.examples import examples
 from momentum_opt.cli.export import export
 from momentum_opt.cli.rehearse import rehearse
 from momentum_opt.cli.report import report
-from momentum_opt.cli.stopping import INTERRUPTED, Interrupted, Phase, stop_request
+from momentum_opt.cli.stopping import INTERRUPTED, Interrupted, Phase, leave_if, stop_request
 from momentum_opt.cli.streams import drop_unwritten, open_streams
 from momentum_opt.cli.surroundings import check_names, explained
 from momentum_opt.cli.trials import trials_app
@@ -96,7 +96,9 @@ def _guarded(debug: bool, rest: Sequence[str]) -> None:
         with stop_request(Phase()):
             _run(rest)
     except (Interrupted, KeyboardInterrupt) as ended:
-        _fail([str(ended) or Phase().words], INTERRUPTED, debug=debug)
+        _show([str(ended) or Phase().words], debug=debug)
+        leave_if(arguments is None)  # a compiler that was cut short may crash as the interpreter is taken down
+        sys.exit(INTERRUPTED)
     except MomentumOptError as error:
         problems = error.problems if isinstance(error, UsageError) else (error,)
         lines = [_one_line(problem) for problem in problems]
@@ -151,9 +153,13 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object) -
 
 
 def _fail(lines: Sequence[str], code: int, *, debug: bool) -> None:
+    _show(lines, debug=debug)
+    sys.exit(code)
+
+
+def _show(lines: Sequence[str], *, debug: bool) -> None:
     drop_unwritten()
     if debug:
         traceback.print_exc()
     for line in lines:
         typer.echo(f"error: {line}", err=True)
-    sys.exit(code)

@@ -96,7 +96,7 @@ def in_phase(doing: str, remedy: str) -> None:
 
 
 def leave_if(computing: bool) -> None:
-    """End the process at once where a batch is still being computed that nobody waits for."""
+    """End the process at once where something is still being computed, or was cut short, that nobody waits for."""
     if computing:
         sys.stdout.flush()
         sys.stderr.flush()

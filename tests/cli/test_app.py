@@ -93,7 +93,7 @@ def test_interrupted_outside_of_a_command(monkeypatch: pytest.MonkeyPatch, capsy
 
     monkeypatch.setattr(cli_app, "app", interrupted)
     assert exit_code("tune") == 130
-    assert capsys.readouterr().err == "error: interrupted\n"
+    assert capsys.readouterr().err == "error: interrupted; run the command again\n"
 
 
 @pytest.mark.parametrize("arguments", [["nonsense"], ["--nonsense"], ["config", "chek"], ["config", "show"]])
