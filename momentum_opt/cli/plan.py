@@ -6,7 +6,7 @@ from pathlib import Path
 
 from momentum_opt.errors import RunFolderError, UsageError
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint, without_password
-from momentum_opt.results.files import read_json
+from momentum_opt.results.records import read_identity
 from momentum_opt.results.run_folder import RunFolder, WarmStarts, default_folder, recorded_study
 
 
@@ -86,13 +86,8 @@ def _plan_of_folder(path: Path, overrides: Sequence[str], run_dir: Path | None, 
         raise UsageError(f"{path}: is the run folder already; leave --run-dir out")
     if not folder.fingerprint.exists():
         raise RunFolderError(f"{path}: nothing to resume: no run folder; give a configuration, or another folder")
-    recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
-    try:
-        mapping, root = recorded["fingerprint"], recorded["data"]["root"]
-    except (KeyError, TypeError):
-        raise RunFolderError(f"{folder.fingerprint}: cannot be read; give the configuration of the run") from None
-    fingerprint = Fingerprint.from_dict(mapping, name=str(folder.fingerprint))
-    fingerprint = override_fingerprint(fingerprint, [f"data.root={root}", *overrides])
+    recorded, fingerprint = read_identity(folder)
+    fingerprint = override_fingerprint(fingerprint, [f"data.root={recorded['data']['root']}", *overrides])
     storage = fingerprint.search.storage
     if storage == without_password(storage) and ":***@" in storage:
         raise UsageError(f"{path}: passwords are not kept; give --storage with that of {storage}")

@@ -9,7 +9,9 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.report.wording import BASELINE_LABELS
+from momentum_opt.results.test_looks import looks_words
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
 if TYPE_CHECKING:
@@ -52,9 +54,9 @@ def metric_table(document: Document) -> str:
     return text_of(table)
 
 
-def test_lines(document: Document, looks: "Looks") -> list[str]:
+def test_lines(document: Document, looks: "Looks | None") -> list[str]:
     """How often the test has been looked at, where a test number is shown."""
-    return [looks.words()] if "test" in document["metrics"] else []
+    return [looks_words(looks)] if "test" in document["metrics"] else []
 
 
 def verdict_lines(findings: "Findings | None") -> list[str]:
@@ -82,6 +84,11 @@ def data_lines(document: Document) -> list[str]:
             f"outside trades in {period}: {count['done']:,} done, {count['refused']:,} larger than the pool takes"
         )
     return [*lines, f"burn-in: {data['burn_in_days']} days of history before the start"]
+
+
+def said_of_prices(data: Document) -> list[str]:
+    """The notes on the prices of a result, for stderr."""
+    return [f"note: {line}" for line in price_notes(data)]
 
 
 def left_out_notes(costs: Sequence[Mapping[str, Any]]) -> list[str]:

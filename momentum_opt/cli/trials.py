@@ -141,11 +141,13 @@ def export(
     trials = read_trials(run)
     find_trial(trials, number)  # before JAX is imported
     from momentum_opt.api.trial_exporting import export_trial
-    from momentum_opt.cli.render import metric_table, objective_line, parameter_table, test_lines
+    from momentum_opt.cli.render import metric_table, objective_line, parameter_table, said_of_prices, test_lines
     from momentum_opt.results.files import to_json
     from momentum_opt.results.test_looks import read_test_looks
 
     document = export_trial(trials, number, out, command=" ".join(["momentum-opt", *sys.argv[1:]]), data=data)
+    for line in said_of_prices(document["data"]):
+        typer.echo(line, err=True)
     if as_json:
         typer.echo(to_json(document), nl=False)
         return

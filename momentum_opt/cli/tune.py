@@ -93,6 +93,7 @@ def tune(
 def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool) -> "tuple[TuneResult, bool]":
     from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
+    from momentum_opt.cli.render import said_of_prices
     from momentum_opt.results.run_folder import now_text
 
     with stop_request() as stop, Reporter() as report:
@@ -131,6 +132,9 @@ def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool)
             )
         except StudyError as error:
             leave_without_result(stop, error)
+        if not log:  # finished before: nothing was said at the start
+            for line in said_of_prices(result.best["data"]):
+                typer.echo(line, err=True)
     return result, result.outcome.stopped == "interrupted"
 
 
@@ -138,7 +142,7 @@ def _opening(
     fingerprint: "Fingerprint", folder: "RunFolder", market: "Market", space: "SearchSpace", workers: int
 ) -> "Iterator[str]":
     """What a user should know before the first batch."""
-    from momentum_opt.cli.render import left_out_notes
+    from momentum_opt.cli.render import left_out_notes, said_of_prices
     from momentum_opt.device import describe_devices
     from momentum_opt.fingerprint import choose_engine
     from momentum_opt.results.run_folder import prices_record
@@ -151,7 +155,9 @@ def _opening(
     short = "" if market.burn_in_days >= asked else f" of the {asked} that max_memory_days asks for"
     yield f"prices of {'/'.join(market.tokens)}; {market.burn_in_days} days of history before the start{short}"
     yield from (f"note: {note}" for note in space.notes)
-    yield from left_out_notes(prices_record(market)["costs"])
+    record = prices_record(market)
+    yield from said_of_prices(record)
+    yield from left_out_notes(record["costs"])
 
 
 def append_log(log: Path, line: str) -> None:

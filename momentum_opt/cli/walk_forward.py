@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from momentum_opt.api.walk_forward import WalkForwardResult
     from momentum_opt.evidence.folds import Fold
     from momentum_opt.fingerprint import Fingerprint
+    from momentum_opt.market import Market
     from momentum_opt.study.ledger import Progress
 
 
@@ -48,11 +49,16 @@ def walk_forward(
 def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "WalkForwardResult":
     from momentum_opt.api import walk_forward as api
     from momentum_opt.cli.progress import Reporter, describe
-    from momentum_opt.results.run_folder import now_text
+    from momentum_opt.cli.render import said_of_prices
+    from momentum_opt.results.run_folder import now_text, prices_record
     from momentum_opt.results.walk_forward import WalkForwardFolder, default_walk_forward
 
     folder = WalkForwardFolder(run_dir or default_walk_forward(config, fingerprint))
     with stop_request() as stop, Reporter() as report:
+
+        def on_market(market: "Market") -> None:
+            for line in said_of_prices(prices_record(market)):
+                typer.echo(line, err=True)
 
         def on_fold(fold: "Fold", folds: "Sequence[Fold]") -> None:
             line = (
@@ -72,6 +78,7 @@ def _run(fingerprint: "Fingerprint", config: Path, run_dir: Path | None) -> "Wal
                 folder.path,
                 config_text=config.read_text(encoding="utf-8-sig"),
                 command=" ".join(["momentum-opt", *sys.argv[1:]]),
+                on_market=on_market,
                 on_fold=on_fold,
                 on_batch=on_batch,
                 should_stop=stop.was_asked,

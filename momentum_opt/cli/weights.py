@@ -49,6 +49,8 @@ def weights(
         config=config,
         data=data,
     )
+    for line in document["notes"]:
+        typer.echo(f"note: {line}", err=True)
     if as_json:
         typer.echo(to_json(document), nl=False)
         return

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from momentum_opt.evidence.findings import Findings, SharpeFindings
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.report.content import Content, Document
 from momentum_opt.results.report.wording import BASELINE_LABELS, metric_value, number, percent
 from momentum_opt.vocabulary.metrics import METRICS
@@ -141,6 +142,7 @@ def data_table(data: Document) -> Table:
         f"Folder {data['root']}; bars of {data['bar_minutes']} minutes; {data['burn_in_days']} days of history before "
         "the start. Times are UTC; the digest is SHA-256 of the used rows. A minute without a row holds the last close."
     )
+    note = " ".join([note, *(f"{line[:1].upper()}{line[1:]}." for line in price_notes(data))])
     header = ("token", "file", "rows", "first", "last", "minutes filled", "SHA-256")
     return table("Price files", header, rows, note, wraps=True)
 

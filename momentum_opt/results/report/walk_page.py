@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.results.files import read_json
+from momentum_opt.results.files import read_record
 from momentum_opt.results.report import tables
 from momentum_opt.results.report.canvas import Canvas, Plot, draw
 from momentum_opt.results.report.content import Document, digest_of, finite, read_table
@@ -24,6 +24,7 @@ from momentum_opt.results.test_looks import read_test_looks
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 _DAYS_PER_YEAR = 365.0
+_REMADE = "give the walk-forward's command again: it is made anew"
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ def walk_page(files: WalkFiles) -> Page:
     Raises:
         RunFolderError: a file in it cannot be read.
     """
-    summary = read_json(files.summary, "walk_forward.json")
+    summary = read_record(files.summary, "walk_forward.json", _REMADE)
     if not {"folds", "out_of_sample", "stability", "fingerprint", "metric"} <= set(summary):
-        raise RunFolderError(f"{files.summary}: is not as it was written; give the same walk-forward command again")
+        raise RunFolderError(f"{files.summary}: is not as it was written; {_REMADE}")
     fingerprint = Fingerprint.from_dict(summary["fingerprint"], name=f"{files.summary}: fingerprint")
-    daily = read_table(files.days)
+    daily = read_table(files.days, _REMADE)
     looks = f"{read_test_looks(files.test_looks).words().capitalize()}."
     asked, folds = summary["walk_forward"], summary["folds"]
     cover = Cover(
