@@ -24,6 +24,7 @@ from momentum_opt.results.run_folder import (
 from momentum_opt.study.known import require_known
 from momentum_opt.study.storage import DurableStudy, JournalStore, Store, open_store, storage_file
 from momentum_opt.study.trials import SCREEN, TrialRecord
+from momentum_opt.units import counted
 
 Document = dict[str, Any]
 
@@ -148,7 +149,7 @@ def _warn_of_lost_trials(run: Run) -> None:
     there = run.study.count_sampled()
     if there < told:
         warnings.warn(
-            f"{run.folder.best}: tells of {told} trials, but the study holds {there}; the others are lost, "
+            f"{run.folder.best}: tells of {counted(told, 'trial')}, but the study holds {there}; the others are lost, "
             "and the study goes on from those it holds",
             LostTrialsWarning,
             stacklevel=2,

@@ -91,8 +91,9 @@ def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRe
         return winner
     reasons = [record.fail_reason or "unknown" for record in records]
     common = max(set(reasons), key=reasons.count)
+    who = "the only candidate" if len(reasons) == 1 else f"all {len(reasons)} candidates"
     raise StudyError(
-        f"all {len(reasons)} candidates failed, most often because: {common}; "
+        f"{who} failed, most often because: {common}; "
         f"widen search.parameters, or choose another objective.metric than {fingerprint.objective.metric}"
     )
 

@@ -17,7 +17,7 @@ from momentum_opt.results.best import read_params_file, recorded_result
 from momentum_opt.results.parameters import parse_params
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.space import start_params
-from momentum_opt.units import MS_PER_MINUTE
+from momentum_opt.units import MS_PER_MINUTE, counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +116,7 @@ def newest_note(newest: NewestBar, chunk_ms: int) -> str:
     """The time and age of the newest price, and how many updates have been due since."""
     since = max(0, round(time.time() * 1000) - newest.time_ms)
     missed = since // chunk_ms
-    updates = f"{missed:,} update{'s' * (missed != 1)}"
-    due = f"; {updates} due since then: give newer prices with --data" if missed else ""
+    due = f"; {counted(missed, 'update')} due since then: give newer prices with --data" if missed else ""
     return f"newest price {utc(newest.time_ms)}, {age(since)} old{due}"
 
 

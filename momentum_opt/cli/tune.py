@@ -13,6 +13,7 @@ from momentum_opt.cli.config import AsJson, Config, Settings
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError
+from momentum_opt.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,7 +154,8 @@ def _opening(
     yield f"engine {engine.name}: {engine.reason}; {where}, {fingerprint.device.precision}"
     asked = math.ceil(fingerprint.pool.max_memory_days)
     short = "" if market.burn_in_days >= asked else f" of the {asked} that max_memory_days asks for"
-    yield f"prices of {'/'.join(market.tokens)}; {market.burn_in_days} days of history before the start{short}"
+    history = f"{counted(market.burn_in_days, 'day')} of history before the start{short}"
+    yield f"prices of {'/'.join(market.tokens)}; {history}"
     yield from (f"note: {note}" for note in space.notes)
     record = prices_record(market)
     yield from said_of_prices(record)
@@ -189,10 +191,10 @@ def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
         return
     study = best["study"]
     failed = f", {study['n_failed']} failed" if study["n_failed"] else ""
-    screened = f" and {study['n_screened']:,} screened candidates" if study["n_screened"] else ""
+    screened = f" and {counted(study['n_screened'], 'screened candidate')}" if study["n_screened"] else ""
     source = {"screen": ", from the screening", "warm_start": ", from the warm start"}.get(best["source"], "")
     winner = f"trial {best['trial']}{source} ({result.outcome.stopped})"
-    typer.echo(f"best of {study['n_trials']} trials{screened}{failed}: {winner}")
+    typer.echo(f"best of {counted(study['n_trials'], 'trial')}{screened}{failed}: {winner}")
     typer.echo(objective_line(best))
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     if front is not None:

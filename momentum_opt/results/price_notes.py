@@ -5,6 +5,7 @@ from typing import Any
 
 from momentum_opt.market.wording import utc
 from momentum_opt.results.run_folder import utc_ms
+from momentum_opt.units import counted
 
 
 def price_notes(data: Mapping[str, Any]) -> list[str]:
@@ -23,13 +24,14 @@ def _parts(file: Mapping[str, Any], bar_minutes: int) -> list[str]:
     if filled:
         total = filled + file["rows"] * bar_minutes
         longest = file.get("longest_gap_minutes")
-        gap = "" if longest is None else f", longest gap {longest:,} minutes"
-        parts.append(f"{filled:,} of {total:,} minutes ({_percent(filled / total)}) hold an earlier close{gap}")
+        gap = "" if longest is None else f", longest gap {counted(longest, 'minute')}"
+        parts.append(
+            f"{filled:,} of {counted(total, 'minute')} ({_percent(filled / total)}) hold an earlier close{gap}"
+        )
     if jumps.get("count"):
         count, time = jumps["count"], utc(utc_ms(jumps["time"]))
-        plural = "s" * (count != 1)
         largest = f", the largest {jumps['largest']:+,.1%}".replace("%", " %")
-        parts.append(f"{count:,} jump{plural} over 20 % in one bar{largest} at {time}")
+        parts.append(f"{counted(count, 'jump')} over 20 % in one bar{largest} at {time}")
     if same:
         parts.append(f"the same closes as {', '.join(same)}")
     return parts

@@ -21,6 +21,7 @@ from momentum_opt.results.report.tables import Table, table
 from momentum_opt.results.report.verdict import DISCLAIMER, VerdictBox
 from momentum_opt.results.report.wording import metric_value, number, parameter_label, percent
 from momentum_opt.results.test_looks import read_test_looks
+from momentum_opt.units import counted
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 _DAYS_PER_YEAR = 365.0
@@ -71,8 +72,9 @@ def walk_page(files: WalkFiles) -> Page:
         kind="walk-forward",
         facts=(
             files.path.resolve().name,
-            f"{len(folds)} of {summary['n_folds']} folds",
-            f"{asked['train_days']} days tuned{' at first' if asked['anchored'] else ''}, {asked['test_days']} judged",
+            f"{len(folds)} of {counted(summary['n_folds'], 'fold')}",
+            f"{counted(asked['train_days'], 'day')} tuned{' at first' if asked['anchored'] else ''}, "
+            f"{asked['test_days']} judged",
             f"objective {summary['metric']}",
             f"digest {summary['digest'][:8]}",
             f"written {summary['created']}",
@@ -103,7 +105,7 @@ def _box(summary: Document) -> VerdictBox:
     sure = pool["excess_probabilistic_sharpe"]
     ahead = pool["total_return"] > constant["total_return"]
     words = (
-        f"Over {summary['out_of_sample_days']:,} days that no tuning had seen the tuned pools returned "
+        f"Over {counted(summary['out_of_sample_days'], 'day')} that no tuning had seen the tuned pools returned "
         f"{percent(pool['total_return'])}, the constant-weight pool {percent(constant['total_return'])}. "
     )
     words += "" if sure is None else f"Sharpe ratio above zero over that pool: {percent(sure)} sure. "
