@@ -13,6 +13,7 @@ from momentum_opt.errors import DataError, ParamsError, RunFolderError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import RecordedResult, StudyFacts, recorded_result
 from momentum_opt.results.files import read_record, write_json
+from momentum_opt.results.parquet import REMADE
 from momentum_opt.results.records import read_identity
 from momentum_opt.results.test_looks import note_look
 from momentum_opt.results.trial_list import Row, TrialList, find_trial
@@ -49,7 +50,7 @@ def export_trial(trials: TrialList, number: int, out: Path, *, command: str, dat
     recorded, name = _recorded(trials, row)
     market = market_of(fingerprint, root=data or recorded.root, burn_in_days=recorded.burn_in_days)
     check_same_prices(recorded, market, f"the run in {trials.folder.path}", "")
-    params = _params(row, fingerprint)
+    params = _params(row, fingerprint, trials.folder.trials)
     document, _ = verified_document(fingerprint, market, params, _record(row, trials), _facts(trials, name))
     if "test" in document["metrics"]:
         note_look(trials.folder.test_looks, command, document["params"])  # first: the look is made
@@ -72,11 +73,12 @@ def _recorded(trials: TrialList, row: Row) -> tuple[RecordedResult, str]:
     return recorded, trials.fingerprint.search.study_name or identity.get("study") or trials.folder.path.resolve().name
 
 
-def _params(row: Row, fingerprint: Fingerprint) -> ParamSet:
-    return {
-        name: np.array([row[f"{name}_{token}"] for token in fingerprint.tokens], np.float64)
-        for name in start_params(fingerprint)
-    }
+def _params(row: Row, fingerprint: Fingerprint, path: Path) -> ParamSet:
+    columns = {name: [f"{name}_{token}" for token in fingerprint.tokens] for name in start_params(fingerprint)}
+    lacking = [one for names in columns.values() for one in names if not isinstance(row.get(one), float)]
+    if lacking:
+        raise RunFolderError(f"{path}: has no numbers in {', '.join(lacking)}; {REMADE}")
+    return {name: np.array([row[one] for one in names], np.float64) for name, names in columns.items()}
 
 
 def _record(row: Row, trials: TrialList) -> TrialRecord:

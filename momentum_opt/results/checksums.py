@@ -9,8 +9,10 @@ CHECKSUMS: Final = "checksums"
 """Key of the checksums in a document."""
 
 _DIGITS: Final = 12
-_APART: Final = frozenset({"data.root", "source.data"})
+_MOVED: Final = frozenset({"data.root", "source.data"})
 """Not compared: a folder of prices may be moved, and what replaces it is compared row by row."""
+_UNSEALED: Final = frozenset({CHECKSUMS, "schema_version", "created", "seconds"})
+"""No results: equal runs have equal checksums, whenever they were made."""
 
 Sums = dict[str, "str | dict[str, str]"]
 
@@ -22,7 +24,7 @@ def section_checksums(document: Mapping[str, Any]) -> Sums:
         if isinstance(value, Mapping)
         else _checksum(value)
         for name, value in document.items()
-        if name not in (CHECKSUMS, "schema_version")
+        if name not in _UNSEALED
     }
 
 
@@ -33,10 +35,10 @@ def changed_sections(document: Mapping[str, Any]) -> list[str]:
         return []
     if not isinstance(recorded, Mapping):
         return [CHECKSUMS]
-    before = _flat(recorded)
+    before = _flat({name: value for name, value in recorded.items() if name not in _UNSEALED})
     after = _flat({name: value for name, value in section_checksums(document).items() if name in recorded})
     names = dict.fromkeys([*before, *after])
-    return [name for name in names if before.get(name) != after.get(name) and name not in _APART]
+    return [name for name in names if before.get(name) != after.get(name) and name not in _MOVED]
 
 
 def _flat(sums: Mapping[str, Any]) -> dict[str, Any]:

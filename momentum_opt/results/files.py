@@ -83,7 +83,7 @@ def read_json(path: Path, what: str, remedy: str | None = None) -> dict[str, Any
 
 
 def read_record(path: Path, what: str, remedy: str) -> dict[str, Any]:
-    """Read a document that momentum-opt wrote for itself, without its checksums.
+    """Read a document that momentum-opt wrote for itself.
 
     Args:
         path: the file.
@@ -96,7 +96,6 @@ def read_record(path: Path, what: str, remedy: str) -> dict[str, Any]:
     """
     content = read_json(path, what, remedy)
     refuse_changed(content, path, remedy)
-    content.pop(CHECKSUMS, None)
     return content
 
 

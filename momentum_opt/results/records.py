@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.checksums import CHECKSUMS
 from momentum_opt.results.files import read_record
 from momentum_opt.results.run_folder import RunFolder
 
@@ -52,7 +53,7 @@ def read_identity(folder: RunFolder) -> tuple[Document, Fingerprint]:
 
 
 def read_fold_record(path: Path, remedy: str) -> Document:
-    """A fold's out_of_sample.json.
+    """A fold's out_of_sample.json, without its checksums: it becomes part of another document.
 
     Raises:
         RunFolderError: it is damaged, or was changed since it was written.
@@ -62,4 +63,5 @@ def read_fold_record(path: Path, remedy: str) -> Document:
     lacking = [name for name in sections if not isinstance(document.get(name), Mapping)]
     if lacking:
         raise RunFolderError(f"{path}: is not as it was written, without {', '.join(lacking)}; {remedy}")
+    document.pop(CHECKSUMS, None)
     return document

@@ -143,11 +143,26 @@ def test_tables_of_trials(run: Path, row: Row, capsys: pytest.CaptureFixture[str
     assert_refused(Site(run), "trials.parquet", row.said, capsys, "trials", run, "show", 0)
 
 
-@each(TABLES[:3])
+@each(
+    [
+        *TABLES[:3],
+        Row(
+            "no numbers",
+            lambda path: pd.DataFrame({"number": ["x"]}).to_parquet(path),
+            r"has no numbers in \w+.*" + DELETE,
+        ),
+    ]
+)
 @pytest.mark.parametrize("name", ["daily.parquet", "trials.parquet"])
 def test_tables_of_a_report(run: Path, row: Row, name: str, capsys: pytest.CaptureFixture[str]):
     row.damage(run / name)
     assert_refused(Site(run), name, row.said, capsys, "report", run)
+
+
+def test_a_trial_without_its_parameters(run: Path, capsys: pytest.CaptureFixture[str]):
+    column("log_k_SYNA", "x")(run / "trials.parquet")
+    said = r"has no numbers in log_k_SYNA" + DELETE
+    assert_refused(Site(run), "trials.parquet", said, capsys, "trials", run, "export", 0, "--out", run / "x.json")
 
 
 @pytest.mark.parametrize("name", ["best.json", "daily.parquet", "trials.parquet", "evidence.json"])

@@ -22,7 +22,7 @@ from tests.sample_runs import LITTLE_EVIDENCE
 
 MINUTE = 60_000
 FILLED = r"note: prices of AAA: 600 of \d\d,\d{3} minutes \(\d\.\d %\) hold an earlier close, longest gap 600 minutes"
-JUMPED = r"note: prices of BBB: 1 jump over 20 % in one bar, the largest \+\d\d,\d{3}\.\d % at 2023-01-09 04:00 UTC"
+JUMPED = r"note: prices of BBB: 1 jump over 20 % in one bar, the largest \+\d{3},\d{3}\.\d % at 2023-01-09 04:00 UTC"
 ADDRESSES = "".join(f"{3 * chr(65 + place)}: '0x{place + 1:040x}'\n" for place in range(3))
 
 

@@ -12,7 +12,7 @@ import pytest
 from momentum_opt.cli.app import main
 from momentum_opt.results import files, test_looks
 from momentum_opt.results.test_looks import Looks, UncountedLookWarning, looks_beside, looks_words, read_test_looks
-from tests.cli.damage import snapshot
+from tests.cli.damage import build, document, snapshot
 from tests.sample_runs import SAMPLE, copy_of, tuned
 
 SAID = r"test_looks\.jsonl: this look at the test could not be noted \(Read-only file system\); make it writable"
@@ -51,10 +51,10 @@ def test_a_backtest_gives_its_result_and_a_warning(run: Path, tmp_path: Path, ca
     assert code("backtest", "--params", run / "best.json", "--out", tmp_path / "out", "--json") == 0
     captured = capsys.readouterr()
     assert re.search(rf"^warning: UncountedLookWarning: \S+{SAID}.*\n", captured.err, re.M)
-    document = json.loads(captured.out)
-    assert "test" in document["metrics"]
-    assert document["test_looks"]["count"] == 1  # that of the tune
-    assert len(document["written"]) == 3
+    found = json.loads(captured.out)
+    assert "test" in found["metrics"]
+    assert found["test_looks"]["count"] == 1  # that of the tune
+    assert len(found["written"]) == 3
     assert snapshot(run) == before
 
 
@@ -127,3 +127,11 @@ def test_looks_that_cannot_be_counted(tmp_path: Path):
     assert looks.words() == "looks at this test so far: unknown (test_looks.jsonl cannot be read)"
     with pytest.warns(UncountedLookWarning, match=r"could not be noted \(Is a directory\); make it writable"):
         test_looks.note_look(tmp_path / "test_looks.jsonl", "backtest", {})
+
+
+def test_a_result_without_digests_of_prices_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    site = build(tmp_path)
+    document(lambda d: d.pop("data"))(site.best)
+    assert code("backtest", "--params", site.best, "--json") == 0
+    captured = capsys.readouterr()
+    assert re.fullmatch(r"note: \S+best\.json: records no digests of prices, so these cannot be .*\n", captured.err)

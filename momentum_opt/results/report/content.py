@@ -1,7 +1,7 @@
 """What a report tells of: a run folder's files in, read once and checked, plain values and tables out."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from momentum_opt.errors import MissingFileError, RunFolderError
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.evidence import read_evidence
 from momentum_opt.results.parquet import REMADE, read_parquet
 from momentum_opt.results.records import read_best
+from momentum_opt.results.report.wording import BASELINE_LABELS
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.results.test_looks import Looks, looks_words, read_test_looks
 
@@ -94,7 +96,9 @@ def run_content(folder: RunFolder) -> Content:
         raise RunFolderError(f"{folder.path}: has no best.json yet; let tune finish first")
     best = read_best(folder.best)
     fingerprint = Fingerprint.from_dict(best["fingerprint"], name=f"{folder.best}: fingerprint")
-    daily, trials = read_table(folder.daily), read_table(folder.trials)
+    daily = read_table(folder.daily, numbers=("value", *(f"{name}_value" for name in BASELINE_LABELS)))
+    objectives = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
+    trials = read_table(folder.trials, numbers=("number", *objectives))
     findings, why = _findings(folder, best)
     missing = [why] if why else []
     missing += [
@@ -127,13 +131,13 @@ def digest_of(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def read_table(path: Path, remedy: str = REMADE) -> pd.DataFrame | None:
-    """A parquet file without the sums per block; None where there is none.
+def read_table(path: Path, remedy: str = REMADE, numbers: Sequence[str] = ()) -> pd.DataFrame | None:
+    """A parquet file without the sums per block, in which `numbers` must be columns; None where there is none.
 
     Raises:
         RunFolderError: it cannot be read.
     """
-    return read_parquet(path, remedy, without="block_") if path.is_file() else None
+    return read_parquet(path, remedy, numbers=numbers, without="block_") if path.is_file() else None
 
 
 def finite(values: Any) -> NDArray[np.float64]:

@@ -52,7 +52,7 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
         canvas.legend(axes, 2)
 
     below = int((values < low).sum())
-    cut = f" {counted(below, 'trial')} below the axis." if below else ""
+    cut = f" {counted(below, 'trial')} {'lies' if below == 1 else 'lie'} below the axis." if below else ""
     mean = ", mean over the windows" if content.fingerprint.objective.multi_objective else ""
     return Plot(
         key="history",

@@ -64,7 +64,8 @@ def walk_page(files: WalkFiles) -> Page:
     if not {"folds", "out_of_sample", "stability", "fingerprint", "metric"} <= set(summary):
         raise RunFolderError(f"{files.summary}: is not as it was written; {_REMADE}")
     fingerprint = Fingerprint.from_dict(summary["fingerprint"], name=f"{files.summary}: fingerprint")
-    daily = read_table(files.days, _REMADE)
+    returns = [f"{'' if name == 'pool' else f'{name}_'}log_return" for name in CURVES]
+    daily = read_table(files.days, _REMADE, numbers=("fold", *returns))
     looks = f"{read_test_looks(files.test_looks).words().capitalize()}."
     asked, folds = summary["walk_forward"], summary["folds"]
     cover = Cover(
