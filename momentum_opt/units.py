@@ -9,3 +9,8 @@ DAYS_PER_YEAR: Final = 365
 MINUTES_PER_YEAR: Final = DAYS_PER_YEAR * MINUTES_PER_DAY
 MS_PER_MINUTE: Final = 60_000
 MS_PER_DAY: Final = MINUTES_PER_DAY * MS_PER_MINUTE
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things in words: `1 trial`, `1,000 trials`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -14,11 +14,19 @@ from momentum_opt.errors import DataError, ParamsError
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint
 from momentum_opt.market import Market, hash_external, hash_rows
 from momentum_opt.paths import AnyPath
-from momentum_opt.results.best import RecordedResult, objective_section, read_params_file, recorded_result, versions
-from momentum_opt.results.files import write_json
+from momentum_opt.results.best import (
+    RecordedResult,
+    check_unchanged,
+    objective_section,
+    read_params_file,
+    recorded_result,
+    versions,
+)
+from momentum_opt.results.files import why_not_writable, write_json
 from momentum_opt.results.parameters import internal_form, parse_params, quiet_effects, readable_form
-from momentum_opt.results.run_folder import RunFolder, append_test_look, now_text, prices_record
+from momentum_opt.results.run_folder import RunFolder, now_text, prices_record
 from momentum_opt.results.tables import daily_bars, replay_table, write_table
+from momentum_opt.results.test_looks import note_look
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.space import start_params
@@ -35,12 +43,14 @@ class BacktestResult:
         replay: every bar.
         fingerprint: what was simulated.
         market: the prices it ran on.
+        notes: what could not be checked, one line each.
     """
 
     summary: Document
     replay: Replay
     fingerprint: Fingerprint
     market: Market
+    notes: tuple[str, ...] = ()
 
 
 def backtest(
@@ -70,8 +80,9 @@ def backtest(
     device.configure()
     params_file = Path(params_file)
     document = read_params_file(params_file)
-    fingerprint = fingerprint_of(document, params_file, config, overrides)
+    fingerprint = fingerprint_of(document, params_file, config, overrides, prices=not allow_changed_data)
     recorded = recorded_result(document, params_file) if config is None else None
+    notes = _unchecked(params_file) if config is None and recorded is None else ()
     as_recorded = recorded if not overrides else None
     root = data or (as_recorded.root if as_recorded else None)
     market = market_of(fingerprint, root=root, burn_in_days=as_recorded.burn_in_days if as_recorded else None)
@@ -84,7 +95,13 @@ def backtest(
     summary = _summary(fingerprint, market, params, replayed)
     for line in quiet_effects(params, fingerprint):
         on_note(line)
-    return BacktestResult(summary, replayed, fingerprint, market)
+    return BacktestResult(summary, replayed, fingerprint, market, notes)
+
+
+def _unchecked(params_file: Path) -> tuple[str, ...]:
+    return (
+        f"{params_file}: records no digests of prices, so these cannot be compared with those that it was made with",
+    )
 
 
 def write_backtest(result: BacktestResult, out: Path, *, minute: bool) -> list[Path]:
@@ -93,13 +110,11 @@ def write_backtest(result: BacktestResult, out: Path, *, minute: bool) -> list[P
     Raises:
         DataError: one of them is already there, or the folder cannot be written.
     """
+    check_out(out, minute=minute)
     tables = {"daily.parquet": daily_bars(result.market)}
     if minute:
         tables["minute.parquet"] = np.arange(len(result.replay.value))
     paths = [out / "summary.json", *(out / name for name in tables)]
-    there = [str(path) for path in (*paths, out / "report.html") if path.exists()]
-    if there:
-        raise DataError(f"{', '.join(there)}: exists already; give another --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, bars in tables.items():
@@ -110,26 +125,52 @@ def write_backtest(result: BacktestResult, out: Path, *, minute: bool) -> list[P
     return paths
 
 
+def check_out(out: Path, *, minute: bool) -> None:
+    """Refuse a folder that cannot be written or holds a file of a backtest; asked before anything is computed.
+
+    Raises:
+        DataError: naming what is there already, or why it cannot be written.
+    """
+    names = ("summary.json", "daily.parquet", "report.html", *(["minute.parquet"] if minute else []))
+    there = [str(out / name) for name in names if (out / name).exists()]
+    if there:
+        raise DataError(f"{', '.join(there)}: exists already; give another --out")
+    reason = why_not_writable(out)
+    if reason is not None:
+        raise DataError(f"{out}: cannot be written ({reason}); give another --out")
+
+
 def note_test_look(params_file: Path, command: str, summary: Document) -> None:
-    """Where the params file lies in a run folder and the summary has a test, add a line to its test_looks.jsonl."""
+    """Where the params file lies in a run folder and the summary has a test, add a line to its test_looks.jsonl.
+
+    A folder that cannot be written to serves as well: a warning says that the look is not counted.
+    """
     folder = RunFolder(params_file.parent)
     if folder.fingerprint.exists() and "test" in summary["metrics"]:
-        append_test_look(folder.test_looks, command, summary["params"])
+        note_look(folder.test_looks, command, summary["params"])
 
 
 def fingerprint_of(
-    document: Document, params_file: Path, config: AnyPath | None, overrides: Sequence[str]
+    document: Document, params_file: Path, config: AnyPath | None, overrides: Sequence[str], *, prices: bool = True
 ) -> Fingerprint:
     """The configuration that a params file is run with: `config`, else the fingerprint in the file.
 
+    Args:
+        document: the content of the params file.
+        params_file: its path.
+        config: configuration in place of the fingerprint in the file.
+        overrides: `a.b=value` on top of it.
+        prices: whether a change of the recorded prices counts as a change of the file.
+
     Raises:
-        ParamsError: there is neither.
+        ParamsError: there is neither, or the file was changed since it was written.
     """
     if config is not None:
         return load_fingerprint(config, overrides)
     if "fingerprint" not in document:
         raise ParamsError(f"{params_file}: holds params alone; give their configuration with --config")
     fingerprint = Fingerprint.from_dict(document["fingerprint"], name=f"{params_file}: fingerprint")
+    check_unchanged(document, fingerprint, params_file, prices=prices)
     name = f"{params_file}: fingerprint"
     return override_fingerprint(fingerprint, overrides, name=name) if overrides else fingerprint
 

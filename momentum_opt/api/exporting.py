@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt import device
-from momentum_opt.api.tuned_pool import TunedPool, tuned_pool
+from momentum_opt.api.tuned_pool import TunedPool, newest_note, tuned_pool
 from momentum_opt.errors import DataError, UsageError
 from momentum_opt.fingerprint import recordable
 from momentum_opt.market.wording import utc
@@ -24,7 +24,8 @@ from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.best import versions
 from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import internal_form, readable_form
-from momentum_opt.results.run_folder import now_text, utc_text
+from momentum_opt.results.price_notes import price_notes
+from momentum_opt.results.run_folder import now_text, prices_record, utc_text
 
 Document = dict[str, Any]
 
@@ -38,10 +39,12 @@ class ExportResult:
     Attributes:
         document: the content of deployment.json.
         deployment: the values in it.
+        notes: on the prices, one line each.
     """
 
     document: Document
     deployment: Deployment
+    notes: tuple[str, ...] = ()
 
 
 def export(
@@ -86,7 +89,9 @@ def export(
     checks = [*simulation_rules(pool.fingerprint), *deployment_rules(deployment)]
     check_deployable(checks)
     pool.tell(on_note)
-    return ExportResult(_document(pool, deployment, checks, len(history.times_ms)), deployment)
+    document = _document(pool, deployment, checks, len(history.times_ms))
+    age = () if at is not None else (newest_note(newest, pool.chunk_ms),)
+    return ExportResult(document, deployment, (*age, *price_notes(prices_record(market))))
 
 
 def write_export(result: ExportResult, out: Path, *, force: bool = False) -> bool:

@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt import device
-from momentum_opt.api.tuned_pool import TunedPool, tuned_pool
+from momentum_opt.api.tuned_pool import TunedPool, newest_note, tuned_pool
 from momentum_opt.errors import DataError, UsageError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market, NewestBar
-from momentum_opt.market.wording import utc
+from momentum_opt.market.wording import age, utc
 from momentum_opt.onchain.history import chunk_history
 from momentum_opt.onchain.live import Position, advance, end_weights, first_position, start_ms, with_weights
 from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import by_token
-from momentum_opt.results.run_folder import utc_text
+from momentum_opt.results.price_notes import price_notes
+from momentum_opt.results.run_folder import prices_record, utc_text
 from momentum_opt.results.weights_state import read_state, state_document
 from momentum_opt.units import MS_PER_MINUTE
 
@@ -47,7 +48,7 @@ def next_weights(
     Args:
         params_file: best.json, or a document with `params`.
         state: state file; made where there is none.
-        at: read no price after this moment; None reads all.
+        at: read no price after this moment, up to which there must be prices; None reads all.
         current_weights: the weights the pool really has at the update, per token; None takes the simulated ones.
         config: configuration, where the params file has none.
         data: folder of price files; None looks where best.json or the configuration says.
@@ -63,23 +64,33 @@ def next_weights(
     pool = tuned_pool(Path(params_file), config=path_or_none(config), data=path_or_none(data))
     weights = None if current_weights is None else _checked(current_weights, pool.fingerprint)
     before = None if state is None else read_state(state, pool.params, pool.fingerprint)
-    update = _newest_update(pool, at)
-    position = _from_start(pool, update) if before is None else _from_state(pool, before, update, state)
+    newest = pool.newest()
+    update = _newest_update(pool, newest, at)
+    position, market = _from_start(pool, update) if before is None else _from_state(pool, before, update, state)
     if weights is not None:
         position = with_weights(position, weights, pool.fingerprint)
     kept = state_document(position, update.time_ms, pool.params, pool.fingerprint)
     if state is not None:
         _keep(state, kept)
     pool.tell(on_note)
-    return _document(pool, position, update, kept)
+    notes = [] if at is not None else [newest_note(newest, pool.chunk_ms)]
+    notes += [] if market is None else price_notes(prices_record(market))
+    document = _document(pool, position, update, kept)
+    return {**document, "newest_price": utc_text(newest.time_ms), "notes": notes}
 
 
-def _newest_update(pool: TunedPool, at: datetime | None) -> NewestBar:
-    """The bar of the last update that the prices, or `at`, allow."""
-    newest = pool.newest()
+def _newest_update(pool: TunedPool, newest: NewestBar, at: datetime | None) -> NewestBar:
+    """The bar of the last update up to the newest price, or up to `at`."""
     first, last = start_ms(pool.fingerprint), newest.time_ms
     if at is not None:
-        last = min(last, round(at.timestamp() * 1000))
+        last = round(at.timestamp() * 1000)
+        due = first + (last - first) // pool.chunk_ms * pool.chunk_ms
+        if due > newest.time_ms:
+            raise DataError(
+                f"--at: the update at {utc(due)} needs prices up to then, but those in {pool.root} end "
+                f"{utc(newest.time_ms)}, {age(due - newest.time_ms)} before; give newer ones with --data, or an "
+                "earlier time"
+            )
     if last < first:
         raise DataError(
             f"{pool.root}: prices up to {utc(last)} do not reach the pool's start on {pool.fingerprint.window.start}; "
@@ -88,14 +99,18 @@ def _newest_update(pool: TunedPool, at: datetime | None) -> NewestBar:
     return NewestBar(first + (last - first) // pool.chunk_ms * pool.chunk_ms, newest.bar_minutes)
 
 
-def _from_start(pool: TunedPool, update: NewestBar) -> Position:
+def _from_start(pool: TunedPool, update: NewestBar) -> tuple[Position, Market | None]:
+    """The position after `update`, and the prices that it was computed from."""
     market = pool.history_to(update)
     history = chunk_history(market, pool.fingerprint.pool.chunk_period, update.time_ms)
     first = first_position(history.prices[0], pool.params, pool.fingerprint)
-    return advance(first, history.after(int(history.times_ms[0])), pool.params, pool.fingerprint)
+    return advance(first, history.after(int(history.times_ms[0])), pool.params, pool.fingerprint), market
 
 
-def _from_state(pool: TunedPool, before: tuple[Position, int], update: NewestBar, path: Path | None) -> Position:
+def _from_state(
+    pool: TunedPool, before: tuple[Position, int], update: NewestBar, path: Path | None
+) -> tuple[Position, Market | None]:
+    """The same, going on from a state; no prices are needed where it holds this update already."""
     position, time_ms = before
     if time_ms > update.time_ms or (update.time_ms - time_ms) % pool.chunk_ms:
         raise DataError(
@@ -103,10 +118,10 @@ def _from_state(pool: TunedPool, before: tuple[Position, int], update: NewestBar
             f"{utc(update.time_ms)}; give newer prices with --data, or another --state"
         )
     if time_ms == update.time_ms:
-        return position
+        return position, None
     market = _prices_since(pool, time_ms, update, path)
     history = chunk_history(market, pool.fingerprint.pool.chunk_period, update.time_ms)
-    return advance(position, history.after(time_ms), pool.params, pool.fingerprint)
+    return advance(position, history.after(time_ms), pool.params, pool.fingerprint), market
 
 
 def _prices_since(pool: TunedPool, time_ms: int, update: NewestBar, path: Path | None) -> Market:

@@ -10,7 +10,7 @@ from momentum_opt.api.prices import market_of
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import Fingerprint, check_bar
 from momentum_opt.market import Market
-from momentum_opt.results.files import read_json
+from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import (
     WARM_START,
     RunFolder,
@@ -25,6 +25,7 @@ from momentum_opt.study.known import require_known
 from momentum_opt.study.places import storage_file
 from momentum_opt.study.storage import RESTORE, DurableStudy, JournalStore, Store, open_store
 from momentum_opt.study.trials import SCREEN, TrialRecord
+from momentum_opt.units import counted
 
 Document = dict[str, Any]
 
@@ -156,11 +157,11 @@ def _check_study(study: DurableStudy, fingerprint: Fingerprint, market: Market, 
 
 
 def _warn_of_lost_trials(run: Run) -> None:
-    told = read_json(run.folder.best, "best.json")["study"]["n_trials"] if run.folder.best.exists() else 0
+    told = read_best(run.folder.best)["study"]["n_trials"] if run.folder.best.exists() else 0
     there = run.study.count_sampled()
     if there < told:
         warnings.warn(
-            f"{run.folder.best}: tells of {told} trials, but the study holds {there}; the others are lost, "
+            f"{run.folder.best}: tells of {counted(told, 'trial')}, but the study holds {there}; the others are lost, "
             "and the study goes on from those it holds",
             LostTrialsWarning,
             stacklevel=2,
@@ -169,9 +170,10 @@ def _warn_of_lost_trials(run: Run) -> None:
 
 def settled_best(run: Run, winner: TrialRecord, records: Sequence[TrialRecord]) -> Document | None:
     """best.json, where it already tells of this winner among these trials."""
-    if not (run.folder.best.exists() and run.folder.trials.exists()):
+    folder = run.folder
+    if not all(path.exists() for path in (folder.best, folder.trials, folder.daily)):
         return None
-    best = read_json(run.folder.best, "best.json")
+    best = read_best(folder.best)
     n_trials = sum(record.source != SCREEN for record in records)
     same = best["trial"] == winner.number and best["study"]["n_trials"] == n_trials
     return best if same and best["study"]["name"] == run.study.name else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from momentum_opt import device
 from momentum_opt.api.exporting import KIND
-from momentum_opt.api.tuned_pool import TunedPool, tuned_pool
+from momentum_opt.api.tuned_pool import TunedPool, newest_note, tuned_pool
 from momentum_opt.errors import DataError, ParamsError, UsageError
 from momentum_opt.fingerprint import Fingerprint, replace_values
 from momentum_opt.market import Market
@@ -21,15 +21,19 @@ from momentum_opt.onchain.rehearsal import STAGES, Rehearsal
 from momentum_opt.onchain.rehearsal import rehearse as run_rehearsal
 from momentum_opt.onchain.rules import check_deployable, check_rule, deployment_rules, simulation_rules
 from momentum_opt.paths import AnyPath, path_or_none
-from momentum_opt.results.files import SCHEMA_VERSION, read_json, write_json
+from momentum_opt.results.files import SCHEMA_VERSION, read_json, refuse_changed, why_not_writable, write_json
 from momentum_opt.results.parameters import internal_form, parse_params, readable_form
+from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.rehearsal import rehearsal_table, write_rehearsal_plot
-from momentum_opt.results.run_folder import now_text, utc_ms, utc_text
+from momentum_opt.results.run_folder import now_text, prices_record, utc_ms, utc_text
 from momentum_opt.results.tables import write_table
 from momentum_opt.study.space import start_params
 from momentum_opt.units import MS_PER_DAY
 
 Document = dict[str, Any]
+
+_FILES = ("rehearsal.json", "daily.parquet", "rehearsal.png")
+_AS_EXPORTED = "give the file as export wrote it"
 
 _ONE_PERIOD = {
     "window.test_end": None, "window.validation_fraction": 0, "objective.windows": 1,
@@ -47,12 +51,14 @@ class RehearsalResult:
         rehearsal: both paths at every bar.
         market: the prices.
         tolerance: of the verdict.
+        notes: on the prices, one line each.
     """
 
     document: Document
     rehearsal: Rehearsal
     market: Market
     tolerance: float
+    notes: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
@@ -115,7 +121,9 @@ def rehearse(
     found = run_rehearsal(pool.params, fingerprint, deployment, market, keeper or Keeper())
     document = _document(pool, fingerprint, deployment, market, found, keeper or Keeper(), tolerance, begins)
     pool.tell(on_note)
-    return RehearsalResult(document, found, market, tolerance)
+    age = () if start is None or end is not None else (newest_note(pool.newest(), pool.chunk_ms),)
+    notes = (*age, *price_notes(prices_record(market)))
+    return RehearsalResult(document, found, market, tolerance, notes)
 
 
 def write_rehearsal(result: RehearsalResult, out: Path) -> list[Path]:
@@ -124,10 +132,8 @@ def write_rehearsal(result: RehearsalResult, out: Path) -> list[Path]:
     Raises:
         UsageError: one of them is already there, or the folder cannot be written.
     """
-    paths = [out / name for name in ("rehearsal.json", "daily.parquet", "rehearsal.png")]
-    there = [str(path) for path in paths if path.exists()]
-    if there:
-        raise UsageError(f"{', '.join(there)}: exists already; give another --out")
+    check_out(out)
+    paths = [out / name for name in _FILES]
     table = rehearsal_table(result.rehearsal, result.market)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -139,6 +145,20 @@ def write_rehearsal(result: RehearsalResult, out: Path) -> list[Path]:
     return paths
 
 
+def check_out(out: Path) -> None:
+    """Refuse a folder that cannot be written or holds a file of a rehearsal; asked before anything is computed.
+
+    Raises:
+        UsageError: naming what is there already, or why it cannot be written.
+    """
+    there = [str(out / name) for name in _FILES if (out / name).exists()]
+    if there:
+        raise UsageError(f"{', '.join(there)}: exists already; give another --out")
+    reason = why_not_writable(out)
+    if reason is not None:
+        raise UsageError(f"{out}: cannot be written ({reason}); give another --out")
+
+
 def daily_rows(result: RehearsalResult) -> list[Document]:
     """The daily table as plain rows."""
     table = rehearsal_table(result.rehearsal, result.market)
@@ -147,9 +167,9 @@ def daily_rows(result: RehearsalResult) -> list[Document]:
 
 
 def _read_deployment(path: Path, data: Path | None) -> tuple[TunedPool, Deployment]:
-    document = read_json(path, "a deployment.json")
+    document = read_json(path, "a deployment.json", _AS_EXPORTED)
     if document.get("kind") != KIND or document.get("schema_version") != SCHEMA_VERSION:
-        raise ParamsError(f"{path}: not a deployment.json of this version; give the file as export wrote it")
+        raise ParamsError(f"{path}: not a deployment.json of this version; {_AS_EXPORTED}")
     try:
         source, tokens = document["source"], tuple(str(token) for token in document["tokens"])
         fingerprint = Fingerprint.from_dict(source["fingerprint"], name=f"{path}: source.fingerprint")
@@ -161,11 +181,12 @@ def _read_deployment(path: Path, data: Path | None) -> tuple[TunedPool, Deployme
         raise
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise ParamsError(f"{path}: cannot be read ({reason}); give the file as export wrote it") from None
+        raise ParamsError(f"{path}: cannot be read ({reason}); {_AS_EXPORTED}") from None
     if sorted(tokens) != list(fingerprint.tokens) or not isinstance(section, Mapping):
-        raise ParamsError(f"{path}: its tokens are not those of its fingerprint; give the file as export wrote it")
+        raise ParamsError(f"{path}: its tokens are not those of its fingerprint; {_AS_EXPORTED}")
     params = parse_params(given, start_params(fingerprint), fingerprint, f"{path}: source")
     deployment = parse_section(section, tokens, first_update, str(path))
+    refuse_changed(document, path, _AS_EXPORTED)
     return TunedPool(path, fingerprint, params, root, burn_in), deployment
 
 

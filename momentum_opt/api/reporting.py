@@ -67,13 +67,13 @@ def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -
     """
     from momentum_opt.fingerprint import Fingerprint, recordable
     from momentum_opt.results.tables import daily_bars, replay_table
-    from momentum_opt.results.test_looks import read_test_looks
+    from momentum_opt.results.test_looks import looks_beside
 
     content = Content(
         name=str(params_file),
         document=result.summary,
         fingerprint=Fingerprint.from_dict(recordable(result.fingerprint.to_dict())),
-        looks=read_test_looks(RunFolder(params_file.parent).test_looks),
+        looks=looks_beside(params_file),
         inputs=digest_of([out / "summary.json", out / "daily.parquet"]),
         daily=replay_table(result.replay, result.market, daily_bars(result.market)),
     )

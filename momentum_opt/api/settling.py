@@ -15,8 +15,9 @@ from momentum_opt.errors import MomentumOptError, StudyError
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import StudyFacts
-from momentum_opt.results.files import read_json, write_json
+from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import internal_form
+from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import append_test_look
 from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
 from momentum_opt.study.candidates import ParamSet
@@ -54,9 +55,10 @@ def settle(
     except OSError as error:
         if isinstance(error, MomentumOptError):
             raise
+        where = error.filename or run.folder.path
         raise StudyError(
-            f"{run.folder.path}: the results cannot be written ({error.strerror}); the trials are safe: "
-            "make room, and run the command again"
+            f"{where}: the results cannot be written ({error.strerror or error}); the trials are safe: make room, "
+            "or make it writable, and run the command again"
         ) from error
 
 
@@ -87,7 +89,7 @@ def _settled_anew(
     if best is None:
         best, replayed = _replayed(run, winner, params, facts, command)
     write_json(run.folder.best, best)
-    return read_json(run.folder.best, "best.json"), replayed
+    return read_best(run.folder.best), replayed
 
 
 def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRecord:
@@ -96,17 +98,18 @@ def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRe
         return winner
     reasons = [record.fail_reason or "unknown" for record in records]
     common = max(set(reasons), key=reasons.count)
+    who = "the only candidate" if len(reasons) == 1 else f"all {len(reasons)} candidates"
     raise StudyError(
-        f"all {len(reasons)} candidates failed, most often because: {common}; "
+        f"{who} failed, most often because: {common}; "
         f"widen search.parameters, or choose another objective.metric than {fingerprint.objective.metric}"
     )
 
 
 def _recounted(run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFacts) -> Document | None:
     """best.json with new totals, where it tells of this winner already: its test need not be looked at again."""
-    if not run.folder.best.exists():
+    if not (run.folder.best.exists() and run.folder.daily.exists()):
         return None
-    best = read_json(run.folder.best, "best.json")
+    best = read_best(run.folder.best)
     study = best["study"]
     if (best["trial"], study["name"]) != (winner.number, facts.name):
         return None

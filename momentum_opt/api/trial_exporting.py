@@ -12,8 +12,10 @@ from momentum_opt.api.verifying import verified_document
 from momentum_opt.errors import DataError, ParamsError, RunFolderError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import RecordedResult, StudyFacts, recorded_result
-from momentum_opt.results.files import read_json, write_json
-from momentum_opt.results.run_folder import append_test_look
+from momentum_opt.results.files import read_record, write_json
+from momentum_opt.results.parquet import REMADE
+from momentum_opt.results.records import read_identity
+from momentum_opt.results.test_looks import note_look
 from momentum_opt.results.trial_list import Row, TrialList, find_trial
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.space import start_params
@@ -48,22 +50,22 @@ def export_trial(trials: TrialList, number: int, out: Path, *, command: str, dat
     recorded, name = _recorded(trials, row)
     market = market_of(fingerprint, root=data or recorded.root, burn_in_days=recorded.burn_in_days, settings=False)
     check_same_prices(recorded, market, f"the run in {trials.folder.path}", "")
-    params = _params(row, fingerprint)
+    params = _params(row, fingerprint, trials.folder.trials)
     document, _ = verified_document(fingerprint, market, params, _record(row, trials), _facts(trials, name))
     if "test" in document["metrics"]:
-        append_test_look(trials.folder.test_looks, command, document["params"])  # first: the look is made
+        note_look(trials.folder.test_looks, command, document["params"])  # first: the look is made
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, document)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); give another --out") from error
-    return read_json(out, "the exported trial")
+    return read_record(out, "the exported trial", "export it again")
 
 
 def _recorded(trials: TrialList, row: Row) -> tuple[RecordedResult, str]:
     """What the run recorded of its prices, with the trial's objective; and the name of its study."""
     path = trials.folder.fingerprint
-    identity = read_json(path, "a run folder's fingerprint.json")
+    identity, _ = read_identity(trials.folder)
     objective = {"value": [row[name] for name in trials.objectives]}
     recorded = recorded_result({**identity, "objective": objective}, path)
     if recorded is None:
@@ -71,11 +73,12 @@ def _recorded(trials: TrialList, row: Row) -> tuple[RecordedResult, str]:
     return recorded, trials.fingerprint.search.study_name or identity.get("study") or trials.folder.path.resolve().name
 
 
-def _params(row: Row, fingerprint: Fingerprint) -> ParamSet:
-    return {
-        name: np.array([row[f"{name}_{token}"] for token in fingerprint.tokens], np.float64)
-        for name in start_params(fingerprint)
-    }
+def _params(row: Row, fingerprint: Fingerprint, path: Path) -> ParamSet:
+    columns = {name: [f"{name}_{token}" for token in fingerprint.tokens] for name in start_params(fingerprint)}
+    lacking = [one for names in columns.values() for one in names if not isinstance(row.get(one), float)]
+    if lacking:
+        raise RunFolderError(f"{path}: has no numbers in {', '.join(lacking)}; {REMADE}")
+    return {name: np.array([row[one] for one in names], np.float64) for name, names in columns.items()}
 
 
 def _record(row: Row, trials: TrialList) -> TrialRecord:

@@ -1,6 +1,7 @@
 """A params file in, the pool that it describes out: for the commands that use newer prices than the recorded ones."""
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,13 +12,13 @@ from momentum_opt.api.prices import NO_FOLDER, telling_options
 from momentum_opt.errors import ConfigError, DataError, UsageError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market, NewestBar, load_market, newest_bar
-from momentum_opt.market.wording import utc
+from momentum_opt.market.wording import age, utc
 from momentum_opt.onchain.live import start_ms
 from momentum_opt.results.best import read_params_file, recorded_result
 from momentum_opt.results.parameters import parse_params, quiet_effects
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.space import start_params
-from momentum_opt.units import MS_PER_MINUTE
+from momentum_opt.units import MS_PER_MINUTE, counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +120,14 @@ def tuned_pool(
         raise DataError(NO_FOLDER)
     burn_in = recorded.burn_in_days if recorded else math.ceil(fingerprint.pool.max_memory_days)
     return TunedPool(params_file, fingerprint, params, root, burn_in)
+
+
+def newest_note(newest: NewestBar, chunk_ms: int) -> str:
+    """The time and age of the newest price, and how many updates have been due since."""
+    since = max(0, round(time.time() * 1000) - newest.time_ms)
+    missed = since // chunk_ms
+    due = f"; {counted(missed, 'update')} due since then: give newer prices with --data" if missed else ""
+    return f"newest price {utc(newest.time_ms)}, {age(since)} old{due}"
 
 
 def moment(text: str, option: str) -> datetime:

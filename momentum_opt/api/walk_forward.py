@@ -29,11 +29,12 @@ from momentum_opt.fingerprint import Fingerprint, check_bar, recordable
 from momentum_opt.market import Market
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import objective_section, versions
-from momentum_opt.results.files import read_json, write_json
+from momentum_opt.results.files import read_record, write_json
 from momentum_opt.results.parameters import parse_params
+from momentum_opt.results.records import read_fold_record
 from momentum_opt.results.run_folder import append_test_look, now_text, prices_record
 from momentum_opt.results.tables import write_table
-from momentum_opt.results.walk_forward import WalkForwardFolder, days_table, open_walk_forward, read_days
+from momentum_opt.results.walk_forward import FOLD_REMADE, WalkForwardFolder, days_table, open_walk_forward, read_days
 from momentum_opt.study.ledger import Progress
 from momentum_opt.study.replay import replay
 from momentum_opt.study.space import SearchSpace, search_space, start_params
@@ -68,6 +69,7 @@ def walk_forward(
     *,
     config_text: str = "",
     command: str = "walk-forward",
+    on_market: Callable[[Market], None] = lambda _: None,
     on_fold: Callable[[Fold, Sequence[Fold]], None] = lambda *_: None,
     on_batch: Callable[[Progress], None] = lambda _: None,
     on_phase: Callable[[str], None] = lambda _: None,
@@ -83,6 +85,7 @@ def walk_forward(
         path: folder; made if it is not there.
         config_text: the configuration as the user wrote it, kept in the folder.
         command: noted in the list of looks at the tests.
+        on_market: called once with the prices of all folds together, which no tuning sees.
         on_fold: called before every fold with it and all of them.
         on_batch: called after every batch of trials.
         on_phase: called with what begins: those of a fold's tune, then `test`; `summary` after the last fold.
@@ -100,9 +103,11 @@ def walk_forward(
     folds = folds_of(fingerprint)
     path = Path(path)
     plans = {fold: tuning_fingerprint(fingerprint, fold, _study_name(fingerprint, path, fold)) for fold in folds}
-    check_bar(fingerprint, market_of(fingerprint).bar_minutes)  # before anything is written
+    market = market_of(fingerprint)  # refuses before the first fold what the last one could not use
+    check_bar(fingerprint, market.bar_minutes)
     if fingerprint.search.storage != "journal":
         open_store(fingerprint.search.storage, path).close()  # one that cannot be opened is told of before any folder
+    on_market(market)
     folder = open_walk_forward(path, config_text, fingerprint)
     done: list[tuple[Fold, Document, FoldDays]] = []
     dropped = False
@@ -123,7 +128,7 @@ def walk_forward(
     summary = _summary(fingerprint, folds, [document for _, document, _ in done], days, stopped)
     write_table(folder.days, days_table(days, fingerprint.pool.initial_pool_value))
     write_json(folder.summary, summary)
-    return WalkForwardResult(folder, read_json(folder.summary, "walk_forward.json"), stopped, dropped)
+    return WalkForwardResult(folder, read_record(folder.summary, "walk_forward.json", "run it again"), stopped, dropped)
 
 
 def _study_name(fingerprint: Fingerprint, path: Path, fold: Fold) -> str | None:
@@ -177,7 +182,7 @@ def _evaluated(
     best = tuned.best
     told = {"trial": best["trial"], "n_trials": best["study"]["n_trials"]}
     if record.exists() and table.exists():
-        document = read_json(record, "a fold's out_of_sample.json")
+        document = read_fold_record(record, FOLD_REMADE)
         if told.items() <= document.items():
             return document, read_days(table)
     whole = evaluation_fingerprint(fingerprint, fold)
@@ -209,7 +214,7 @@ def _evaluated(
     }
     write_table(table, days_table(days, fingerprint.pool.initial_pool_value))
     write_json(record, document)
-    return read_json(record, "a fold's out_of_sample.json"), days
+    return read_fold_record(record, FOLD_REMADE), days
 
 
 def _summary(

@@ -86,18 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     remember(given)
     with masked_messages():
-        _guarded(*_take_debug(given))
+        _guarded(*_take_debug(given), alone=arguments is None)
 
 
-def _guarded(debug: bool, rest: Sequence[str]) -> None:
-    """Run one command; whatever ends it is one line and an exit code."""
+def _guarded(debug: bool, rest: Sequence[str], *, alone: bool) -> None:
+    """Run one command; whatever ends it is one line and an exit code. `alone`: the process is there for it only."""
     warnings.showwarning = _show_warning
     try:
         with stop_request(Phase()):
             _run(rest)
     except (Interrupted, KeyboardInterrupt) as ended:
         _show([str(ended) or Phase().words], debug=debug)
-        leave_if(arguments is None)  # a compiler that was cut short may crash as the interpreter is taken down
+        leave_if(alone)  # a compiler that was cut short may crash as the interpreter is taken down
         sys.exit(INTERRUPTED)
     except MomentumOptError as error:
         problems = error.problems if isinstance(error, UsageError) else (error,)

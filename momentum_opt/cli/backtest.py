@@ -1,6 +1,5 @@
 """`momentum-opt backtest`: replay a parameter set on its prices, minute by minute."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +41,8 @@ def backtest(
 
     if minute and out is None:
         raise UsageError("--minute: no place to write minute.parquet to; give --out DIR as well")
+    if out is not None:
+        backtesting.check_out(out, minute=minute)
     notes: list[str] = []
     in_phase("the pool was replayed", "nothing was written; run the command again")
     result = backtesting.backtest(
@@ -59,18 +60,26 @@ def backtest(
     if out is not None:
         written.append(report_of_backtest(result, out, params))
     tell_notes(notes)
-    _print(result, written, params.parent, as_json=as_json)
+    _print(result, written, params, as_json=as_json)
 
 
-def _print(result: "BacktestResult", written: list[Path], folder: Path, *, as_json: bool) -> None:
-    from momentum_opt.cli.render import data_lines, metric_table, objective_line, parameter_table, test_lines
+def _print(result: "BacktestResult", written: list[Path], params: Path, *, as_json: bool) -> None:
+    from momentum_opt.cli.render import (
+        data_lines,
+        metric_table,
+        objective_line,
+        parameter_table,
+        said_of_prices,
+        test_lines,
+    )
     from momentum_opt.results.files import to_json
-    from momentum_opt.results.run_folder import RunFolder
-    from momentum_opt.results.test_looks import read_test_looks
+    from momentum_opt.results.test_looks import looks_beside, looks_document
 
-    summary, looks = result.summary, read_test_looks(RunFolder(folder).test_looks)
+    summary, looks = result.summary, looks_beside(params)
+    for line in [*(f"note: {note}" for note in result.notes), *said_of_prices(summary["data"])]:
+        typer.echo(line, err=True)
     if as_json:
-        document = {**summary, "written": [str(path) for path in written], "test_looks": asdict(looks)}
+        document = {**summary, "written": [str(path) for path in written], "test_looks": looks_document(looks)}
         typer.echo(to_json(document), nl=False)
         return
     typer.echo(objective_line(summary))

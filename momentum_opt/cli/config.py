@@ -11,6 +11,7 @@ from momentum_opt.cli.completing import complete_configs, complete_settings
 from momentum_opt.cli.examples import examples
 from momentum_opt.errors import ConfigError, MissingFileError, UsageError
 from momentum_opt.reading import UnreadableError, read_json_file
+from momentum_opt.units import counted
 
 if TYPE_CHECKING:
     from momentum_opt.fingerprint import Fingerprint
@@ -133,7 +134,9 @@ def _meaning_lines(meaning: dict[str, Any]) -> list[str]:
     engine = meaning["engine"]
     lines = [f"digest: {meaning['digest']}", f"engine: {_ENGINES[engine['name']]}; {engine['reason']}"]
     for name, period in meaning["periods"].items():
-        shown = f"{period['days']} days, {period['start']} to {period['end']} (exclusive)" if period else "none"
+        shown = (
+            f"{counted(period['days'], 'day')}, {period['start']} to {period['end']} (exclusive)" if period else "none"
+        )
         lines.append(f"{name}: {shown}")
     return lines + [f"note: {note}" for note in meaning["notes"]]
 
@@ -147,7 +150,7 @@ _ENGINES = {
 
 def _summary(fingerprint: "Fingerprint") -> str:
     days = fingerprint.periods.total_days
-    return f"{'/'.join(fingerprint.tokens)}, {days} days, digest {fingerprint.digest[:8]}"
+    return f"{'/'.join(fingerprint.tokens)}, {counted(days, 'day')}, digest {fingerprint.digest[:8]}"
 
 
 def _read_json(file: Path) -> dict[str, Any]:

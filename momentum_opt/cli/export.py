@@ -60,6 +60,8 @@ def _print(result: "ExportResult", out: Path, *, replaced: bool, as_json: bool) 
     from momentum_opt.cli.render_onchain import deployment_lines
     from momentum_opt.results.files import to_json
 
+    for line in result.notes:
+        typer.echo(f"note: {line}", err=True)
     if replaced:
         typer.echo(f"replaced: {out}", err=True)
     if as_json:

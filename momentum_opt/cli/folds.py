@@ -1,7 +1,9 @@
 """A walk-forward as tables for a terminal: the content of walk_forward.json in, text out."""
 
-from momentum_opt.cli.render import Document, left_out_notes, number, table_of, text_of
+from momentum_opt.cli.render import Document, left_out_notes, number
+from momentum_opt.cli.text_table import TextTable, filled
 from momentum_opt.results.report.wording import BASELINE_LABELS
+from momentum_opt.units import counted
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
@@ -10,7 +12,7 @@ CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
 def fold_table(summary: Document) -> str:
     """One row per fold: its days, in-sample and out-of-sample metric, efficiency, returns, k and memory by token."""
     metric = summary["metric"]
-    table = table_of("fold", "tuned from", "judged from", "until", "in", "out", "efficiency", "return", "const.")
+    table = TextTable(("fold", "tuned from", "judged from", "until", "in", "out", "efficiency", "return", "const."))
     for fold in summary["folds"]:
         table.add_row(
             str(fold["fold"]),
@@ -24,12 +26,13 @@ def fold_table(summary: Document) -> str:
             number(fold["baselines"]["constant_weight"]["returns"]),
         )
     note = "return and that of the constant-weight pool (const.) are out of sample as well"
-    return f"{metric} in and out of sample; {note}\n{text_of(table)}"
+    caption = filled(f"{metric} in and out of sample; {note}")
+    return f"{caption}\n{table.text()}"
 
 
 def curve_table(summary: Document) -> str:
     """The joined out-of-sample days of the tuned pools and the baselines."""
-    table = table_of("joined out of sample", "return", "annual Sharpe", "95 % interval", "worst drawdown", "PSR")
+    table = TextTable(("joined out of sample", "return", "annual Sharpe", "95 % interval", "worst drawdown", "PSR"))
     for name, curve in summary["out_of_sample"].items():
         interval = curve["interval"]
         ends = "–" if interval is None else " to ".join(f"{interval[end] * 365**0.5:.2f}" for end in ("low", "high"))
@@ -41,13 +44,13 @@ def curve_table(summary: Document) -> str:
             number(curve["max_drawdown"]),
             number(curve["probabilistic_sharpe"]),
         )
-    return text_of(table)
+    return table.text()
 
 
 def stability_table(summary: Document) -> str:
     """k per day and memory (or what the rule has) of every token, fold by fold, and how far searched numbers spread."""
     folds = summary["folds"]
-    table = table_of("parameter", *(f"fold {fold['fold']}" for fold in folds))
+    table = TextTable(("parameter", *(f"fold {fold['fold']}" for fold in folds)))
     for name in leading_forms(folds[0]["readable"]):
         for token in folds[0]["readable"][name]:
             table.add_row(
@@ -56,7 +59,7 @@ def stability_table(summary: Document) -> str:
     table.add_section()
     spreads = [f"{name} {one['spread']:.2f}" for name, one in summary["stability"].items()]
     note = "spread over the folds as a share of the search range (0.29: as random): "
-    return f"{text_of(table)}\n{note}{', '.join(spreads)}"
+    return f"{table.text()}\n{filled(note + ', '.join(spreads))}"
 
 
 def summary_lines(summary: Document) -> list[str]:
@@ -70,11 +73,11 @@ def summary_lines(summary: Document) -> list[str]:
     if sure is not None:
         lines.append(
             f"{100 * sure:.3g} % sure of a Sharpe ratio above zero over the constant-weight pool, from the joined "
-            f"{summary['out_of_sample_days']} days"
+            f"{counted(summary['out_of_sample_days'], 'day')}"
         )
     for fold in summary["folds"]:
         empty = [file for file in fold["data"].get("costs", ()) if not file["rows"]]
         lines += [f"{note} (fold {fold['fold']})" for note in left_out_notes(empty)]
     if done < summary["n_folds"]:
-        lines.append(f"{done} of {summary['n_folds']} folds are done; the same command goes on")
+        lines.append(f"{done} of {counted(summary['n_folds'], 'fold')} are done; the same command goes on")
     return lines

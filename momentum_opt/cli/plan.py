@@ -10,7 +10,7 @@ from momentum_opt.errors import RunFolderError, UsageError
 from momentum_opt.fingerprint import Fingerprint, override_fingerprint, read_configuration, replace_values
 from momentum_opt.passwords import without_password
 from momentum_opt.paths import is_folder
-from momentum_opt.results.files import read_json
+from momentum_opt.results.records import read_identity
 from momentum_opt.results.run_folder import RunFolder, WarmStarts, default_folder, recorded_study
 
 _LIKE_A_URL: Final = re.compile(r"[A-Za-z][\w+.-]+:")
@@ -91,13 +91,9 @@ def _plan_of_folder(path: Path, overrides: Sequence[str], run_dir: Path | None, 
         raise UsageError(f"{path}: is the run folder already; leave --run-dir out")
     if not folder.fingerprint.exists():
         raise RunFolderError(f"{path}: nothing to resume: no run folder; give a configuration, or another folder")
-    recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
-    try:
-        mapping, root = recorded["fingerprint"], recorded["data"]["root"]
-    except (KeyError, TypeError):
-        raise RunFolderError(f"{folder.fingerprint}: cannot be read; give the configuration of the run") from None
+    recorded, fingerprint = read_identity(folder)
     name = str(folder.fingerprint)
-    fingerprint = replace_values(Fingerprint.from_dict(mapping, name=name), {"data.root": root}, name=name)
+    fingerprint = replace_values(fingerprint, {"data.root": recorded["data"]["root"]}, name=name)
     fingerprint = override_fingerprint(fingerprint, overrides, name=name)
     return Plan(fingerprint, path, "", recorded_study(folder))
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from momentum_opt.study.ledger import Progress
 
+BAR_COLUMNS = 120
+"""Columns of a terminal from which there is room for a bar beside the words."""
+
 PLAIN_SECONDS = 5.0
 """Seconds between two plain lines."""
 
@@ -20,11 +23,12 @@ def describe(progress: "Progress") -> str:
     """One line: done/total, best so far, trials/s, failed, elapsed and remaining."""
     best = "none" if progress.best is None else f"{progress.best.objectives[0]:.6g}"
     rate = progress.new / progress.seconds if progress.seconds > 0 else 0.0
-    left = f"{(progress.total - progress.done) / rate:.0f} s" if rate > 0 else "unknown"
+    rest = max(0, progress.total - progress.done)  # several workers may finish more than were asked for
+    left = f"{rest / rate:.0f} s" if rate > 0 else "0 s" if not rest else "unknown"
     return (
         f"{progress.done}/{progress.total} {progress.what}, best {best}, {rate:.0f} {progress.what}/s, "
         f"{progress.failed} failed, "
-        f"{progress.seconds:.0f} s elapsed, {left} left"
+        f"{max(0.0, progress.seconds):.0f} s elapsed, {left} left"
     )
 
 
@@ -40,9 +44,12 @@ class Reporter:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
+            from rich.table import Column
 
             console = Console(stderr=True)  # honours NO_COLOR
-            self._bar = Progress(BarColumn(bar_width=24), TextColumn("{task.description}"), console=console)
+            words = TextColumn("{task.description}", table_column=Column(no_wrap=False))  # wrapped, not cut
+            bar = [BarColumn(bar_width=24)] if console.width >= BAR_COLUMNS else []
+            self._bar = Progress(*bar, words, console=console)
             self._bar.start()
         return self
 

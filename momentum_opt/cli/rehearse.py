@@ -59,6 +59,8 @@ def rehearse(
     from momentum_opt.api import rehearsing
     from momentum_opt.onchain.keeper import Keeper
 
+    if out is not None:
+        rehearsing.check_out(out)
     notes: list[str] = []
     in_phase("the contract was rehearsed", "nothing was written; run the command again")
     result = rehearsing.rehearse(
@@ -87,6 +89,8 @@ def _print(result: "RehearsalResult", written: list[Path], *, as_json: bool) -> 
     from momentum_opt.cli.render_onchain import rehearsal_lines
     from momentum_opt.results.files import to_json
 
+    for line in result.notes:
+        typer.echo(f"note: {line}", err=True)
     rows = daily_rows(result)
     if as_json:
         document = {**result.document, "daily": rows, "written": [str(path) for path in written]}

@@ -1,23 +1,22 @@
 """Results as tables for a terminal: documents of a run in, text out. Numbers in the units of the field."""
 
-import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
-
+from momentum_opt.cli.text_table import TextTable, width_of_output
+from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.report.wording import BASELINE_LABELS
+from momentum_opt.results.test_looks import looks_words
+from momentum_opt.units import counted
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
 if TYPE_CHECKING:
     from momentum_opt.evidence.findings import Findings
     from momentum_opt.results.test_looks import Looks
 
-WIDTH = 100
-"""Columns of a table; fixed, so that output does not depend on where it goes."""
+_UNLIMITED = 10_000
+"""Columns of a list of trials where no terminal limits them: one line per trial, to be searched."""
 
 SHOWN_METRICS = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
 
@@ -29,18 +28,18 @@ Document = Mapping[str, Any]
 def parameter_table(document: Document) -> str:
     """Token by token what the rule has of: k per day, memory in days, decay λ, its own parameters; initial weight."""
     readable = document["readable"]
-    table = table_of("token", *(FORM_LABELS.get(name, name) for name in readable))
+    table = TextTable(("token", *(FORM_LABELS.get(name, name) for name in readable)))
     for token in readable["initial_weights"]:
         cells = (f"{values[token]:{_FORM_FORMATS.get(name, '.4g')}}" for name, values in readable.items())
         table.add_row(token, *cells)
-    return text_of(table)
+    return table.text()
 
 
 def metric_table(document: Document) -> str:
     """The objective's metric and a few others on train, validation and test, with the baselines below."""
     metrics, baselines = document["metrics"], document["baselines"]
     names = list(dict.fromkeys((document["objective"]["metric"], *SHOWN_METRICS)))
-    table = table_of("", *metrics)
+    table = TextTable(("", *metrics))
     for name in names:
         table.add_row(name, *(number(metrics[period][name]) for period in metrics))
     table.add_section()
@@ -49,12 +48,12 @@ def metric_table(document: Document) -> str:
         for baseline in first:
             cells = (number(baselines[period][baseline][name]) for period in baselines)
             table.add_row(f"{BASELINE_LABELS[baseline]}: {name}", *cells)
-    return text_of(table)
+    return table.text()
 
 
-def test_lines(document: Document, looks: "Looks") -> list[str]:
+def test_lines(document: Document, looks: "Looks | None") -> list[str]:
     """How often the test has been looked at, where a test number is shown."""
-    return [looks.words()] if "test" in document["metrics"] else []
+    return [looks_words(looks)] if "test" in document["metrics"] else []
 
 
 def verdict_lines(findings: "Findings | None") -> list[str]:
@@ -71,17 +70,24 @@ def data_lines(document: Document) -> list[str]:
     """One line per price file, and one on the burn-in."""
     data = document["data"]
     lines = [
-        f"prices {file['token']}: {file['rows']:,} bars, {file['first']} to {file['last']}, "
-        f"{file['filled_minutes']:,} minutes filled"
+        f"prices {file['token']}: {counted(file['rows'], 'bar')}, {file['first']} to {file['last']}, "
+        f"{counted(file['filled_minutes'], 'minute')} filled"
         for file in data["files"]
     ]
-    lines += [f"costs.{file['name']}: {file['rows']:,} rows of {file['file']}" for file in data.get("costs", ())]
+    lines += [
+        f"costs.{file['name']}: {counted(file['rows'], 'row')} of {file['file']}" for file in data.get("costs", ())
+    ]
     lines += left_out_notes(data.get("costs", ()))
     for period, count in document.get("trades", {}).items():
         lines.append(
             f"outside trades in {period}: {count['done']:,} done, {count['refused']:,} larger than the pool takes"
         )
-    return [*lines, f"burn-in: {data['burn_in_days']} days of history before the start"]
+    return [*lines, f"burn-in: {counted(data['burn_in_days'], 'day')} of history before the start"]
+
+
+def said_of_prices(data: Document) -> list[str]:
+    """The notes on the prices of a result, for stderr."""
+    return [f"note: {line}" for line in price_notes(data)]
 
 
 def left_out_notes(costs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -92,8 +98,8 @@ def left_out_notes(costs: Sequence[Mapping[str, Any]]) -> list[str]:
 def _left_out(file: Mapping[str, Any]) -> str:
     total = file["rows"] + file["left_out"]
     if not file["rows"]:
-        return f"none of the {total:,} trades in {file['file']} lies inside the window, so there are none"
-    return f"{file['left_out']:,} of {total:,} trades lie outside the window and are left out"
+        return f"none of the {counted(total, 'trade')} in {file['file']} lies inside the window, so there are none"
+    return f"{file['left_out']:,} of {counted(total, 'trade')} lie outside the window and are left out"
 
 
 def objective_line(document: Document) -> str:
@@ -110,21 +116,19 @@ def objective_line(document: Document) -> str:
 def rows_table(rows: Sequence[Document], columns: Sequence[str], tokens: Sequence[str]) -> str:
     """Trials line by line; the columns of one parameter, token by token, share a cell."""
     cells = _cells(columns, tokens)
-    table = Table(box=SIMPLE, pad_edge=False)
-    for title, names in cells:
-        words = any(isinstance(row[name], str) for row in rows for name in names)
-        table.add_column(title, justify="left" if words else "right", no_wrap=True)
+    words = (any(isinstance(row[name], str) for row in rows for name in names) for _, names in cells)
+    table = TextTable([title for title, _ in cells], frozenset(place for place, left in enumerate(words) if left))
     for row in rows:
         table.add_row(*(" / ".join(_cell(row[name]) for name in names) for _, names in cells))
-    return text_of(table, width=10_000)
+    return table.text(width_of_output(_UNLIMITED))
 
 
 def row_table(row: Document, tokens: Sequence[str]) -> str:
     """One trial: a line per column, its tokens side by side."""
-    table = Table(box=SIMPLE, pad_edge=False, show_header=False)
+    table = TextTable(("", ""), frozenset({0, 1}))
     for title, names in _cells(list(row), tokens):
         table.add_row(title, " / ".join(_cell(row[name]) for name in names))
-    return text_of(table, width=10_000)
+    return table.text(width_of_output(_UNLIMITED))
 
 
 def _cells(columns: Sequence[str], tokens: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -150,25 +154,6 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 1e5 else f"{value:.4g}"
 
 
-def table_of(first: str, *others: str) -> Table:
-    """An empty table: words in the first column, numbers to the right in the others."""
-    table = Table(box=SIMPLE, pad_edge=False)
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
-
-
-def text_of(table: Table, width: int = WIDTH) -> str:
-    """The table as plain text."""
-    stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None, force_terminal=False).print(table)
-    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines() if line.strip())
-
-
 def text_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of text: the first column to the left, the others to the right."""
-    table = table_of(*columns)
-    for row in rows:
-        table.add_row(*row)
-    return text_of(table)
+    return TextTable(columns, rows=[tuple(row) for row in rows]).text()

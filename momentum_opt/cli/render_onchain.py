@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from momentum_opt.cli.render import text_table
+from momentum_opt.units import counted
 
 Document = Mapping[str, Any]
 
@@ -45,7 +46,7 @@ def deployment_lines(document: Document) -> Iterator[str]:
     yield "; ".join(f"{name} {int(contract[name]) / 1e18:.6g}" for name in settings)
     yield f"first update {document['first_update']}, then every {contract['updateInterval']} s"
     state = document["state"]
-    yield f"state: {state['chunk_prices']} prices, the last of {state['last_price']}"
+    yield f"state: {counted(state['chunk_prices'], 'price')}, the last of {state['last_price']}"
     yield "\nrules, all kept:"
     for rule in document["rules"]:
         yield f"  {rule['rule']}: {rule['found']}"
@@ -55,7 +56,8 @@ def deployment_lines(document: Document) -> Iterator[str]:
 def rehearsal_lines(document: Document, days: Sequence[Document]) -> Iterator[str]:
     """The days that differ most, where the gap comes from, and the verdict."""
     window, updates = document["window"], document["updates"]
-    yield f"{window['start']} to {window['end']}, {updates['done']} updates; initial state {document['initial_state']}"
+    done = counted(updates["done"], "update")
+    yield f"{window['start']} to {window['end']}, {done}; initial state {document['initial_state']}"
     yield ""
     yield _days_table(days, sorted(document["tokens"]))
     yield ""
@@ -82,7 +84,7 @@ def _days_table(days: Sequence[Document], tokens: Sequence[str]) -> str:
         columns,
         [
             (
-                day["time"][:10],
+                _moment(day["time"]),
                 *(f"{day[f'simulated_weight_{token}']:.4f}" for token in tokens),
                 f"{difference(day):.2e}",
                 f"{day['simulated_value']:,.0f}",
@@ -91,6 +93,12 @@ def _days_table(days: Sequence[Document], tokens: Sequence[str]) -> str:
             for day in shown
         ],
     )
+
+
+def _moment(time: str) -> str:
+    """A day, or the last bar of one with its time."""
+    day, clock = time[:10], time[11:16]
+    return day if clock == "00:00" else f"{day} {clock}"
 
 
 def _gap_table(document: Document) -> str:
@@ -117,7 +125,7 @@ def _updates_line(updates: Document) -> str:
     if updates["delay_seconds"]:
         parts.append(f"updates {updates['delay_seconds']} s late")
     if updates["missed"]:
-        parts.append(f"{len(updates['missed'])} updates missed (seed {updates['seed']})")
+        parts.append(f"{counted(len(updates['missed']), 'update')} missed (seed {updates['seed']})")
     return "; ".join(parts)
 
 

@@ -11,6 +11,7 @@ from momentum_opt.cli.config import AsJson, Data
 from momentum_opt.cli.examples import examples
 from momentum_opt.errors import UsageError
 from momentum_opt.passwords import command_line
+from momentum_opt.units import counted
 
 if TYPE_CHECKING:
     from momentum_opt.results.trial_list import TrialList
@@ -139,11 +140,13 @@ def export(
     trials = read_trials(run)
     find_trial(trials, number)  # before JAX is imported
     from momentum_opt.api.trial_exporting import export_trial
-    from momentum_opt.cli.render import metric_table, objective_line, parameter_table, test_lines
+    from momentum_opt.cli.render import metric_table, objective_line, parameter_table, said_of_prices, test_lines
     from momentum_opt.results.files import to_json
     from momentum_opt.results.test_looks import read_test_looks
 
     document = export_trial(trials, number, out, command=command_line(), data=data)
+    for line in said_of_prices(document["data"]):
+        typer.echo(line, err=True)
     if as_json:
         typer.echo(to_json(document), nl=False)
         return
@@ -163,7 +166,7 @@ def pareto_text(front: "TrialList", run: Path) -> str:
     rows = as_rows(front.rows)
     picked = [row for row in rows if row["pick"]]
     table = rows_table(picked, [str(name) for name in front.rows.columns], front.fingerprint.tokens)
-    size = f"Pareto front of {len(rows)} trial{'s' * (len(rows) != 1)}; best.json holds the balanced one"
+    size = f"Pareto front of {counted(len(rows), 'trial')}; best.json holds the balanced one"
     return f"{size}\n\n{table}\n\nall of it: momentum-opt trials {run} --pareto"
 
 
@@ -174,4 +177,4 @@ def _print_table(shown: "TrialList", total: int) -> None:
     typer.echo(rows_table(as_rows(shown.rows), [str(name) for name in shown.rows.columns], shown.fingerprint.tokens))
     count = len(shown.rows)
     rest = "" if count == total else f", the first {count} are shown; --limit N shows more"
-    typer.echo(f"{total} trial{'s' * (total != 1)}{rest}", err=True)
+    typer.echo(f"{counted(total, 'trial')}{rest}", err=True)

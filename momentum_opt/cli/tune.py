@@ -13,6 +13,7 @@ from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, SEARCH, Phase, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError
 from momentum_opt.passwords import command_line, without_passwords
+from momentum_opt.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,6 +106,7 @@ def phase_of_run(name: str, folder: Path) -> Phase:
 def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool) -> "tuple[TuneResult, bool]":
     from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
+    from momentum_opt.cli.render import said_of_prices
     from momentum_opt.results.run_folder import now_text
 
     with stop_request() as stop, Reporter() as report:
@@ -144,6 +146,9 @@ def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool)
             )
         except StudyError as error:
             leave_without_result(stop, error)
+        if not log:  # finished before: nothing was said at the start
+            for line in said_of_prices(result.best["data"]):
+                typer.echo(line, err=True)
     return result, result.outcome.stopped == "interrupted"
 
 
@@ -151,7 +156,7 @@ def _opening(
     fingerprint: "Fingerprint", folder: "RunFolder", market: "Market", space: "SearchSpace", workers: int
 ) -> "Iterator[str]":
     """What a user should know before the first batch."""
-    from momentum_opt.cli.render import left_out_notes
+    from momentum_opt.cli.render import left_out_notes, said_of_prices
     from momentum_opt.device import describe_devices
     from momentum_opt.fingerprint import choose_engine
     from momentum_opt.results.run_folder import prices_record
@@ -162,9 +167,12 @@ def _opening(
     yield f"engine {engine.name}: {engine.reason}; {where}, {fingerprint.device.precision}"
     asked = math.ceil(fingerprint.pool.max_memory_days)
     short = "" if market.burn_in_days >= asked else f" of the {asked} that max_memory_days asks for"
-    yield f"prices of {'/'.join(market.tokens)}; {market.burn_in_days} days of history before the start{short}"
+    history = f"{counted(market.burn_in_days, 'day')} of history before the start{short}"
+    yield f"prices of {'/'.join(market.tokens)}; {history}"
     yield from (f"note: {note}" for note in space.notes)
-    yield from left_out_notes(prices_record(market)["costs"])
+    record = prices_record(market)
+    yield from said_of_prices(record)
+    yield from left_out_notes(record["costs"])
 
 
 def append_log(log: Path, line: str) -> None:
@@ -196,10 +204,10 @@ def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
         return
     study = best["study"]
     failed = f", {study['n_failed']} failed" if study["n_failed"] else ""
-    screened = f" and {study['n_screened']:,} screened candidates" if study["n_screened"] else ""
+    screened = f" and {counted(study['n_screened'], 'screened candidate')}" if study["n_screened"] else ""
     source = {"screen": ", from the screening", "warm_start": ", from the warm start"}.get(best["source"], "")
     winner = f"trial {best['trial']}{source} ({result.outcome.stopped})"
-    typer.echo(f"best of {study['n_trials']} trials{screened}{failed}: {winner}")
+    typer.echo(f"best of {counted(study['n_trials'], 'trial')}{screened}{failed}: {winner}")
     typer.echo(objective_line(best))
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     if front is not None:

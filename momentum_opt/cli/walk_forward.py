@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from momentum_opt.api.walk_forward import WalkForwardResult
     from momentum_opt.evidence.folds import Fold
     from momentum_opt.fingerprint import Fingerprint
+    from momentum_opt.market import Market
     from momentum_opt.study.ledger import Progress
 
 
@@ -60,7 +61,8 @@ def _phase(name: str, folder: Path) -> Phase:
 def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | None) -> "WalkForwardResult":
     from momentum_opt.api import walk_forward as api
     from momentum_opt.cli.progress import Reporter, describe
-    from momentum_opt.results.run_folder import now_text
+    from momentum_opt.cli.render import said_of_prices
+    from momentum_opt.results.run_folder import now_text, prices_record
     from momentum_opt.results.walk_forward import WalkForwardFolder, default_walk_forward
 
     folder = WalkForwardFolder(run_dir or default_walk_forward(config, fingerprint))
@@ -68,6 +70,10 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
         stop_request(Phase("the folds were laid out", "no fold was tuned; run the command again")) as stop,
         Reporter() as report,
     ):
+
+        def on_market(market: "Market") -> None:
+            for line in said_of_prices(prices_record(market)):
+                typer.echo(line, err=True)
 
         def on_fold(fold: "Fold", folds: "Sequence[Fold]") -> None:
             line = (
@@ -87,6 +93,7 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
                 folder.path,
                 config_text=text,
                 command=command_line(),
+                on_market=on_market,
                 on_fold=on_fold,
                 on_batch=on_batch,
                 on_phase=lambda name: stop.enter(_phase(name, folder.path)),

@@ -52,7 +52,7 @@ def weights(
         data=data,
         on_note=notes.append,
     )
-    tell_notes(notes)
+    tell_notes([*notes, *document["notes"]])
     if as_json:
         typer.echo(to_json(document), nl=False)
         return

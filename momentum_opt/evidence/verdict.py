@@ -7,6 +7,7 @@ from typing import Final
 
 from momentum_opt.evidence.findings import PlateauFindings, Rule, SharpeFindings, Verdict
 from momentum_opt.fingerprint.sections import Verdict as Thresholds
+from momentum_opt.units import counted
 
 ALL_MET: Final = "all met"
 SOME_MET: Final = "some met"
@@ -62,7 +63,7 @@ def _deflated(excess: SharpeFindings, n_candidates: int, threshold: float) -> Ru
         why = excess.reasons.get("sharpe") or excess.reasons.get("deflated_sharpe", "unknown")
         return Rule(name, None, None, threshold, f"excess Sharpe ratio: {why}")
     words = (
-        f"{_share(value)} sure that the excess Sharpe ratio beats the luck of {n_candidates:,} candidates "
+        f"{_share(value)} sure that the excess Sharpe ratio beats the luck of {counted(n_candidates, 'candidate')} "
         f"(asked: at least {_share(threshold)})"
     )
     return Rule(name, value >= threshold, value, threshold, words)

@@ -5,6 +5,7 @@ from momentum_opt.market.load import hash_rows, load_market
 from momentum_opt.market.load_external import hash_external, with_external
 from momentum_opt.market.model import Market, TokenFile
 from momentum_opt.market.newest import NewestBar, newest_bar
+from momentum_opt.market.oddities import Oddities
 from momentum_opt.market.sample import write_sample
 from momentum_opt.market.synthetic import Recipe
 
@@ -13,6 +14,7 @@ __all__ = [
     "ExternalFile",
     "Market",
     "NewestBar",
+    "Oddities",
     "Recipe",
     "TokenFile",
     "hash_external",

@@ -15,6 +15,7 @@ from jaxtyping import Float64
 
 from momentum_opt.errors import DataError, MissingFileError, UsageError
 from momentum_opt.market.model import Market, TokenFile
+from momentum_opt.market.oddities import find_oddities
 from momentum_opt.market.price_file import check_folder, open_price_file, read_rows
 from momentum_opt.market.series import Series, Window, check_overlap, digest_rows, load_series
 from momentum_opt.market.wording import utc
@@ -215,14 +216,16 @@ def _assemble(series: Sequence[Series], window: Window, burn_in_days: int) -> Ma
     for asset, one in enumerate(series):
         prices[:, asset] = _filled(one, window.grid_ms, length)
     prices.setflags(write=False)
+    tokens = tuple(one.file.token for one in series)
     return Market(
-        tokens=tuple(one.file.token for one in series),
+        tokens=tokens,
         bar_minutes=bar_minutes,
         first_ms=window.grid_ms,
         prices=prices,
         start_row=(window.start_ms - window.grid_ms) // bar_ms,
         burn_in_days=burn_in_days,
         files=tuple(one.describe(window) for one in series),
+        oddities=find_oddities(tokens, prices, np.arange(window.grid_ms, window.end_ms, bar_ms, dtype=np.int64)),
     )
 
 

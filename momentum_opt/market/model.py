@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from momentum_opt.market.external import External
+from momentum_opt.market.oddities import Oddities
 from momentum_opt.units import MINUTES_PER_DAY, MS_PER_MINUTE
 
 
@@ -49,6 +50,7 @@ class Market:
         start_row: row of the window's start.
         burn_in_days: whole days of prices before the start; fewer than asked where history is short.
         files: one per token, in the order of `tokens`.
+        oddities: what is odd about the closes, in the order of `tokens`; empty where nobody looked.
         external: varying costs, outside trades and LP supply of the window, where files of them were read.
     """
 
@@ -59,6 +61,7 @@ class Market:
     start_row: int
     burn_in_days: int
     files: tuple[TokenFile, ...]
+    oddities: tuple[Oddities, ...] = ()
     external: External = field(default_factory=External)
 
     @property

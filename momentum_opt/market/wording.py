@@ -34,6 +34,14 @@ def minutes(ms: int) -> str:
     return f"{ms / MS_PER_MINUTE:,.10g} minute{'s' if ms != MS_PER_MINUTE else ''}"
 
 
+def age(ms: int) -> str:
+    """A duration in days, hours or minutes, whichever is the longest unit that it has two of."""
+    for size, unit in ((MS_PER_DAY, "days"), (60 * MS_PER_MINUTE, "hours"), (MS_PER_MINUTE, "minutes")):
+        if ms >= 2 * size:
+            return f"{ms // size:,} {unit}"
+    return "a minute" if ms >= MS_PER_MINUTE else "less than a minute"
+
+
 def other_time_unit(time: int) -> str | None:
     """The unit that a time of our era seems to be written in, or None if it may be milliseconds."""
     if time < _LOWEST_MS:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from momentum_opt.errors import ParamsError
 from momentum_opt.fingerprint import Fingerprint, recordable
 from momentum_opt.market import Market
-from momentum_opt.results.files import read_json
+from momentum_opt.results.checksums import changed_sections
+from momentum_opt.results.files import read_json, said_changed
 from momentum_opt.results.parameters import internal_form, readable_form
 from momentum_opt.results.run_folder import now_text, prices_record, utc_ms
 from momentum_opt.study.candidates import ParamSet
@@ -88,6 +89,30 @@ def read_params_file(path: Path) -> dict[str, Any]:
             f'{path}: has no "params"; give a best.json, or {{"params": {{"k_per_day": …}}}} with --config'
         )
     return document
+
+
+def check_unchanged(document: Mapping[str, Any], fingerprint: Fingerprint, path: Path, *, prices: bool = True) -> None:
+    """Refuse a document that was edited after momentum-opt wrote it, and name what was changed.
+
+    One without checksums is compared by its digest alone; what was never part of it may be added.
+
+    Args:
+        document: a best.json or another document with a fingerprint and its digest.
+        fingerprint: the one in it.
+        path: the file.
+        prices: whether its record of the prices counts as well.
+
+    Raises:
+        ParamsError: a section or the fingerprint has been changed.
+    """
+    changed = [name for name in changed_sections(document) if prices or name.partition(".")[0] != "data"]
+    if not changed and document.get("digest", fingerprint.digest) != fingerprint.digest:
+        changed = ["fingerprint (it is not the one that the digest was made of)"]
+    if changed:
+        raise ParamsError(
+            f"{path}: {said_changed(changed)}; give the file as it was written and changes of the configuration with "
+            "--set, or its params alone with --config"
+        )
 
 
 @dataclass(frozen=True)

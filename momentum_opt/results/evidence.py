@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from momentum_opt.errors import RunFolderError
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.results.files import read_json, write_json
+from momentum_opt.results.checksums import CHECKSUMS
+from momentum_opt.results.files import read_json, refuse_changed, write_json
 from momentum_opt.study.trials import SCREEN, TrialRecord
 
 _FINDINGS = TypeAdapter(Findings)
+_REMADE: Final = "remove the file, and tune again: it is made anew"
+_ADDED: Final = ("schema_version", CHECKSUMS)
 
 
 def evidence_document(findings: Findings) -> dict[str, Any]:
@@ -33,16 +36,15 @@ def read_evidence(path: Path) -> Findings:
         MissingFileError: there is none.
         RunFolderError: it has been changed so that it cannot be read.
     """
-    document = read_json(path, "a run folder's evidence.json")
-    document.pop("schema_version", None)
+    document = read_json(path, "a run folder's evidence.json", _REMADE)
     try:
-        return _FINDINGS.validate_python(document)
+        found = _FINDINGS.validate_python({name: document[name] for name in document.keys() - {*_ADDED}})
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise RunFolderError(
-            f"{path}: {place}: {first['msg']}; remove the file, and tune again: it is made anew"
-        ) from None
+        raise RunFolderError(f"{path}: {place}: {first['msg']}; {_REMADE}") from None
+    refuse_changed(document, path, _REMADE)
+    return found
 
 
 def recorded_evidence(

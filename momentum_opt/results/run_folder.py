@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from momentum_opt.errors import MomentumOptError, RunFolderError
 from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable, recordable_text, shortened
-from momentum_opt.market import Market
+from momentum_opt.market import Market, Oddities
 from momentum_opt.passwords import without_passwords
 from momentum_opt.paths import exists
 from momentum_opt.results.files import SCHEMA_VERSION, TEMPORARY, read_json, write_json, write_whole
@@ -27,6 +27,8 @@ LONGEST_VALUE = 60
 
 WARM_START = "warm_start"
 """Key of a run's identity: known parameters that its search began with."""
+
+_LOST: Final = "give another --run-dir, or restore the file from a copy"
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def open_run_folder(
 
 
 def _check_folder(folder: RunFolder, identity: Mapping[str, Any]) -> None:
-    recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
+    recorded = _recorded_identity(folder)
     check_same_run(str(folder.path), recorded, identity, "give another --run-dir")
 
 
@@ -163,14 +165,19 @@ def _is_left_behind(path: Path, folder: RunFolder) -> bool:
 
 def recorded_study(folder: RunFolder) -> str:
     """The name of the study of a run folder; it stays where the folder is renamed."""
-    return read_json(folder.fingerprint, "a run folder's fingerprint.json").get("study", folder.path.name)
+    return _recorded_identity(folder).get("study", folder.path.name)
 
 
 def recorded_warm_start(folder: RunFolder) -> WarmStarts:
     """The parameters that the run in a folder began with; none where there is no run, or it began from nothing."""
     if not exists(folder.fingerprint):
         return ()
-    return read_json(folder.fingerprint, "a run folder's fingerprint.json").get(WARM_START, ())
+    return _recorded_identity(folder).get(WARM_START, ())
+
+
+def _recorded_identity(folder: RunFolder) -> dict[str, Any]:
+    """A run folder's fingerprint.json, whatever was changed in it."""
+    return read_json(folder.fingerprint, "a run folder's fingerprint.json", _LOST)
 
 
 def run_identity(fingerprint: Fingerprint, market: Market, known: WarmStarts = ()) -> dict[str, Any]:
@@ -259,7 +266,7 @@ def _flat(known: WarmStarts) -> dict[str, float]:
 
 
 def prices_record(market: Market) -> dict[str, Any]:
-    """What a result records of its data: root folder, bar, burn-in, and per file the digest of the used rows.
+    """What a result records of its data: root folder, bar, burn-in, and per file the used rows and what is odd there.
 
     `costs` lists the files of the `costs` section; their paths stand in the fingerprint.
     """
@@ -276,8 +283,15 @@ def prices_record(market: Market) -> dict[str, Any]:
                 "last": utc_text(file.last_ms),
                 "rows": file.rows,
                 "filled_minutes": file.filled_minutes,
+                "longest_gap_minutes": file.longest_gap_minutes,
+                "jumps": {
+                    "count": odd.jumps,
+                    "largest": odd.largest,
+                    "time": utc_text(odd.at_ms) if odd.jumps else None,
+                },
+                "same_closes": list(odd.same_closes),
             }
-            for file in market.files
+            for file, odd in zip(market.files, market.oddities or [Oddities()] * len(market.files), strict=True)
         ],
         "costs": [
             {

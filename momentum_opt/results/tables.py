@@ -5,18 +5,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from momentum_opt.errors import RunFolderError
 from momentum_opt.evidence.scoring import ScoredRows
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.files import write_whole
 from momentum_opt.results.parameters import readable_columns
+from momentum_opt.results.parquet import read_parquet
 from momentum_opt.study.block_sums import ROWS, Sums, as_columns, column_names, decoded
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.screening import Screened
@@ -25,6 +27,10 @@ from momentum_opt.study.trials import SCREEN, TrialRecord
 
 MOST_SCREENED_BLOCKS = 20_000
 """Screened candidates whose sums per block are looked at: more say no more of luck, and would take 1.2 kB each."""
+
+_WITHOUT_SCREEN: Final = (
+    "delete it and give the tune's command again: the evidence is then drawn without the screened candidates"
+)
 
 Values = NDArray[np.float64]
 
@@ -108,11 +114,15 @@ def screen_table(screened: Screened, space: SearchSpace, fingerprint: Fingerprin
 
 
 def read_screened(path: Path, space: SearchSpace, fingerprint: Fingerprint) -> ScoredRows | None:
-    """The candidates of a screen.parquet; None where it is not there or holds no sums of the configured blocks."""
+    """The candidates of a screen.parquet; None where it is not there or holds no sums of the configured blocks.
+
+    Raises:
+        RunFolderError: it is damaged.
+    """
     names = column_names(fingerprint.evidence.blocks)
     if not path.exists():
         return None
-    table = pd.read_parquet(path)
+    table = read_parquet(path, _WITHOUT_SCREEN)
     if not set(names) <= set(table.columns):
         return None
     objective = MULTI_OBJECTIVE_COLUMNS[0] if fingerprint.objective.multi_objective else "objective"
@@ -120,12 +130,15 @@ def read_screened(path: Path, space: SearchSpace, fingerprint: Fingerprint) -> S
     keys = [
         f"{one.name}_{token}" for one in space.sampled for token, _ in zip(fingerprint.tokens, one.keys, strict=False)
     ]
-    return ScoredRows(
-        numbers=table[keys].to_numpy(np.float64),
-        objectives=table[objective].to_numpy(np.float64),
-        validation=table[validation].to_numpy(np.float64) if validation in table else None,
-        sums=table[names].to_numpy(np.float64).reshape(len(table), len(ROWS), -1),
-    )
+    try:
+        return ScoredRows(
+            numbers=table[keys].to_numpy(np.float64),
+            objectives=table[objective].to_numpy(np.float64),
+            validation=table[validation].to_numpy(np.float64) if validation in table else None,
+            sums=table[names].to_numpy(np.float64).reshape(len(table), len(ROWS), -1),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise RunFolderError(f"{path}: not a table of screened candidates; {_WITHOUT_SCREEN}") from None
 
 
 def _first_blocks(blocks: Sums | None, sound: NDArray[np.bool_]) -> Sums | None:

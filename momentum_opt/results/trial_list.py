@@ -13,7 +13,8 @@ import pandas as pd
 from momentum_opt.errors import MissingFileError, RunFolderError, UsageError
 from momentum_opt.fingerprint import Fingerprint, choose_among
 from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
-from momentum_opt.results.files import read_json
+from momentum_opt.results.parquet import REMADE, read_parquet
+from momentum_opt.results.records import read_identity
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.study.pareto import balanced_row, knee_row, pareto_rows
 from momentum_opt.vocabulary.rules import RULES
@@ -72,13 +73,11 @@ def read_trials(path: Path) -> TrialList:
             f"{path}: no {folder.trials.name} yet: it is written when a tune ends; wait for it, or give the tune's "
             "command again and stop it with Ctrl-C"
         )
-    recorded = read_json(folder.fingerprint, "a run folder's fingerprint.json")
-    try:
-        fingerprint = Fingerprint.from_dict(recorded["fingerprint"], name=str(folder.fingerprint))
-        rows = pd.read_parquet(folder.trials)
-        rows[["number", "state"]]  # a table of something else has neither
-    except (KeyError, OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: its trials cannot be read ({error}); run the tune again") from None
+    _, fingerprint = read_identity(folder)
+    objectives = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
+    rows = read_parquet(folder.trials, REMADE, numbers=("number", *objectives))
+    if not {"state", "fail_reason"} <= set(rows):
+        raise RunFolderError(f"{folder.trials}: not a table of trials; {REMADE}")
     return TrialList(rows, fingerprint, folder)
 
 

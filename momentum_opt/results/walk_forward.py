@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from momentum_opt.evidence.walk_forward import CURVES, FoldDays
 from momentum_opt.fingerprint import Fingerprint, recordable, recordable_text
 from momentum_opt.paths import exists
 from momentum_opt.results.files import read_json, write_json, write_whole
+from momentum_opt.results.parquet import read_parquet
+
+FOLD_REMADE: Final = "delete it and give the walk-forward's command again: the fold is evaluated anew"
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ def open_walk_forward(path: Path, config_text: str, fingerprint: Fingerprint) ->
     folder = WalkForwardFolder(path)
     identity = {"digest": fingerprint.digest, "walk_forward": _folds(fingerprint)}
     if exists(folder.identity):
-        recorded = read_json(folder.identity, "a walk-forward's fingerprint.json")
+        recorded = read_json(
+            folder.identity, "a walk-forward's fingerprint.json", "give another --run-dir, or restore the file"
+        )
         if any(recorded.get(key) != value for key, value in identity.items()):
             raise RunFolderError(f"{path}: holds a run of another configuration or other folds; give another --run-dir")
         return folder
@@ -101,9 +107,16 @@ def days_table(days: FoldDays, first_value: float) -> pd.DataFrame:
 
 
 def read_days(path: Path) -> FoldDays:
-    """The days of a table that `days_table` made."""
-    table = pd.read_parquet(path)
+    """The days of a table that `days_table` made.
+
+    Raises:
+        RunFolderError: it is damaged.
+    """
     prefixes = {name: "" if name == CURVES[0] else f"{name}_" for name in CURVES}
+    columns = [f"{prefix}log_return" for prefix in prefixes.values()]
+    table = read_parquet(path, FOLD_REMADE, numbers=("fold", *columns))
+    if "time" not in table or not pd.api.types.is_datetime64_any_dtype(table["time"]):
+        raise RunFolderError(f"{path}: has no times; {FOLD_REMADE}")
     return FoldDays(
         time_ms=table["time"].to_numpy("datetime64[ms]").astype(np.int64),
         fold=table["fold"].to_numpy(np.int64),

@@ -14,7 +14,7 @@ from momentum_opt.fingerprint import Fingerprint, listed
 from momentum_opt.onchain.live import Move, Position
 from momentum_opt.paths import exists
 from momentum_opt.pool import POOLS
-from momentum_opt.results.files import SCHEMA_VERSION, read_json
+from momentum_opt.results.files import SCHEMA_VERSION, read_json, refuse_changed
 from momentum_opt.results.parameters import by_token, internal_form
 from momentum_opt.results.run_folder import utc_ms, utc_text
 from momentum_opt.study.candidates import ParamSet
@@ -49,7 +49,7 @@ def read_state(path: Path, params: ParamSet, fingerprint: Fingerprint) -> tuple[
     """
     if not exists(path):
         return None
-    document = read_json(path, "a state file of weights")
+    document = read_json(path, "a state file of weights", _HINT)
     if document.get("kind") != KIND or document.get("schema_version") != SCHEMA_VERSION:
         raise ParamsError(f"{path}: not a state file of this version; {_HINT}")
     theirs = (document.get("digest"), document.get("params"))
@@ -68,9 +68,11 @@ def read_state(path: Path, params: ParamSet, fingerprint: Fingerprint) -> tuple[
         carry = {name: _values(document["estimator"][name], fingerprint.tokens) for name in names}
         move = Move(*(_values(document["weights"][name], fingerprint.tokens) for name in Move._fields))
         change = _values(document["change"], fingerprint.tokens)
-        return Position(carry, change, move), utc_ms(document["time"])
+        found = Position(carry, change, move), utc_ms(document["time"])
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise ParamsError(f"{path}: cannot be read ({type(error).__name__}: {error}); {_HINT}") from None
+    refuse_changed(document, path, _HINT)
+    return found
 
 
 def params_digest(params: ParamSet, fingerprint: Fingerprint) -> str:

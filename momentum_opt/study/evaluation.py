@@ -37,6 +37,7 @@ from momentum_opt.study.scoring import (
 )
 from momentum_opt.study.sharding import choose_devices, on_all, run_shares
 from momentum_opt.study.width import most_per_device
+from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import Cadence
 
 FEWEST_PER_DEVICE = 64
@@ -160,7 +161,7 @@ class Evaluator:
         parts = self._threads if self._walks else len(self._devices)
         where = f" in {parts} parts side by side" if parts > 1 else ""
         limit = "device.batch_limit" if self.fingerprint.device.batch_limit is not None else "memory and speed"
-        return f"{self.width:,} candidates at a time{where}; {limit} would allow {self.most:,}"
+        return f"{counted(self.width, 'candidate')} at a time{where}; {limit} would allow {self.most:,}"
 
     def _set_width(self, batch_size: int) -> None:
         width = min(batch_size, self.most)

@@ -106,7 +106,18 @@ def test_best_json(done: Done):
     assert best["study"] == facts
     assert best["source"] == "sampler"
     assert [set(file) for file in best["data"]["files"]] == [
-        {"token", "file", "sha256", "first", "last", "rows", "filled_minutes"}
+        {
+            "token",
+            "file",
+            "sha256",
+            "first",
+            "last",
+            "rows",
+            "filled_minutes",
+            "longest_gap_minutes",
+            "jumps",
+            "same_closes",
+        }
     ] * 3
     for token in TOKENS:
         assert best["readable"]["k_per_day"][token] == pytest.approx(2 ** best["params"]["log_k"][token], rel=1e-12)

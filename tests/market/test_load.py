@@ -16,8 +16,8 @@ from tests.market.price_files import DAY_MS, FIRST_MS, MINUTE_MS, load, times, w
 
 def test_public_names():
     assert market_package.__all__ == [
-        "External", "ExternalFile", "Market", "NewestBar", "Recipe", "TokenFile", "hash_external", "hash_rows",
-        "load_market", "newest_bar", "with_external", "write_sample",
+        "External", "ExternalFile", "Market", "NewestBar", "Oddities", "Recipe", "TokenFile", "hash_external",
+        "hash_rows", "load_market", "newest_bar", "with_external", "write_sample",
     ]  # fmt: skip
 
 

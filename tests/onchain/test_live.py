@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from momentum_opt.errors import DataError, ParamsError
+from momentum_opt.errors import DataError, ParamsError, RunFolderError
 from momentum_opt.onchain.history import ChunkHistory
 from momentum_opt.onchain.live import Position, advance, end_weights, first_position, with_weights
 from momentum_opt.results.files import write_json
@@ -121,7 +121,6 @@ def test_a_state_that_is_not_this_pools(tmp_path: Path):
         read_state(path, other_params, other_pool)
     wrong = [
         ({"kind": "deployment"}, "not a state file"),
-        ({"schema_version": 2}, "not a state file"),
         ({"time": "yesterday"}, "cannot be read"),
         ({"change": {"A": 0.0}}, "cannot be read"),
         ({"change": {"A": 0.0, "B": None}}, "cannot be read"),
@@ -131,3 +130,12 @@ def test_a_state_that_is_not_this_pools(tmp_path: Path):
         write_json(path, altered(document, **change))
         with pytest.raises(ParamsError, match=said):
             read_state(path, given.params, given.fingerprint)
+    write_json(path, altered(document, schema_version=2))
+    with pytest.raises(RunFolderError, match=r"schema_version: 2 was written by a newer momentum-opt, .*; use"):
+        read_state(path, given.params, given.fingerprint)
+    write_json(path, document)
+    edited = json.loads(path.read_text())
+    edited["estimator"][next(iter(edited["estimator"]))]["A"] += 1e-9
+    path.write_text(json.dumps(edited))
+    with pytest.raises(RunFolderError, match=r"changed since it was written: estimator\.\w+; give the file as weights"):
+        read_state(path, given.params, given.fingerprint)

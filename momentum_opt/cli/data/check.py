@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from momentum_opt.cli.config import AsJson, Data, Settings
+from momentum_opt.cli.text_table import filled
 from momentum_opt.errors import DataError, UsageError
+from momentum_opt.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,11 +154,11 @@ def _lines(found: "FolderCheck", engine: str | None) -> "Iterator[str]":
         yield _line("a run", "would be refused; the reasons are on stderr")
         return
     start, end = found.window
-    history = f"{found.survey.burn_in_days} days of history before it"
+    history = f"{counted(found.survey.burn_in_days, 'day')} of history before it"
     yield _line("a run", f"of {start} to {end} (exclusive) can go ahead, with {history}")
     for file in found.survey.files:
-        filled = f"{file.filled_minutes:,} minutes filled, longest gap {file.longest_gap_minutes:,}"
-        yield _line("", f"{file.token}: {file.rows:,} rows, {filled}, sha256 {file.sha256[:12]}")
+        filled = f"{counted(file.filled_minutes, 'minute')} filled, longest gap {file.longest_gap_minutes:,}"
+        yield _line("", f"{file.token}: {counted(file.rows, 'row')}, {filled}, sha256 {file.sha256[:12]}")
     if engine is not None:
         yield _line("engine", engine)
 
@@ -179,7 +181,7 @@ def _file_lines(file: "FileAudit") -> "Iterator[str]":
     yield _line("duplicates", f"{_count(stats.duplicates)}{_at(stats.duplicates)}")
     yield _line("zero volume", _zero_volume(stats))
     yield _line(
-        "unchanged", f"{_count(stats.unchanged)} runs of equal closes{_longest(stats.unchanged, 'bars', 'from')}"
+        "unchanged", f"{_counted(stats.unchanged, 'run of equal closes')}{_longest(stats.unchanged, 'bars', 'from')}"
     )
     largest = f", the largest {stats.jumps.largest:.1%}{_at(stats.jumps)}" if stats.jumps.count else ""
     yield _line("jumps over 20 %", f"{_count(stats.jumps)}{largest}")
@@ -189,22 +191,28 @@ def _file_lines(file: "FileAudit") -> "Iterator[str]":
         ("no prices", stats.bad_closes),
     ):
         if tally.count:
-            yield _line(name, f"{tally.count:,} rows, the first{_at(tally)}")
+            yield _line(name, f"{counted(tally.count, 'row')}, the first{_at(tally)}")
     yield _line("sha256", stats.sha256)
 
 
 def _zero_volume(stats: "FileStats") -> str:
     if stats.zero_volume is None:
         return "the file has no volumes"
-    return f"{_count(stats.zero_volume)} runs{_longest(stats.zero_volume, 'bars', 'from')}"
+    return f"{_counted(stats.zero_volume, 'run')}{_longest(stats.zero_volume, 'bars', 'from')}"
 
 
 def _line(label: str, text: str) -> str:
-    return f"  {label:{_WIDTH}}{text}"
+    return filled(f"  {label:{_WIDTH}}{text}", " " * (_WIDTH + 2))
 
 
 def _count(tally: "Tally") -> str:
     return f"{tally.count:,}" if tally.count else "none"
+
+
+def _counted(tally: "Tally", what: str) -> str:
+    """`none`, `1 run of equal closes` or `2 runs of equal closes`."""
+    noun, _, rest = what.partition(" ")
+    return f"{counted(tally.count, noun)}{' ' * bool(rest)}{rest}" if tally.count else "none"
 
 
 def _minutes(count: int) -> str:

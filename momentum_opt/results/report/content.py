@@ -1,7 +1,7 @@
 """What a report tells of: a run folder's files in, read once and checked, plain values and tables out."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,19 +9,20 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from momentum_opt.errors import MissingFileError, RunFolderError
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.evidence import read_evidence
-from momentum_opt.results.files import read_json
+from momentum_opt.results.parquet import REMADE, read_parquet
+from momentum_opt.results.records import read_best
+from momentum_opt.results.report.wording import BASELINE_LABELS
 from momentum_opt.results.run_folder import RunFolder
-from momentum_opt.results.test_looks import Looks, read_test_looks
+from momentum_opt.results.test_looks import Looks, looks_words, read_test_looks
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Goes up whenever the same files would give another page."""
 
 Document = Mapping[str, Any]
@@ -35,7 +36,7 @@ class Content:
         name: of the run, or of the parameter set.
         document: best.json, or summary.json of a backtest.
         fingerprint: what was simulated.
-        looks: at the test.
+        looks: at the test; None where they are not counted.
         inputs: digest of all files that went in; a page with the same one is up to date.
         daily: the replay day by day; None where there is none.
         trials: finished trials without their block sums; None for a backtest.
@@ -46,7 +47,7 @@ class Content:
     name: str
     document: Document
     fingerprint: Fingerprint
-    looks: Looks
+    looks: Looks | None
     inputs: str
     daily: pd.DataFrame | None = None
     trials: pd.DataFrame | None = None
@@ -70,7 +71,7 @@ class Content:
 
     def looks_words(self) -> str:
         """How often the test has been looked at, where a test number is shown."""
-        return f"{self.looks.words().capitalize()}." if self.has_test else ""
+        return f"{looks_words(self.looks).capitalize()}." if self.has_test else ""
 
     def borders(self) -> list[tuple[str, pd.Timestamp, pd.Timestamp]]:
         """Name, first day and end of every period that has days."""
@@ -93,9 +94,11 @@ def run_content(folder: RunFolder) -> Content:
         raise RunFolderError(f"{folder.path}: not a run folder (no fingerprint.json); give the folder that tune wrote")
     if not folder.best.is_file():
         raise RunFolderError(f"{folder.path}: has no best.json yet; let tune finish first")
-    best = read_json(folder.best, "best.json")
-    fingerprint = _fingerprint(best, folder.best)
-    daily, trials = read_table(folder.daily), read_table(folder.trials)
+    best = read_best(folder.best)
+    fingerprint = Fingerprint.from_dict(best["fingerprint"], name=f"{folder.best}: fingerprint")
+    daily = read_table(folder.daily, numbers=("value", *(f"{name}_value" for name in BASELINE_LABELS)))
+    objectives = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
+    trials = read_table(folder.trials, numbers=("number", *objectives))
     findings, why = _findings(folder, best)
     missing = [why] if why else []
     missing += [
@@ -128,19 +131,13 @@ def digest_of(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def read_table(path: Path) -> pd.DataFrame | None:
-    """A parquet file without the sums per block; None where there is none.
+def read_table(path: Path, remedy: str = REMADE, numbers: Sequence[str] = ()) -> pd.DataFrame | None:
+    """A parquet file without the sums per block, in which `numbers` must be columns; None where there is none.
 
     Raises:
         RunFolderError: it cannot be read.
     """
-    if not path.is_file():
-        return None
-    try:
-        names = [name for name in pq.read_schema(path).names if not name.startswith("block_")]
-        return pd.read_parquet(path, columns=names)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise RunFolderError(f"{path}: cannot be read ({error}); tune again: it is made anew") from None
+    return read_parquet(path, remedy, numbers=numbers, without="block_") if path.is_file() else None
 
 
 def finite(values: Any) -> NDArray[np.float64]:
@@ -160,12 +157,6 @@ def _findings(folder: RunFolder, best: Document) -> tuple[Findings | None, str]:
     if found.trial != best["trial"] or found.candidates.trials != best["study"]["n_trials"]:
         return None, "evidence.json tells of another winner or other trials; tune again: it is made anew"
     return found, ""
-
-
-def _fingerprint(best: Document, path: Path) -> Fingerprint:
-    if not {"fingerprint", "metrics", "readable", "objective", "data", "params"} <= set(best):
-        raise RunFolderError(f"{path}: is not as it was written; tune again: it is made anew")
-    return Fingerprint.from_dict(best["fingerprint"], name=f"{path}: fingerprint")
 
 
 def _tables(folder: RunFolder, daily: Any, trials: Any) -> tuple[tuple[Path, Any], ...]:

@@ -12,6 +12,7 @@ from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import POINT, light
 from momentum_opt.results.report.wording import number, parameter_label
 from momentum_opt.study.importance import parameter_importances
+from momentum_opt.units import counted
 
 _SHOWN: Final = 0.99
 """Share of the trials, the better ones, that the axes are made for."""
@@ -51,12 +52,12 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
         canvas.legend(axes, 2)
 
     below = int((values < low).sum())
-    cut = f" {below:,} trials lie below the axis." if below else ""
+    cut = f" {counted(below, 'trial')} {'lies' if below == 1 else 'lie'} below the axis." if below else ""
     mean = ", mean over the windows" if content.fingerprint.objective.multi_objective else ""
     return Plot(
         key="history",
         title="Objective, trial by trial",
-        alt=f"Points of the objective of {len(values):,} trials and a line of the best so far, which ends at "
+        alt=f"Points of the objective of {counted(len(values), 'trial')} and a line of the best so far, which ends at "
         f"{number(float(np.nanmax(values)))} and last rose at trial {risen}.",
         caption=f"{content.fingerprint.objective.metric}{mean} on train. The best value came with trial {risen:,} of "
         f"{len(values):,}.{cut}",
@@ -96,11 +97,11 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
 
     rank = _rank_correlation(x[known], y[known])
     outside = int(((x < limits[0][0]) | (y < limits[1][0]) | (y > limits[1][1]))[known].sum())
-    cut = f" {outside:,} of {int(known.sum()):,} trials lie outside the axes." if outside else ""
+    cut = f" {outside:,} of {counted(int(known.sum()), 'trial')} lie outside the axes." if outside else ""
     return Plot(
         key="scatter",
         title="Train against validation",
-        alt=f"Points of {metric} on validation over {metric} on train for {int(known.sum()):,} trials; rank "
+        alt=f"Points of {metric} on validation over {metric} on train for {counted(int(known.sum()), 'trial')}; rank "
         f"correlation {number(rank, 2)}.",
         caption=f"Every trial's {metric} on the days it was chosen on, and on the days that follow (rank correlation "
         f"{number(rank, 2)}). On the dashed line both are equal.{cut}",

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from momentum_opt.evidence.findings import Findings, SharpeFindings
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.report.content import Content, Document
 from momentum_opt.results.report.wording import BASELINE_LABELS, metric_value, number, percent
+from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
@@ -112,8 +114,9 @@ def sharpe_table(findings: Findings) -> Table:
     rows = [(name, *(_statistic(kind, name) for kind in kinds)) for name in _STATISTICS]
     counts = findings.candidates
     note = (
-        f"Over {findings.excess.n_observations:,} daily log returns of train. {counts.trials:,} trials "
-        f"({counts.failed:,} failed), {counts.screened:,} screened; {counts.distinct:,} distinct candidates. "
+        f"Over {counted(findings.excess.n_observations, 'daily log return')} of train. "
+        f"{counted(counts.trials, 'trial')} ({counts.failed:,} failed), {counts.screened:,} screened; "
+        f"{counted(counts.distinct, 'distinct candidate')}. "
         "The verdict reads the first column: in a rising market everything looks skilled by its own returns."
     )
     reasons = [f"{name}: {why}" for kind in kinds for name, why in kind.reasons.items()]
@@ -138,9 +141,11 @@ def data_table(data: Document) -> Table:
         for file in data["files"]
     )
     note = (
-        f"Folder {data['root']}; bars of {data['bar_minutes']} minutes; {data['burn_in_days']} days of history before "
-        "the start. Times are UTC; the digest is SHA-256 of the used rows. A minute without a row holds the last close."
+        f"Folder {data['root']}; bars of {counted(data['bar_minutes'], 'minute')}; "
+        f"{counted(data['burn_in_days'], 'day')} of history before the start. Times are UTC; the digest is SHA-256 of "
+        "the used rows. A minute without a row holds the last close."
     )
+    note = " ".join([note, *(f"{line[:1].upper()}{line[1:]}." for line in price_notes(data))])
     header = ("token", "file", "rows", "first", "last", "minutes filled", "SHA-256")
     return table("Price files", header, rows, note, wraps=True)
 
@@ -209,7 +214,7 @@ def _row(name: str, values: list[float | None]) -> tuple[str, ...]:
 
 def _with_days(content: Content) -> Any:
     days = {name: (end - begin).days for name, begin, end in content.borders()}
-    return lambda period: f"{period}, {days[period]} days" if period in days else period
+    return lambda period: f"{period}, {counted(days[period], 'day')}" if period in days else period
 
 
 def _money(value: float | None) -> str:

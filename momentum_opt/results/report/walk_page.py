@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.results.files import read_json
+from momentum_opt.results.files import read_record
 from momentum_opt.results.report import tables
 from momentum_opt.results.report.canvas import Canvas, Plot, draw
 from momentum_opt.results.report.content import Document, digest_of, finite, read_table
@@ -21,9 +21,11 @@ from momentum_opt.results.report.tables import Table, table
 from momentum_opt.results.report.verdict import DISCLAIMER, VerdictBox
 from momentum_opt.results.report.wording import metric_value, number, parameter_label, percent
 from momentum_opt.results.test_looks import read_test_looks
+from momentum_opt.units import counted
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 _DAYS_PER_YEAR = 365.0
+_REMADE = "give the walk-forward's command again: it is made anew"
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ def walk_page(files: WalkFiles) -> Page:
     Raises:
         RunFolderError: a file in it cannot be read.
     """
-    summary = read_json(files.summary, "walk_forward.json")
+    summary = read_record(files.summary, "walk_forward.json", _REMADE)
     if not {"folds", "out_of_sample", "stability", "fingerprint", "metric"} <= set(summary):
-        raise RunFolderError(f"{files.summary}: is not as it was written; give the same walk-forward command again")
+        raise RunFolderError(f"{files.summary}: is not as it was written; {_REMADE}")
     fingerprint = Fingerprint.from_dict(summary["fingerprint"], name=f"{files.summary}: fingerprint")
-    daily = read_table(files.days)
+    returns = [f"{'' if name == 'pool' else f'{name}_'}log_return" for name in CURVES]
+    daily = read_table(files.days, _REMADE, numbers=("fold", *returns))
     looks = f"{read_test_looks(files.test_looks).words().capitalize()}."
     asked, folds = summary["walk_forward"], summary["folds"]
     cover = Cover(
@@ -70,8 +73,9 @@ def walk_page(files: WalkFiles) -> Page:
         kind="walk-forward",
         facts=(
             files.path.resolve().name,
-            f"{len(folds)} of {summary['n_folds']} folds",
-            f"{asked['train_days']} days tuned{' at first' if asked['anchored'] else ''}, {asked['test_days']} judged",
+            f"{len(folds)} of {counted(summary['n_folds'], 'fold')}",
+            f"{counted(asked['train_days'], 'day')} tuned{' at first' if asked['anchored'] else ''}, "
+            f"{asked['test_days']} judged",
             f"objective {summary['metric']}",
             f"digest {summary['digest'][:8]}",
             f"written {summary['created']}",
@@ -102,7 +106,7 @@ def _box(summary: Document) -> VerdictBox:
     sure = pool["excess_probabilistic_sharpe"]
     ahead = pool["total_return"] > constant["total_return"]
     words = (
-        f"Over {summary['out_of_sample_days']:,} days that no tuning had seen the tuned pools returned "
+        f"Over {counted(summary['out_of_sample_days'], 'day')} that no tuning had seen the tuned pools returned "
         f"{percent(pool['total_return'])}, the constant-weight pool {percent(constant['total_return'])}. "
     )
     words += "" if sure is None else f"Sharpe ratio above zero over that pool: {percent(sure)} sure. "

@@ -1,5 +1,6 @@
 """Files of a report: a page in; its HTML file and a folder of PNG figures out."""
 
+import os
 from pathlib import Path
 
 from momentum_opt.errors import DataError
@@ -7,6 +8,7 @@ from momentum_opt.results.files import write_whole
 from momentum_opt.results.report.page import MARK, Page
 
 _HEAD_BYTES = 4096
+_END = b"</html>\n"
 
 
 def write_page(built: Page, page: Path, figures: Path | None) -> None:
@@ -27,14 +29,16 @@ def write_page(built: Page, page: Path, figures: Path | None) -> None:
                 write_whole(figures / f"{name}.png", png)
         write_whole(page, built.html.encode())  # last: where it is there, its figures are
     except OSError as error:
-        raise DataError(f"{page}: cannot be written ({error.strerror}); give another place") from error
+        raise DataError(f"{page}: cannot be written ({error.strerror}); give another --out") from error
 
 
 def is_current(page: Path, inputs: str) -> bool:
-    """Whether a page was made from just these inputs."""
+    """Whether a page was made from just these inputs, and is whole."""
     try:
         with page.open("rb") as file:
             head = file.read(_HEAD_BYTES)
+            file.seek(max(0, file.seek(0, os.SEEK_END) - len(_END)))
+            whole = file.read().rstrip().endswith(_END.rstrip())
     except OSError:
         return False
-    return f'{MARK}{inputs}">'.encode() in head
+    return whole and f'{MARK}{inputs}">'.encode() in head

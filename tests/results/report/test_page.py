@@ -11,6 +11,7 @@ import pytest
 
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import override_fingerprint
+from momentum_opt.results.files import write_json
 from momentum_opt.results.report.content import Content, digest_of, inputs_of, run_content
 from momentum_opt.results.report.figures_search import search_plots
 from momentum_opt.results.report.page import Page
@@ -117,7 +118,7 @@ def test_no_verdict_without_evidence(folder: Path, tmp_path: Path):
 def test_evidence_of_another_winner_is_not_shown(folder: Path, tmp_path: Path):
     run = RunFolder(copy_of(folder, tmp_path))
     evidence = json.loads(run.evidence.read_text())
-    run.evidence.write_text(json.dumps({**evidence, "trial": evidence["trial"] + 1}))
+    write_json(run.evidence, {**evidence, "trial": evidence["trial"] + 1})
     content = run_content(run)
     assert content.findings is None
     assert any("another winner" in line for line in content.missing)

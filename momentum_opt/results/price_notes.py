@@ -1,0 +1,41 @@
+"""Say what a result's prices should be looked at for (SPEC §2): the record of its data to one line per token."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from momentum_opt.market.wording import utc
+from momentum_opt.results.run_folder import utc_ms
+from momentum_opt.units import counted
+
+
+def price_notes(data: Mapping[str, Any]) -> list[str]:
+    """One line for each token with filled minutes, jumps or another token's closes.
+
+    Args:
+        data: the `data` section of a result, as `prices_record` makes it; an older one may tell less.
+    """
+    found = ((file["token"], _parts(file, data["bar_minutes"])) for file in data["files"])
+    return [f"prices of {token}: {'; '.join(parts)}" for token, parts in found if parts]
+
+
+def _parts(file: Mapping[str, Any], bar_minutes: int) -> list[str]:
+    filled, jumps, same = file["filled_minutes"], file.get("jumps") or {}, file.get("same_closes") or ()
+    parts: list[str] = []
+    if filled:
+        total = filled + file["rows"] * bar_minutes
+        longest = file.get("longest_gap_minutes")
+        gap = "" if longest is None else f", longest gap {counted(longest, 'minute')}"
+        parts.append(
+            f"{filled:,} of {counted(total, 'minute')} ({_percent(filled / total)}) hold an earlier close{gap}"
+        )
+    if jumps.get("count"):
+        count, time = jumps["count"], utc(utc_ms(jumps["time"]))
+        largest = f", the largest {jumps['largest']:+,.1%}".replace("%", " %")
+        parts.append(f"{counted(count, 'jump')} over 20 % in one bar{largest} at {time}")
+    if same:
+        parts.append(f"the same closes as {', '.join(same)}")
+    return parts
+
+
+def _percent(share: float) -> str:
+    return "less than 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
