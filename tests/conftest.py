@@ -42,6 +42,14 @@ def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _tables_as_wide_as_they_like() -> Iterator[None]:
+    """Workers of pytest-xdist are told of a terminal of 80 columns, which is not there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _programs_are_traced() -> Iterator[None]:
     """In this process, because a test may put something else in place of what is traced."""
     with pytest.MonkeyPatch.context() as patch:

@@ -104,7 +104,9 @@ def test_a_memory_beyond_the_cap_becomes_the_cap_of_another_chunk_period(tmp_pat
     assert found == pytest.approx(dict.fromkeys(TOKENS, np.log(lamb / (1 - lamb))), rel=1e-9)
 
 
-def test_a_decay_of_nothing_has_no_logit_in_another_chunk_period(tmp_path: Path):
+def test_a_decay_of_nothing_is_beyond_the_limits(tmp_path: Path):
+    """It would have no logit in another chunk period."""
     document = {"params": {"log_k": 3.0, "logit_lamb": -800.0}, "fingerprint": recordable(smoke().to_dict())}
-    with pytest.raises(ParamsError, match=r"known\.json: `params\.logit_lamb` must be finite, but holds \[-inf"):
+    said = r"known\.json: `params\.logit_lamb` must be from -100 to 100, but holds \[-800"
+    with pytest.raises(ParamsError, match=said):
         read(tmp_path, document)

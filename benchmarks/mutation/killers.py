@@ -65,6 +65,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         f"{KERNEL}::test_neighbours_and_threads_change_nothing",
     ),
     "simulation/minutes": (*ZERO_COST, WITH_COSTS),
+    "simulation/sensitivities": ("study/test_gradients",),
     "simulation/spec": (
         *ZERO_COST,
         BESIDE_DAYS,

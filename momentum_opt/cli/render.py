@@ -97,6 +97,8 @@ def left_out_notes(costs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _left_out(file: Mapping[str, Any]) -> str:
     total = file["rows"] + file["left_out"]
+    if not file["rows"] and total == 1:
+        return f"the only trade in {file['file']} lies outside the window, so there is none"
     if not file["rows"]:
         return f"none of the {counted(total, 'trade')} in {file['file']} lies inside the window, so there are none"
     return f"{file['left_out']:,} of {counted(total, 'trade')} lie outside the window and are left out"

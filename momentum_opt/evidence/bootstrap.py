@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from momentum_opt.metrics.ratios import SMALLEST_STD
+from momentum_opt.vocabulary.limits import SMALLEST_STD
 
 LEVEL: Final = 0.95
 """Coverage of the interval."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from momentum_opt.metrics.ratios import SMALLEST_STD
 from momentum_opt.study.block_sums import POWERS, ROWS, Sums
+from momentum_opt.vocabulary.limits import SMALLEST_STD
 
 Values = NDArray[np.float64]
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from pydantic import PlainValidator, ValidationInfo
 
 from momentum_opt.fingerprint.mistakes import Mistake, RefusedError, choose_among
+from momentum_opt.passwords import without_password
 from momentum_opt.paths import file_fault, is_file
 from momentum_opt.tokens import TOKEN_NAME
 
@@ -29,6 +30,7 @@ _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})([ T]00:00(:00(\.0+)?)?(Z|\+00:00)
 _FILE_STORAGE: Final = re.compile(
     r"(?P<scheme>journal://|sqlite(?:\+\w+)?:///)(?P<path>(?!:memory:|file:)[^?]+)(?P<options>\?.*)?", re.DOTALL
 )
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*://")
 _TABLE_SUFFIXES: Final = (".parquet", ".csv")
 
 
@@ -200,7 +202,7 @@ def storage_place() -> PlainValidator:
     """`journal` or the URL of a database; a relative path in it starts at the configuration file's folder."""
 
     def check(value: Any, info: ValidationInfo) -> str:
-        if not isinstance(value, str) or (value != "journal" and "://" not in value):
+        if not isinstance(value, str) or (value != "journal" and not _URL.match(value)):
             raise RefusedError(
                 Mistake("unknown storage", "write journal, journal:///path, or postgresql://host/name", value)
             )
@@ -337,8 +339,11 @@ def placed_path(value: str | Path, base: Path) -> Path:
 
 
 def placed_storage(value: str, base: Path) -> str:
-    """The URL with the path of a journal or an SQLite file made absolute; any other as it is."""
+    """The URL with the path of a journal or an SQLite file made absolute; any other as it is.
+
+    What looks like a server with a password is no path: it is refused where the storage is opened.
+    """
     match = _FILE_STORAGE.fullmatch(value)
-    if match is None:
+    if match is None or without_password(value) != value:
         return value
     return f"{match['scheme']}{placed_path(match['path'], base)}{match['options'] or ''}"

@@ -190,7 +190,7 @@ def check_folder(root: Path) -> None:
         raise MissingFolderError(f"{root}: {what}; {asked if remedy.startswith('name a folder') else remedy}")
     if not tokens_in(root):
         found = f"holds no price file at all, that is none named <TOKEN>{SUFFIX}"
-        raise MissingFolderError(f"{root}: {found}; {asked}, or make them with `data import`")
+        raise MissingFolderError(f"{root}: {found}; {asked}")
 
 
 @contextmanager

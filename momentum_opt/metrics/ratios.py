@@ -1,7 +1,6 @@
 """Reward per deviation: the Sharpe ratios and the Sortino ratio (SPEC §10)."""
 
 import math
-from typing import Final
 
 import jax.numpy as jnp
 
@@ -9,9 +8,7 @@ from momentum_opt.arrays import Array, Float, PerCandidate
 from momentum_opt.metrics.blocks import returns
 from momentum_opt.metrics.path import SlicePath, daily_returns, log_daily, required
 from momentum_opt.units import DAYS_PER_YEAR
-
-SMALLEST_STD: Final = 1e-11
-"""Returns that vary less differ from a constant by rounding alone, and a ratio to their deviation is undefined."""
+from momentum_opt.vocabulary.limits import SMALLEST_STD
 
 _STD_FLOOR = 1e-8
 

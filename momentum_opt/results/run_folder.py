@@ -228,8 +228,8 @@ def _shown(value: Any) -> str:
 
 def _changed_digest(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
     """The digest, where it is not that of the fingerprint beside it."""
-    old, new = recorded["digest"], identity["digest"]
-    return [] if old == new else [f"digest {str(old)[:12]} → {new[:12]}"]
+    old, new = (str(one.get("digest")) for one in (recorded, identity))
+    return [] if old == new else [f"digest {old[:12]} → {new[:12]}"]
 
 
 def _changed_files(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

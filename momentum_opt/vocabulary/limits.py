@@ -12,6 +12,8 @@ LARGEST_K_PER_DAY: Final = 1e9
 """Far beyond where every trend sends the weights to the rails; changes that sum to zero still keep digits."""
 LARGEST_VALUE: Final = 1e18
 """Of a pool, in the numeraire."""
+SMALLEST_STD: Final = 1e-11
+"""Returns that vary less differ from a constant by rounding alone, and a ratio to their deviation is undefined."""
 LARGEST_GAS: Final = 1e12
 """Price of one arbitrage, in the numeraire."""
 

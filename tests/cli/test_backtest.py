@@ -210,7 +210,7 @@ def test_wrong_files(best: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     alone = params_file(tmp_path, {"k_per_day": 20, "memory_days": 10})
     cases = [
         (["--params", tmp_path / "none.json"], "none.json: no such file; give the path of a best.json"),
-        (["--params", tmp_path], "cannot be read"),
+        (["--params", tmp_path], "a folder, not a file; name a file: give the path of a best.json"),
         (["--params", bad], "bad.json: not valid JSON"),
         (["--params", alone], "params.json: holds params alone; give their configuration with --config"),
         (["--params", alone, "--config", tmp_path / "none.yaml"], "none.yaml: no such file"),

@@ -124,7 +124,10 @@ def test_constants(site: Site, row: Row, capsys: pytest.CaptureFixture[str]):
 
 @pytest.mark.parametrize(
     ("every", "close", "said"),
-    [(7 * 3600, "1.5", r"is 420 minutes; .*: resample"), (60, "1e-200", r"`close` is 0 .*; prices must be finite")],
+    [
+        (7 * 3600, "1.5", r"is 420 minutes; .*: resample"),
+        (60, "1e-200", r"`close` is 1e-200 .*; prices must be finite"),
+    ],
 )
 def test_what_the_loader_would_refuse_is_not_written(
     site: Site, every: int, close: str, said: str, capsys: pytest.CaptureFixture[str]
@@ -192,7 +195,7 @@ COSTS = [
     ("fees", SOUND_COSTS, Row("parquet", written(b"PAR1"), r"a parquet file; name it \.parquet")),
     ("fees", SOUND_COSTS, Row("a folder", folder, r"a folder, not a file .*; name a file")),
     ("fees", SOUND_COSTS, Row("a dead link", dead_link, r"a link to nowhere, which is not there .*; mend the link")),
-    ("fees", SOUND_COSTS, Row("gone", removed, r"no such file .*; give a path that exists")),
+    ("fees", SOUND_COSTS, Row("gone", removed, r"no such file .*; give the path of a file that exists")),
 ]  # fmt: skip
 
 

@@ -202,7 +202,8 @@ def test_a_run_that_succeeds_keeps_none(
     done: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ):
-    site.config.write_text(CONFIG + f"  storage: {URLS['query']}  # or {URLS['user part']}\n")
+    tested = CONFIG.replace("  validation_fraction", "  test_end: 2023-01-20\n  validation_fraction")
+    site.config.write_text(tested + f"  storage: {URLS['query']}  # or {URLS['user part']}\n")
     new = site.folder / "new"
     done("tune", site.config, "--run-dir", new, *QUICK, "--storage", URLS["user part"])
     done("backtest", "--params", new / "best.json", "--set", f"search.storage={URLS['at sign']}")

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from pandas.testing import assert_frame_equal
 from momentum_opt.api import opening, verifying
 from momentum_opt.cli.app import main
 from momentum_opt.cli.stopping import stop_request
+from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.evaluation import BatchScores, Evaluator
 from tests.sample_runs import SAMPLE, SMOKE, TOKENS, command, copy_of, ended_before, environment, run, smoke, tuned
 
 Done = tuple[subprocess.CompletedProcess[str], Path]
@@ -224,9 +226,15 @@ def test_wrong_inputs_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_all_candidates_failing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    metric = "objective.metric=monthly_rovar_trad"
-    assert code("tune", SMOKE, "--run-dir", tmp_path / "run", "--trials", "8", "--set", metric) == 1
+def test_all_candidates_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    score = Evaluator.score
+
+    def broken(self: Evaluator, sets: Sequence[ParamSet]) -> BatchScores:
+        scores = score(self, sets)
+        return scores._replace(objectives=np.full_like(scores.objectives, np.nan))
+
+    monkeypatch.setattr(Evaluator, "score", broken)
+    assert code("tune", SMOKE, "--run-dir", tmp_path / "run", "--trials", "8") == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     (error,) = (line for line in captured.err.splitlines() if line.startswith("error: "))

@@ -9,8 +9,8 @@ from momentum_opt.evidence import statistics
 from momentum_opt.evidence.overfitting import FEWEST_CANDIDATES, FEWEST_DAYS
 from momentum_opt.evidence.sharpe import expected_maximum
 from momentum_opt.evidence.statistics import LOGIT_BINS, histogram, sharpe_findings, sharpe_ratios
-from momentum_opt.metrics.ratios import SMALLEST_STD
 from momentum_opt.study.block_sums import Sums, block_sums, with_counts
+from momentum_opt.vocabulary.limits import SMALLEST_STD
 
 DAYS, BLOCKS = 10 * FEWEST_DAYS, 8
 GENERATOR = np.random.default_rng(0)

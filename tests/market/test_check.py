@@ -143,7 +143,7 @@ def test_bars_that_differ_and_windows_that_do_not_meet(tmp_path: Path):
 
 
 def test_folders_without_price_files(tmp_path: Path):
-    with pytest.raises(MissingFileError, match="no price file there; they are named <TOKEN>_USD"):
+    with pytest.raises(MissingFileError, match="holds no price file at all, that is none named <TOKEN>_USD"):
         check_folder(tmp_path)
     with pytest.raises(MissingFileError, match="no such folder"):
         check_folder(tmp_path / "nowhere")
