@@ -30,7 +30,8 @@ _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})([ T]00:00(:00(\.0+)?)?(Z|\+00:00)
 _FILE_STORAGE: Final = re.compile(
     r"(?P<scheme>journal://|sqlite(?:\+\w+)?:///)(?P<path>(?!:memory:|file:)[^?]+)(?P<options>\?.*)?", re.DOTALL
 )
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*://")
+_OPENING: Final = "[{"
+"""A storage that begins so is a list or a mapping of YAML, not a URL."""
 _TABLE_SUFFIXES: Final = (".parquet", ".csv")
 
 
@@ -202,7 +203,8 @@ def storage_place() -> PlainValidator:
     """`journal` or the URL of a database; a relative path in it starts at the configuration file's folder."""
 
     def check(value: Any, info: ValidationInfo) -> str:
-        if not isinstance(value, str) or (value != "journal" and not _URL.match(value)):
+        is_place = isinstance(value, str) and (value == "journal" or ("://" in value and value[0] not in _OPENING))
+        if not is_place:
             raise RefusedError(
                 Mistake("unknown storage", "write journal, journal:///path, or postgresql://host/name", value)
             )
