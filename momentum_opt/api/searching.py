@@ -51,8 +51,6 @@ def search_here(run: Run, watch: Watch) -> Outcome:
     fingerprint = run.fingerprint
     space = space_of(run)
     watch.on_start(run.folder, run.market, space)
-    if watch.should_stop():
-        return Outcome((), "interrupted")
     watch.on_phase("compile")
     evaluator = evaluator_of(run)
     watch.on_phase("search")
