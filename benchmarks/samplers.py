@@ -55,7 +55,7 @@ class Candidate:
 GRID = (
     *(Candidate(sampler, batch, 0) for sampler in ("tpe", "cmaes", "nsga2") for batch in (32, 64, 128, 256)),
     *(Candidate(sampler, batch, 0) for sampler in ("qmc", "random") for batch in (64, 256)),
-    *(Candidate(sampler, 64, SCREEN) for sampler in ("tpe", "cmaes", "nsga2", "qmc", "random")),
+    *(Candidate(sampler, 64, SCREEN) for sampler in ("tpe", "cmaes", "nsga2", "memetic", "qmc", "random")),
 )
 """All that is compared."""
 
@@ -63,7 +63,7 @@ QUICK = (
     *(Candidate("tpe", batch, 0) for batch in (64, 256)),
     *(Candidate("cmaes", batch, 0) for batch in (32, 64, 128)),
     *(Candidate(sampler, 64, 0) for sampler in ("nsga2", "qmc", "random")),
-    *(Candidate(sampler, 64, SCREEN) for sampler in ("tpe", "cmaes", "nsga2")),
+    *(Candidate(sampler, 64, SCREEN) for sampler in ("tpe", "cmaes", "nsga2", "memetic")),
 )
 """Half of it."""
 

@@ -1,13 +1,14 @@
 """An opened run in; searched by this process, or by several, until the study has its trials. Imports JAX."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from momentum_opt import device
 from momentum_opt.api.opening import Run
 from momentum_opt.api.warm_starting import space_of
 from momentum_opt.errors import StudyError
 from momentum_opt.market import Market
+from momentum_opt.market.external import External
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.results.tables import screen_table, write_table
 from momentum_opt.simulation.minute_gpu import Choice
@@ -55,6 +56,9 @@ def search_here(run: Run, watch: Watch) -> Outcome:
     evaluator = evaluator_of(run)
     watch.on_phase("search")
     watch.on_message(evaluator.plan)
+    proposals = proposals_of(run, evaluator)
+    if proposals is not evaluator:
+        watch.on_message("proposals are scored without costs, trials with them (search.proposals)")
     said: list[Choice] = []
 
     def told(progress: Progress) -> None:
@@ -64,7 +68,7 @@ def search_here(run: Run, watch: Watch) -> Outcome:
             said.append(choice)
             watch.on_message(f"minutes walked by {choice.reason}")
 
-    return Study(fingerprint, space, evaluator, run.study).run(
+    return Study(fingerprint, space, evaluator, run.study, proposals).run(
         fingerprint.search.n_trials,
         on_batch=told,
         on_screened=lambda found: _write_screened(run, space, found),
@@ -83,6 +87,16 @@ def evaluator_of(run: Run) -> Evaluator:
         precision=fingerprint.device.precision,
         constant_weight=constant_weight_log_growth(fingerprint, run.market) if fingerprint.evidence.enabled else None,
     )
+
+
+def proposals_of(run: Run, evaluator: Evaluator) -> Evaluator:
+    """What scores proposals, where there are any: the evaluator of the trials, or the same without costs."""
+    search = run.fingerprint.search
+    proposes = search.screen > 0 or search.sampler == "memetic"
+    if not proposes or not run.fingerprint.proposes_without_costs:
+        return evaluator
+    free = replace(run, fingerprint=run.fingerprint.without_costs(), market=replace(run.market, external=External()))
+    return evaluator_of(free)
 
 
 def _write_screened(run: Run, space: SearchSpace, found: Screened) -> None:

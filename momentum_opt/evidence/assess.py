@@ -79,7 +79,9 @@ def assess(
     others = screened
     if others is None:
         others = score_rows([random_rows(space, settings.random_baselines, rng)], space, evaluator)
-    competitors, n_distinct, missing = _competitors(records, space, screened, settings.blocks)
+    competitors, n_distinct, missing = _competitors(
+        records, space, screened, settings.blocks, same_costs=not fingerprint.proposes_without_costs
+    )
     non_adaptive = _finite(others.sums)
 
     def say(returns: Values, *, excess: bool) -> SharpeFindings:
@@ -118,11 +120,21 @@ def assess(
 
 
 def _competitors(
-    records: Sequence[TrialRecord], space: SearchSpace, screened: ScoredRows | None, blocks: int
+    records: Sequence[TrialRecord],
+    space: SearchSpace,
+    screened: ScoredRows | None,
+    blocks: int,
+    *,
+    same_costs: bool,
 ) -> tuple[Sums, int, str | None]:
-    """Sums of the distinct candidates that were scored, how many there are, and why sums are missing, or None."""
+    """Sums of the distinct candidates that were scored, how many there are, and why sums are missing, or None.
+
+    What was scored on the way to a trial counts, and has no sums. Where the screening was scored without costs and the
+    trials with them, its candidates count as well, but their sums cannot stand beside the trials'.
+    """
     keys = keys_of(space)
     complete = [record for record in records if not record.failed]
+    on_the_way = sum(record.points - 1 for record in complete)
     drawn = np.array([[record.numbers[key] for key in keys] for record in complete]).reshape(-1, len(keys))
     numbers = space.lifted(drawn)
     texts = [record.blocks for record in complete]
@@ -130,14 +142,15 @@ def _competitors(
     fitting = [sums for sums in known if sums.shape[1] == blocks + 1]
     if len(fitting) < len(numbers):
         held = f"{len(fitting):,} of {len(numbers):,} trials hold sums of {blocks} blocks; tune anew to gather them"
-        return np.zeros((0, len(ROWS), blocks + 1)), len(np.unique(numbers, axis=0)), held
+        return np.zeros((0, len(ROWS), blocks + 1)), len(np.unique(numbers, axis=0)) + on_the_way, held
     sums = np.stack(fitting)
     if screened is not None:
         scored = np.isfinite(screened.objectives)
         numbers = np.concatenate([numbers, screened.numbers[scored]])
         sums = np.concatenate([sums, screened.sums[scored]])
     _, places = np.unique(numbers, axis=0, return_index=True)
-    return _finite(sums[np.sort(places)]), len(places), None
+    comparable = np.sort(places) if same_costs else np.sort(places[places < len(complete)])
+    return _finite(sums[comparable]), len(places) + on_the_way, None
 
 
 def _finite(sums: Sums) -> Sums:

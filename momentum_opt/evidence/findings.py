@@ -82,7 +82,7 @@ class CandidateCounts:
         trials: finished trials.
         failed: of them, without an objective.
         screened: candidates scored before the study.
-        distinct: N, scored candidates, copies once.
+        distinct: N, scored candidates, copies once; those scored on the way to a trial too.
     """
 
     trials: int

@@ -45,6 +45,8 @@ class Key:
         file: the value may be a path; the digest then only knows that it is one.
         example: a value that would do, for keys without a default.
         unit: of the number, for the reference; empty where there is none.
+        added: the key came after version 0.1; at its default it is left out of the digest, so that those of runs from
+            before it stay as they are.
     """
 
     name: str | None = None
@@ -52,6 +54,7 @@ class Key:
     file: bool = False
     example: Any = None
     unit: str = ""
+    added: bool = False
 
 
 Taken = Literal["text", "path", "cost", "url"]

@@ -30,6 +30,7 @@ class Leaf:
         example: a value that would do, for keys without a default.
         words: what it may be, where that is a closed list.
         taken: what `--set` takes it as, where that is not YAML.
+        tacit: a value at which the digest leaves it out, in a tuple; empty where there is none.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Leaf:
     example: Any
     words: tuple[str, ...] = ()
     taken: Taken | None = None
+    tacit: tuple[Any, ...] = ()
 
 
 def section_of(field: FieldInfo) -> type[Section] | None:
@@ -59,7 +61,8 @@ def _leaves(model: type[Section], path: Path) -> Iterator[Leaf]:
         words = check.choices if isinstance(check, Word) else ()
         taken = check.taken if isinstance(check, AsItStands) else None
         place = tuple(key.name.split(".")) if key.name else at
-        yield Leaf(at, place, key.in_digest, key.file, key.example, words, taken)
+        tacit = (field.default,) if key.added else ()
+        yield Leaf(at, place, key.in_digest, key.file, key.example, words, taken, tacit)
 
 
 LEAVES: Final[tuple[Leaf, ...]] = tuple(_leaves(RunConfig, ()))
@@ -149,7 +152,8 @@ def _strangers(branch: Mapping[str, Any], path: Path) -> Iterator[Path]:
 
 def digested(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """What a fingerprint's digest covers, under the incumbent's keys; of a path only that it is one."""
-    return _nested((leaf.key, _digest_value(leaf, mapping), True) for leaf in LEAVES if leaf.in_digest)
+    values = ((leaf, _digest_value(leaf, mapping)) for leaf in LEAVES if leaf.in_digest)
+    return _nested((leaf.key, value, True) for leaf, value in values if value not in leaf.tacit)
 
 
 def digested_by_path(mapping: Mapping[str, Any]) -> dict[Path, Any]:
@@ -157,7 +161,7 @@ def digested_by_path(mapping: Mapping[str, Any]) -> dict[Path, Any]:
     flat: dict[Path, Any] = {}
     for leaf in LEAVES:
         value = _digest_value(leaf, mapping) if leaf.in_digest else {}
-        if value != {}:
+        if value != {} and value not in leaf.tacit:
             _flatten(value, leaf.path, flat.__setitem__)
     return flat
 

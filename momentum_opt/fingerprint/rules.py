@@ -13,7 +13,7 @@ from momentum_opt.fingerprint.periods import validation_days
 from momentum_opt.fingerprint.sections import RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.limits import SHORTEST_MEMORY, outside
-from momentum_opt.vocabulary.metrics import fewest_days
+from momentum_opt.vocabulary.metrics import METRICS, Cadence, fewest_days
 from momentum_opt.vocabulary.rules import RULES as POOL_RULES
 from momentum_opt.vocabulary.schema import OptunaRange
 
@@ -132,6 +132,20 @@ def _sampler_can_rank(config: RunConfig) -> Iterator[Mistake]:
     if config.objective.multi_objective and config.search.sampler == "cmaes":
         fix = "take nsga2, or leave search.sampler out"
         yield Mistake("cannot search for several objectives", fix, "cmaes", ("search", "sampler"))
+
+
+@_rule("search.sampler", "objective", "costs.arb_frequency")
+def _memetic_can_climb(config: RunConfig) -> Iterator[Mistake]:
+    if config.search.sampler != "memetic":
+        return
+    aim = config.objective
+    fix, at = "take nsga2, or leave search.sampler out", ("search", "sampler")
+    if aim.multi_objective:
+        yield Mistake("cannot search for several objectives", fix, "memetic", at)
+    if METRICS[aim.metric].cadence == Cadence.MINUTE:
+        yield Mistake(f"cannot climb {aim.metric}, which needs every minute's value", fix, "memetic", at)
+    elif aim.turnover_penalty > 0 and config.costs.arb_frequency > 1:
+        yield Mistake("cannot climb with a turnover_penalty where arb_frequency is not 1", fix, "memetic", at)
 
 
 @_rule("search.sampler", "search.batch_size")

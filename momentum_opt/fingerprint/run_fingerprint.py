@@ -181,6 +181,16 @@ class Fingerprint(Mapping[str, Any]):
         return split_periods(window.start, window.end, window.test_end, window.validation_fraction)
 
     @property
+    def proposes_without_costs(self) -> bool:
+        """Whether screening and memetic read the engine without costs, and trials are scored with them."""
+        return self.costs.has_costs and self.search.proposals != "same"
+
+    def without_costs(self) -> "Fingerprint":
+        """The same run where trading costs nothing and nobody else trades; arbitrages come as often."""
+        free = Costs(arb_frequency=self.costs.arb_frequency)
+        return Fingerprint(self._config.model_copy(update={"costs": free}))
+
+    @property
     def bout_length(self) -> int:
         """Simulated minutes + 1."""
         return (self.last_day - self.window.start).days * MINUTES_PER_DAY + 1

@@ -38,10 +38,12 @@ from momentum_opt.vocabulary.names import (
     AGGREGATES,
     INTERPOLATIONS,
     PRECISIONS,
+    PROPOSALS,
     SAMPLERS,
     Aggregate,
     Interpolation,
     Precision,
+    Proposals,
     Sampler,
 )
 from momentum_opt.vocabulary.rules import DEFAULT_RULE, RULES
@@ -256,6 +258,14 @@ class Search(Section):
     """Candidates that are asked for, simulated and told at once."""
     sampler: Annotated[Sampler, word(SAMPLERS), Key(f"{_OPTUNA}.sampler")]
     """Who chooses the next candidates; nsga2 unless given."""
+    generations: Annotated[
+        int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.generations", unit="generations", added=True)
+    ] = 400
+    """Of memetic: proposals that each lane of a batch evolves through."""
+    steps: Annotated[int, whole(at_most=10**6), Key(f"{_OPTUNA}.steps", unit="steps", added=True)] = 8
+    """Of memetic: steps of gradient ascent that follow them; 0 leaves the ascent out."""
+    proposals: Annotated[Proposals, word(PROPOSALS), Key(f"{_OPTUNA}.proposals", added=True)] = "auto"
+    """Engine of screening and memetic where trading costs something: auto takes that without costs."""
     seed: Annotated[int, whole(at_most=2**32 - 1), Key(f"{_OPTUNA}.seed")] = 0
     """Seed of everything random in the search."""
     timeout: Annotated[

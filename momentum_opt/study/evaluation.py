@@ -16,17 +16,18 @@ from momentum_opt.cores import available_cores
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.simulation.external_bars import external_bars
-from momentum_opt.simulation.inputs import market_arrays
+from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minute_gpu import Choice, Walker, choose_walker, pallas_serves
 from momentum_opt.simulation.minute_kernel import LANES
 from momentum_opt.simulation.minute_walk import kernel_serves, kernel_works, walk_with_costs
 from momentum_opt.simulation.minutes import minute_inputs
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
-from momentum_opt.simulation.trajectory import Candidates
+from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.block_sums import Sums, with_counts
 from momentum_opt.study.candidates import ParamColumns, ParamSet, as_columns, settings_of, stack_columns
 from momentum_opt.study.packing import Layout, pack
 from momentum_opt.study.scoring import (
+    Penalties,
     Scores,
     ScoreSpec,
     penalties_of,
@@ -146,6 +147,11 @@ class Evaluator:
             for first in range(0, count, self.width)
         ]
         return jax.tree.map(lambda *parts: np.concatenate(parts), *pieces)
+
+    @property
+    def inputs(self) -> tuple[MarketArrays, Settings, Penalties]:
+        """What the engine reads besides the candidates."""
+        return self._arrays, self._settings, self._penalties
 
     @property
     def most(self) -> int:

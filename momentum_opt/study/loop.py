@@ -17,6 +17,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.study.block_sums import encoded
 from momentum_opt.study.dropping import result_unless
 from momentum_opt.study.evaluation import BatchScores, Evaluator
+from momentum_opt.study.improvement import improver_of
 from momentum_opt.study.ledger import Ledger, Outcome, Progress
 from momentum_opt.study.mirror import Mirror
 from momentum_opt.study.screening import KEPT, Screened, kept_trials, screen
@@ -49,15 +50,23 @@ class Study:
         space: its search space.
         evaluator: scores the batches.
         durable: the study in its storage.
+        proposals: what screening and memetic are scored by, where that is another engine than the trials'.
     """
 
     def __init__(
-        self, fingerprint: Fingerprint, space: SearchSpace, evaluator: Evaluator, durable: DurableStudy
+        self,
+        fingerprint: Fingerprint,
+        space: SearchSpace,
+        evaluator: Evaluator,
+        durable: DurableStudy,
+        proposals: Evaluator | None = None,
     ) -> None:
         self._fingerprint = fingerprint
         self._space = space
         self._evaluator = evaluator
         self.durable = durable
+        self._proposals = proposals or evaluator
+        self._improver = improver_of(fingerprint, space, self._proposals)
 
     def run(
         self,
@@ -148,18 +157,24 @@ class Study:
                     time.sleep(POLL_SECONDS)
                     continue
                 screened = screen(
-                    self._fingerprint, self._space, self._evaluator, note, lambda: bool(reason_to_stop()), should_drop
+                    self._fingerprint, self._space, self._proposals, note, lambda: bool(reason_to_stop()), should_drop
                 )
                 if screened is None:
                     return reason_to_stop() or "interrupted"
                 on_screened(screened)
                 there = len(self._ledger.records)
-                trials = kept_trials(screened, self._space, self._fingerprint)
+                trials = kept_trials(screened, self._space, self._fingerprint, self._kept_scores(screened))
                 self.durable.append(trials[there:], expected=there)
                 self._read_in()
                 if not trials:
                     break  # none can be kept, so there is nothing to wait for
         return None
+
+    def _kept_scores(self, screened: Screened) -> BatchScores | None:
+        """What the trials' own engine says of the candidates that are kept; None where it has screened them."""
+        if self._proposals is self._evaluator or not screened.kept.size:
+            return None
+        return self._evaluator.score_columns(self._space.columns(screened.numbers[screened.kept]))
 
     def _is_screened(self) -> bool:
         """Whether the screened candidates that were kept are in the study; a sampler's trial comes after them all."""
@@ -184,7 +199,9 @@ class Study:
         self, start: int, size: int, should_drop: Callable[[], bool] = lambda: False
     ) -> list[FrozenTrial] | None:
         """Ask a batch, score it, tell every trial; the trials as the durable study is to have them."""
-        trials = self._mirror.ask(size)
+        trials = result_unless(should_drop, lambda: self._mirror.ask(size))
+        if trials is None:
+            return None
         sets = [self._space.params(trial.params) for trial in trials]
         scores = result_unless(should_drop, lambda: self._evaluator.score(sets))
         if scores is None:
@@ -212,7 +229,7 @@ class Study:
             self.durable.append(told[len(kept) :], expected=len(trials))
 
     def _mirror_of(self, trials: Sequence[FrozenTrial]) -> Mirror:
-        return Mirror(self._fingerprint, self._space, self._worker, trials)
+        return Mirror(self._fingerprint, self._space, self._worker, trials, self._improver)
 
 
 def _batch_of(trial: FrozenTrial) -> tuple[int, int, int]:

@@ -5,17 +5,23 @@ the sampler's own notes), in the order in which this process came to know them.
 """
 
 import copy
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.study.samplers import ask_batch, batch_sampler, work_out_parents
+from momentum_opt.study.memetic import Memetic, finished_of, memetic_of, notes
+from momentum_opt.study.samplers import GivenPoints, ask_batch, batch_sampler, work_out_parents
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import SOURCE, WARM_START, WORKER, was_sampled
+
+if TYPE_CHECKING:
+    from momentum_opt.study.improvement import Improver
 
 
 class Mirror:
@@ -26,10 +32,16 @@ class Mirror:
         space: what it samples.
         worker: number of this worker.
         trials: finished trials of the durable study, by number.
+        improver: of memetic, where it improves what it proposes.
     """
 
     def __init__(
-        self, fingerprint: Fingerprint, space: SearchSpace, worker: int, trials: Iterable[FrozenTrial] = ()
+        self,
+        fingerprint: Fingerprint,
+        space: SearchSpace,
+        worker: int,
+        trials: Iterable[FrozenTrial] = (),
+        improver: "Improver | None" = None,
     ) -> None:
         self._search = fingerprint.search
         self._space = space
@@ -41,6 +53,10 @@ class Mirror:
         self._generation = 0
         self._screened: list[Mapping[str, float]] = []
         self._warm: set[int] = set()
+        self._notes: dict[int, dict[str, Any]] = {}
+        self._memetic = (
+            memetic_of(fingerprint, space, improver, worker) if fingerprint.search.sampler == "memetic" else None
+        )
         self.absorb(trials)
 
     def absorb(self, trials: Iterable[FrozenTrial]) -> None:
@@ -56,6 +72,8 @@ class Mirror:
 
     def ask(self, size: int) -> Sequence[optuna.Trial]:
         """A batch of new trials; it depends on the seed, the worker and the trials finished before it alone."""
+        if self._memetic is not None:
+            return self._ask_memetic(self._memetic, size)
         search, distributions = self._search, self._space.distributions
         self._study.sampler = batch_sampler(
             search.sampler,
@@ -70,10 +88,38 @@ class Mirror:
             mean=next(iter([*self._screened[:1], *self._space.warm]), None),
         )
         self._generation = work_out_parents(self._study, self._generation)
-        first = self._own if self._worker == 0 else len(self._space.first_trials)
+        first = self._first
         for numbers in self._space.first_trials[first : first + size]:
             self._study.enqueue_trial(dict(numbers))
-        trials = ask_batch(self._study, distributions, size)
+        return self._asked(size)
+
+    def _ask_memetic(self, memetic: Memetic, size: int) -> Sequence[optuna.Trial]:
+        keys = tuple(self._space.distributions)
+        known = self._space.first_trials[self._first : self._first + size]
+        numbers = np.array([[one[key] for key in keys] for one in known]).reshape(-1, len(keys))
+        rows = [
+            ([trial.params[key] for key in keys], _first_value(trial), not was_sampled(trial))
+            for trial in self._study.get_trials(deepcopy=False)
+        ]
+        proposed = memetic.propose(
+            finished_of(rows, len(keys)), self._own // self._search.batch_size, self._finished, size, numbers
+        )
+        self._study.sampler = GivenPoints(proposed.numbers, self._space.distributions)
+        trials = self._asked(size)
+        self._notes = {
+            trial.number: notes(keys, start, points)
+            for trial, start, points in zip(trials, proposed.starts.tolist(), proposed.points, strict=True)
+        }
+        return trials
+
+    @property
+    def _first(self) -> int:
+        """Which of the trials that the space begins with is next."""
+        return self._own if self._worker == 0 else len(self._space.first_trials)
+
+    def _asked(self, size: int) -> Sequence[optuna.Trial]:
+        first = self._first
+        trials = ask_batch(self._study, self._space.distributions, size)
         self._warm = {trial.number for trial in trials[: max(0, len(self._space.warm) - first)]}
         return trials
 
@@ -91,9 +137,14 @@ class Mirror:
         told = self._study.tell(trial, values, state=TrialState.FAIL if values is None else None)
         self._count(self._worker)
         finished = copy.copy(told)
-        finished.user_attrs = {**attributes, SOURCE: WARM_START} if trial.number in self._warm else attributes
+        source = {SOURCE: WARM_START} if trial.number in self._warm else {}
+        finished.user_attrs = {**attributes, **self._notes.get(trial.number, {}), **source}
         return finished
 
     def _count(self, worker: int) -> None:
         self._finished += 1
         self._own += worker == self._worker
+
+
+def _first_value(trial: FrozenTrial) -> float:
+    return float(trial.values[0]) if trial.state == TrialState.COMPLETE else -math.inf

@@ -53,6 +53,37 @@ class SobolSampler(BaseSampler):
         raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
 
 
+class GivenPoints(BaseSampler):
+    """Points that were chosen beforehand, one after another.
+
+    Args:
+        numbers: (trial, key) in the order of the distributions.
+        distributions: what they lie in.
+    """
+
+    def __init__(self, numbers: NDArray[np.float64], distributions: Distributions) -> None:
+        self._distributions = dict(distributions)
+        self._numbers = iter(numbers.tolist())
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """All parameters at once."""
+        del study, trial
+        return self._distributions
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The next point."""
+        del study, trial
+        return dict(zip(search_space, next(self._numbers), strict=True))
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Never reached: every distribution is fixed before the ask."""
+        raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
+
+
 class NSGAIISampler(optuna.samplers.NSGAIISampler):
     """Optuna's, for one batch that is asked at once: what all its trials share is found once, not by each anew.
 

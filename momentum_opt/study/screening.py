@@ -21,7 +21,17 @@ from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.pareto import balanced_order, pareto_rows
 from momentum_opt.study.samplers import first_generation, sobol_numbers
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import BLOCKS, SCREEN, SOURCE, TRAIN, VALIDATION, TrialRecord, json_metrics, not_finite
+from momentum_opt.study.trials import (
+    BLOCKS,
+    FAIL_REASON,
+    SCREEN,
+    SOURCE,
+    TRAIN,
+    VALIDATION,
+    TrialRecord,
+    json_metrics,
+    not_finite,
+)
 
 AT_ONCE: Final = 2
 """Chunks under way."""
@@ -169,28 +179,50 @@ def best_rows(objectives: NDArray[np.float64], failed: NDArray[np.bool_], keep: 
     return np.concatenate([*kept, np.zeros(0, np.int64)])[:keep]
 
 
-def kept_trials(screened: Screened, space: SearchSpace, fingerprint: Fingerprint) -> list[FrozenTrial]:
-    """The kept candidates as finished trials."""
+def rows_of(scores: BatchScores, rows: NDArray[np.int64]) -> BatchScores:
+    """Some candidates' scores."""
+    return jax.tree.map(lambda values: values[rows], scores)
+
+
+def kept_trials(
+    screened: Screened, space: SearchSpace, fingerprint: Fingerprint, scores: BatchScores | None = None
+) -> list[FrozenTrial]:
+    """The kept candidates as finished trials; one that has no objective failed.
+
+    Args:
+        screened: where they are from.
+        space: that was screened.
+        fingerprint: of the study.
+        scores: one row for each kept candidate, where trials are scored otherwise than the screening was.
+    """
+    scores = rows_of(screened.scores, screened.kept) if scores is None else scores
     distributions = space.distributions
     generation = first_generation(fingerprint.search.sampler)
-    return [
-        create_trial(
-            state=TrialState.COMPLETE,
-            values=[float(value) for value in screened.scores.objectives[place]],
-            params=dict(zip(distributions, screened.numbers[place].tolist(), strict=True)),
-            distributions=distributions,
-            user_attrs={
-                SOURCE: SCREEN,
-                SCREEN_NUMBER: place,
-                KEPT: len(screened.kept),
-                TRAIN: _metrics_at(screened.scores.train, place),
-                VALIDATION: _metrics_at(screened.scores.validation, place),
-                **_blocks_at(screened.scores, place),
-            },
-            system_attrs=generation if rank < fingerprint.search.batch_size else {},
+    found: list[FrozenTrial] = []
+    for rank, place in enumerate(screened.kept.tolist()):
+        values = scores.objectives[rank]
+        known = bool(np.isfinite(values).all())
+        own = {
+            TRAIN: _metrics_at(scores.train, rank),
+            VALIDATION: _metrics_at(scores.validation, rank),
+            **_blocks_at(scores, rank),
+        }
+        found.append(
+            create_trial(
+                state=TrialState.COMPLETE if known else TrialState.FAIL,
+                values=[float(value) for value in values] if known else None,
+                params=dict(zip(distributions, screened.numbers[place].tolist(), strict=True)),
+                distributions=distributions,
+                user_attrs={
+                    SOURCE: SCREEN,
+                    SCREEN_NUMBER: place,
+                    KEPT: len(screened.kept),
+                    **(own if known else {FAIL_REASON: not_finite(values)}),
+                },
+                system_attrs=generation if rank < fingerprint.search.batch_size else {},
+            )
         )
-        for rank, place in enumerate(screened.kept.tolist())
-    ]
+    return found
 
 
 def _blocks_at(scores: BatchScores, place: int) -> dict[str, str]:

@@ -21,6 +21,9 @@ SOURCE = "source"
 SCREEN = "screen"
 WARM_START = "warm_start"
 SAMPLER = "sampler"
+POINTS = "points"
+START_OF = "start_"
+"""Before the name of a number: where the ascent that led to the trial began."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class TrialRecord:
         fail_reason: why it failed; None for a complete trial.
         source: where its numbers came from: `sampler`, `screen`, or `warm_start`.
         blocks: its sums per block of train days, encoded (`block_sums`); None where they were not gathered.
+        points: how many points were scored to find it, itself included; above one where it was improved.
     """
 
     number: int
@@ -46,6 +50,7 @@ class TrialRecord:
     fail_reason: str | None
     source: str = SAMPLER
     blocks: str | None = None
+    points: int = 1
 
     @property
     def failed(self) -> bool:
@@ -71,6 +76,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         fail_reason=None if complete else attributes.get(FAIL_REASON, "unknown"),
         source=attributes.get(SOURCE, SAMPLER),
         blocks=attributes.get(BLOCKS) if complete else None,
+        points=attributes.get(POINTS, 1),
     )
 
 

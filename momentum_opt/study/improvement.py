@@ -1,0 +1,367 @@
+"""Improve whole batches of starting points by differential evolution and gradient ascent, in one compiled call.
+
+The lanes of a batch form islands, populations of `ISLAND` lanes that evolve apart from each other. Each lane keeps the
+best point that it has scored. A generation proposes for every lane, in units of the search ranges,
+
+    t = x + F (x_pbest − x) + F (x_r1 − x_r2), each number taken from t with probability CR, else from x,
+
+where x_pbest is one of the island's best lanes (current-to-pbest/1 and the adaptation of F and CR: JADE; Zhang and
+Sanderson, IEEE Transactions on Evolutionary Computation 13(5), 2009), and a proposal replaces its lane where it scores
+better. Then Adam (Kingma and Ba, 2015) climbs from every lane along the exact gradient of the objective, with steps
+that shrink by a cosine. Both halves act on all lanes at once, so the engine's vectors stay full.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from momentum_opt.arrays import Array, Float
+from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.simulation.spec import SimulationSpec
+from momentum_opt.simulation.trajectory import Candidates
+from momentum_opt.study.evaluation import Evaluator
+from momentum_opt.study.gradients import objective_alone, objective_of
+from momentum_opt.study.scoring import ScoreSpec
+from momentum_opt.study.sharding import choose_devices, on_all, run_shares
+from momentum_opt.study.space import SearchSpace
+
+ISLAND: Final = 32
+"""Lanes of a population; a batch is made up of whole ones, and of one smaller one where it has fewer lanes."""
+BEST_SHARE: Final = 0.15
+"""Part of an island that x_pbest is drawn from; two lanes at least."""
+ADAPTATION: Final = 0.1
+"""Share by which the means of F and CR move towards those of the generation's successful proposals."""
+SPREAD: Final = 0.1
+"""Scale of the Cauchy draws of F and of the normal ones of CR about their means."""
+SMALLEST_STEP: Final = 0.05
+"""F at least; also the last step of the ascent as a share of its first."""
+FIRST_STEP: Final = 0.02
+"""Step of the ascent at its beginning, in units of the ranges."""
+MOMENTUM: Final = 0.9
+MEAN_SQUARE: Final = 0.99
+"""Decays of Adam's averages of the gradient and of its square."""
+
+_DRAWS: Final = 6
+"""Rows of random numbers that a generation needs besides one per sampled number."""
+
+Units = NDArray[np.float64]
+Population = Float[Array, "key island lane"]
+Fitness = Float[Array, "island lane"]
+
+
+class Bounds(NamedTuple):
+    """What units are turned into, traced: ranges may be narrowed without compiling anew."""
+
+    low: Float[Array, "key 1"]
+    high: Float[Array, "key 1"]
+    start: dict[str, Float[Array, "asset 1"]]
+    """Values of the parameters that are not sampled."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parameters stand among the sampled numbers; hashable.
+
+    Attributes:
+        names: the sampled parameters, in order.
+        counts: how many numbers each has, one per token or one for all of them.
+        logs: for each number whether its range is logarithmic.
+        n_assets: tokens.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    logs: tuple[bool, ...]
+    n_assets: int
+
+    @classmethod
+    def of(cls, space: SearchSpace, n_assets: int) -> "Layout":
+        """That of a search space."""
+        return cls(
+            tuple(one.name for one in space.sampled),
+            tuple(len(one.keys) for one in space.sampled),
+            tuple(bounds.log_scale for bounds in space.ranges.values()),
+            n_assets,
+        )
+
+    def numbers(self, units: Float[Array, "key lane"], bounds: Bounds) -> Float[Array, "key lane"]:
+        """Units of the ranges as numbers of a trial, as `sample_in_range` has them."""
+        linear = bounds.low + units * (bounds.high - bounds.low)
+        if not any(self.logs):
+            return linear
+        logs = np.array(self.logs)[:, None]
+        low = jnp.where(logs, bounds.low, 1.0)
+        return jnp.where(logs, low * (jnp.where(logs, bounds.high, 1.0) / low) ** units, linear)
+
+    def candidates(self, units: Float[Array, "key lane"], bounds: Bounds, floor: Float[Array, ""]) -> Candidates:
+        """The parameter sets that the units stand for."""
+        numbers, lanes = self.numbers(units, bounds), units.shape[1]
+        shape = (self.n_assets, lanes)
+        params = {name: jnp.broadcast_to(value, shape) for name, value in bounds.start.items()}
+        first = 0
+        for name, count in zip(self.names, self.counts, strict=True):
+            params[name] = jnp.broadcast_to(numbers[first : first + count], shape)
+            first += count
+        weights = params.pop("initial_weights", None)
+        logits = params.pop("initial_weights_logits", None)
+        if weights is None:
+            assert logits is not None
+            weights = jax.nn.softmax(logits, axis=0)
+            if "initial_weights_logits" in self.names:
+                weights = nearest_weights(weights, floor)
+        return Candidates(weights, params)
+
+
+def nearest_weights(weights: Float[Array, "asset lane"], floor: Float[Array, ""]) -> Float[Array, "asset lane"]:
+    """The weights nearest to `weights` (which sum to one) of which none is below `floor`: max(w − θ, floor), Σ = 1."""
+    n = weights.shape[0]
+    above = jnp.sort(weights - floor, axis=0)[::-1]
+    free = 1.0 - n * floor
+    counts = jnp.arange(1, n + 1)[:, None]
+    thresholds = (jnp.cumsum(above, axis=0) - free) / counts
+    kept = jnp.sum(above > thresholds, axis=0, keepdims=True)
+    threshold = jnp.take_along_axis(thresholds, kept - 1, axis=0)
+    return jnp.maximum(weights - floor - threshold, 0.0) + floor
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long a batch is improved.
+
+    Attributes:
+        generations: of the evolution.
+        steps: of the ascent that follows.
+    """
+
+    generations: int
+    steps: int
+
+    @property
+    def points(self) -> int:
+        """Points that are scored in each lane: the start, every generation's, and the ascent's."""
+        return 1 + self.generations + (self.steps + 1 if self.steps else 0)
+
+
+class Improved(NamedTuple):
+    """A batch after its improvement, on the host; lanes last."""
+
+    units: Units
+    """(key, lane) the best point of each lane, in units of the ranges."""
+    objectives: NDArray[np.float64]
+    """(lane,) their objectives as the engine of the proposals scores them; −inf where none could be scored."""
+
+
+class _Evolving(NamedTuple):
+    units: Population
+    fitness: Fitness
+    mean_f: Float[Array, " island"]
+    mean_cr: Float[Array, " island"]
+
+
+class _Climbing(NamedTuple):
+    units: Float[Array, "key lane"]
+    momentum: Float[Array, "key lane"]
+    square: Float[Array, "key lane"]
+    best: Float[Array, "key lane"]
+    fitness: Float[Array, " lane"]
+
+
+class _Improvement:
+    """The compiled program: units and random numbers of whole islands in one array, their best points in another."""
+
+    def __init__(self, spec: SimulationSpec, scoring: ScoreSpec, layout: Layout, effort: Effort, island: int) -> None:
+        self._static = spec, scoring
+        self._layout = layout
+        self._effort = effort
+        self._island = island
+        self.identity = repr((type(self).__name__, spec, scoring, layout, effort, island))
+        self.facts: None = None
+
+    def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
+        arrays, settings, penalties, bounds = inputs
+
+        def objective(units: Float[Array, "key lane"]) -> Float[Array, " lane"]:
+            candidates = self._layout.candidates(units, bounds, settings.minimum_weight)
+            values = objective_of(*self._static, arrays, settings, penalties, candidates)
+            return jnp.where(jnp.isfinite(values), values, -jnp.inf)
+
+        keys, lanes = len(self._layout.logs), rows.shape[1]
+        shape = keys, lanes // self._island, self._island
+        draws = rows[keys:].reshape(self._effort.generations, _DRAWS + keys, *shape[1:])
+        units = rows[:keys]
+        fitness = objective(units)
+        units, fitness = _evolved(objective, units.reshape(shape), fitness.reshape(shape[1:]), draws)
+        best, found = units.reshape(keys, lanes), fitness.reshape(lanes)
+        if self._effort.steps:
+            best, found = _climbed(objective, best, found, self._effort.steps)
+        return jnp.concatenate([best, found[None]])
+
+
+_improvement = lru_cache(maxsize=8)(_Improvement)
+"""Always the same one for the same static values, so that it is compiled once."""
+
+
+def _evolved(
+    objective: Any, units: Population, fitness: Fitness, draws: Float[Array, "generation row island lane"]
+) -> tuple[Population, Fitness]:
+    """The islands after as many generations as there are draws."""
+    keys, islands, lanes = units.shape
+
+    def generation(state: _Evolving, drawn: Float[Array, "row island lane"]) -> tuple[_Evolving, None]:
+        f = jnp.clip(state.mean_f[:, None] + SPREAD * drawn[0], SMALLEST_STEP, 1.0)
+        cr = jnp.clip(state.mean_cr[:, None] + SPREAD * drawn[1], 0.0, 1.0)
+        proposed = _proposals(state, f, cr, drawn[2:])
+        values = objective(proposed.reshape(keys, -1)).reshape(islands, lanes)
+        better = values > state.fitness
+        mean_f, mean_cr = _adapted(state, f, cr, better, values)
+        return _Evolving(
+            jnp.where(better, proposed, state.units), jnp.where(better, values, state.fitness), mean_f, mean_cr
+        ), None
+
+    middle = jnp.full(islands, 0.5, units.dtype)
+    state, _ = jax.lax.scan(generation, _Evolving(units, fitness, middle, middle), draws)
+    return state.units, state.fitness
+
+
+def _proposals(state: _Evolving, f: Fitness, cr: Fitness, drawn: Float[Array, "row island lane"]) -> Population:
+    """One proposal per lane, inside the ranges: what would leave them stops half-way."""
+    units = state.units
+    keys, _, lanes = units.shape
+    n_best = max(2, round(BEST_SHARE * lanes))
+
+    def lanes_at(places: Array) -> Population:
+        return jnp.take_along_axis(units, jnp.broadcast_to(places, (keys, *places.shape)), axis=2)
+
+    order = jnp.argsort(-state.fitness, axis=1)
+    best = jnp.take_along_axis(order, _index(drawn[0], min(n_best, lanes)), axis=1)
+    one, other = lanes_at(_index(drawn[1], lanes)), lanes_at(_index(drawn[2], lanes))
+    moved = units + f * (lanes_at(best) - units) + f * (one - other)
+    moved = jnp.where(moved < 0.0, units / 2.0, jnp.where(moved > 1.0, (1.0 + units) / 2.0, moved))
+    always = jnp.arange(keys)[:, None, None] == _index(drawn[3], keys)
+    return jnp.where(always | (drawn[4:] < cr), moved, units)
+
+
+def _index(unit: Float[Array, "*shape"], count: int) -> Array:
+    """A number in [0, 1) as one of `count` places."""
+    return jnp.minimum((unit * count).astype(jnp.int32), count - 1)
+
+
+def _adapted(state: _Evolving, f: Fitness, cr: Fitness, better: Array, values: Fitness) -> tuple[Array, Array]:
+    """The means of F (Lehmer's) and CR moved towards those of the proposals that were better, weighted by gain."""
+    known = jnp.isfinite(state.fitness)
+    gain = jnp.where(better, jnp.where(known, values - jnp.where(known, state.fitness, 0.0), 1.0), 0.0)
+    total = jnp.sum(gain, axis=1)
+    some = total > 0.0
+    weight = gain / jnp.where(some, total, 1.0)[:, None]
+    first = jnp.sum(weight * f, axis=1)
+    lehmer = jnp.sum(weight * f * f, axis=1) / jnp.where(some, first, 1.0)
+
+    def moved(mean: Array, towards: Array) -> Array:
+        return jnp.where(some, mean + ADAPTATION * (towards - mean), mean)
+
+    return moved(state.mean_f, lehmer), moved(state.mean_cr, jnp.sum(weight * cr, axis=1))
+
+
+def _climbed(
+    objective: Any, units: Float[Array, "key lane"], fitness: Float[Array, " lane"], steps: int
+) -> tuple[Float[Array, "key lane"], Float[Array, " lane"]]:
+    """The best point of every lane after `steps` of ascent, and what it scores."""
+
+    def total(units: Float[Array, "key lane"]) -> tuple[Array, Array]:
+        values = objective(units)
+        return jnp.sum(jnp.where(jnp.isfinite(values), values, 0.0)), values
+
+    def kept(state: _Climbing, values: Float[Array, " lane"]) -> _Climbing:
+        better = values > state.fitness
+        return state._replace(
+            best=jnp.where(better, state.units, state.best), fitness=jnp.where(better, values, state.fitness)
+        )
+
+    def step(state: _Climbing, number: Float[Array, ""]) -> tuple[_Climbing, None]:
+        slope, values = jax.grad(total, has_aux=True)(state.units)
+        slope = jnp.where(jnp.isfinite(slope), slope, 0.0)
+        state = kept(state, values)
+        momentum = MOMENTUM * state.momentum + (1.0 - MOMENTUM) * slope
+        square = MEAN_SQUARE * state.square + (1.0 - MEAN_SQUARE) * slope * slope
+        scaled = (momentum / (1.0 - MOMENTUM ** (number + 1.0))) / (
+            jnp.sqrt(square / (1.0 - MEAN_SQUARE ** (number + 1.0))) + 1e-12
+        )
+        share = SMALLEST_STEP + (1.0 - SMALLEST_STEP) * 0.5 * (1.0 + jnp.cos(jnp.pi * number / steps))
+        units = jnp.clip(state.units + FIRST_STEP * share * scaled, 0.0, 1.0)
+        return state._replace(units=units, momentum=momentum, square=square), None
+
+    still = jnp.zeros_like(units)
+    start = _Climbing(units, still, still, units, fitness)
+    end, _ = jax.lax.scan(step, start, jnp.arange(steps, dtype=units.dtype))
+    end = kept(end, objective(end.units))
+    return end.best, end.fitness
+
+
+class Improver:
+    """Improve batches of starting points on the engine of an evaluator.
+
+    Args:
+        evaluator: whose objective is climbed; its engine must not have costs, and its metric must not need minutes.
+        space: what the units stand for.
+        batch_size: lanes of a batch.
+        effort: how long each is improved.
+    """
+
+    def __init__(self, evaluator: Evaluator, space: SearchSpace, batch_size: int, effort: Effort) -> None:
+        self.effort = effort
+        self.island = min(ISLAND, batch_size)
+        self.width = -(-batch_size // self.island) * self.island
+        self.keys = len(space.ranges)
+        scoring = objective_alone(evaluator.scoring)
+        layout = Layout.of(space, evaluator.spec.n_assets)
+        self._program = _improvement(evaluator.spec, scoring, layout, effort, self.island)
+        self._devices = _sharing(self.width // self.island)
+        inputs = *evaluator.inputs, _bounds(space)
+        self._placed = on_all(inputs, self._devices)
+
+    def improve(self, starts: Units, rng: np.random.Generator) -> Improved:
+        """The best point of every lane.
+
+        Args:
+            starts: (key, lane) in units of the ranges, as many as the width.
+            rng: of the batch.
+        """
+        rows = np.concatenate([starts, self._draws(rng)])
+        found = run_shares(self._program, self._devices, self._placed, rows)
+        return Improved(found[:-1], found[-1])
+
+    def _draws(self, rng: np.random.Generator) -> Units:
+        """Rows of a generation: for F, CR, x_pbest, r1, r2, the number always taken, and then for each crossover."""
+        shape = self.effort.generations, 1, self.width
+        cauchy, normal = rng.standard_cauchy(shape), rng.standard_normal(shape)
+        uniform = rng.random((self.effort.generations, _DRAWS - 2 + self.keys, self.width))
+        return np.concatenate([cauchy, normal, uniform], axis=1).reshape(-1, self.width)
+
+
+def _sharing(islands: int) -> tuple[Any, ...]:
+    """The local devices that share the islands evenly: as many as possible."""
+    devices = choose_devices(islands, 1)
+    count = max(count for count in range(1, len(devices) + 1) if islands % count == 0)
+    return devices[:count]
+
+
+def _bounds(space: SearchSpace) -> Bounds:
+    ranges = space.ranges.values()
+    low, high = ([getattr(one, end) for one in ranges] for end in ("low", "high"))
+    sampled = {one.name for one in space.sampled}
+    fixed = {name: np.asarray(values)[:, None] for name, values in space.start.items() if name not in sampled}
+    columns = jnp.asarray(low)[:, None], jnp.asarray(high)[:, None]
+    return Bounds(*columns, {name: jnp.asarray(values) for name, values in fixed.items()})
+
+
+def improver_of(fingerprint: Fingerprint, space: SearchSpace, evaluator: Evaluator) -> Improver | None:
+    """That of a study whose sampler is memetic; None for the others, and where the proposals cost what trials do."""
+    search = fingerprint.search
+    if search.sampler != "memetic" or evaluator.spec.engine == "with_costs":
+        return None
+    return Improver(evaluator, space, search.batch_size, Effort(search.generations, search.steps))
