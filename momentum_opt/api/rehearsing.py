@@ -100,7 +100,8 @@ def rehearse(
         DataError: the prices cannot be used.
     """
     if (params_file is None) == (deployment_file is None):
-        raise UsageError("give one of --params and --deployment")
+        given = "neither --params nor" if params_file is None else "both --params and"
+        raise UsageError(f"{given} --deployment; give one of --params and --deployment")
     if deployment_file is not None and (config is not None or overrides):
         raise UsageError("--deployment holds its own configuration; give --config or --set with --params only")
     if not tolerance > 0:

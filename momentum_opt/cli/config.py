@@ -154,6 +154,10 @@ def _summary(fingerprint: "Fingerprint") -> str:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
+    from momentum_opt.paths import file_fault
+
+    if (fault := file_fault(file, pipe=True)) is not None:
+        raise MissingFileError(f"{file}: {fault[0]}; {fault[1]}: give the path of a JSON fingerprint")
     try:
         content = read_json_file(file)
     except FileNotFoundError:

@@ -54,6 +54,8 @@ def explained(error: Exception) -> tuple[str, int] | None:
         where = "standard output" if error.filename is None else os.fsdecode(error.filename)
         remedy = _REMEDIES.get(error.errno, "see whether it is the right place, and can be used")
         return f"{where}: {error.strerror}; {remedy}", FAILED if error.errno in _FULL else REFUSED
+    if isinstance(error, Warning):  # raised because the environment asks for it
+        return f"{type(error).__name__}: {error}; unset PYTHONWARNINGS, which makes errors of warnings", REFUSED
     found = _VARIABLE.match(str(error)) if isinstance(error, ValueError) else None
     if found is not None:
         return f"{found[2]}: {found[1]}; unset it, or give another value", REFUSED

@@ -212,7 +212,7 @@ def test_import_takes_the_token_from_the_name(tmp_path: Path, capsys: pytest.Cap
         (["x.csv"], "--token '': not a token name; use letters"),
         (["x.csv", "--token", "X"], "x.csv: no such file; name files, folders or a pattern"),
         (["--token", "X"], "no SOURCE"),
-        (["x.csv", "--token", "X", "--columns", "close"], "--columns close: write time=NAME,close=NAME"),
+        (["x.csv", "--token", "X", "--columns", "close"], "--columns close: not columns; write time=NAME,close=NAME"),
         (["x.csv", "--token", "X", "--columns", "time=a,open=b"], "write time=NAME,close=NAME"),
         (["x.csv", "--token", "X", "--start", "yesterday"], "--start yesterday: not a date"),
     ],

@@ -267,7 +267,7 @@ def test_a_deployment_rehearsed_elsewhere(deployment: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "give one of --params and --deployment"),
+        ((), "neither --params nor --deployment; give one of --params and --deployment"),
         (("--params", "best.json", "--deployment", "deployment.json"), "give one of --params and --deployment"),
         (("--deployment", "deployment.json", "--config", "c.yaml"), "holds its own configuration"),
         (("--deployment", "best.json"), "not a deployment.json of this version"),

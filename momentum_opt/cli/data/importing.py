@@ -165,7 +165,7 @@ def _columns(text: str | None) -> "Columns | None":
     pairs = [part.partition("=") for part in text.split(",")]
     given = {name.strip(): value.strip() for name, equals, value in pairs if equals and value.strip()}
     if len(given) != len(pairs) or not {"time", "close"} <= set(given) <= {"time", "close", "volume"}:
-        raise UsageError(f"--columns {text}: write time=NAME,close=NAME and, if there is one, volume=NAME")
+        raise UsageError(f"--columns {text}: not columns; write time=NAME,close=NAME and, if there is one, volume=NAME")
     return Columns(given["time"], given["close"], given.get("volume"))
 
 

@@ -23,7 +23,7 @@ from momentum_opt.market.price_file import SUFFIX
 from momentum_opt.market.wording import utc
 from momentum_opt.paths import file_fault
 from momentum_opt.tokens import TOKEN_NAME
-from momentum_opt.units import MS_PER_MINUTE
+from momentum_opt.units import MS_PER_MINUTE, counted
 
 OnSource = Callable[[int, int, SourceReport], None]
 
@@ -199,13 +199,19 @@ def _with_existing(
     """The whole new content of the price file; what is there counts as the first source."""
     if there is not None and there != bar:
         raise DataError(
-            f"{target.path}: holds bars of {there} minutes, {fresh.name} has {bar}; give --bar {there} or another --out"
+            f"{target.path}: holds bars of {counted(there, 'minute')}, {fresh.name} has {bar}; "
+            f"give {_as_there(there, bar)}another --out"
         )
     off = np.flatnonzero(fresh.unix % (bar * MS_PER_MINUTE))
     if len(off):  # a bar alone, which has no spacing that could have told
         time = utc(int(fresh.unix[off[0]]))
         raise DataError(f"{fresh.name}: {time} is not on the grid of {bar} minutes; label each bar with its start")
     return (fresh, Overlap()) if target.existing is None else merge([target.existing, fresh], prefer)
+
+
+def _as_there(there: int, bar: int) -> str:
+    """How to import bars of another length to those that are there; longer ones hold too little for it."""
+    return f"--bar {there} or " if there % bar == 0 else ""
 
 
 @dataclass(frozen=True, slots=True)

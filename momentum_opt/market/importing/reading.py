@@ -85,8 +85,15 @@ def key_columns(
         find: position of a named column.
         used: positions that are read as time, close or volume.
         fractions: positions that hold broken numbers, which name nothing.
+
+    Raises:
+        DataError: rows are chosen by what is read as time, close or volume.
     """
     chosen = [Key(column, find(column, "--where"), value) for column, value in reading.where]
+    for key in chosen:
+        if key.place in used:
+            what = "is read as time, close or volume"
+            raise DataError(f"--where {key.column}={key.wanted}: this column {what}; choose rows by another column")
     taken = {*used, *fractions, *(key.place for key in chosen)}
     found = [
         Key(name, place) for place, name in enumerate(header or ()) if place not in taken and is_identity(plain(name))

@@ -11,6 +11,7 @@ from momentum_opt.formats import PREFERENCES, TEXT_FORMATS, TIME_UNITS
 from momentum_opt.market.importing.merge import Overlap
 from momentum_opt.market.importing.reading import Columns, Reading
 from momentum_opt.market.importing.times import TimeOptions
+from momentum_opt.market.row_checks import HIGHEST_CLOSE, LOWEST_CLOSE
 from momentum_opt.tokens import TOKEN_NAME
 from momentum_opt.units import MINUTES_PER_DAY
 
@@ -164,7 +165,7 @@ def check_request(request: ImportRequest) -> None:
         raise UsageError(f"--end {request.end}: not after --start {request.start}; the end is the day after the last")
     if request.constant is None:
         if not request.sources:
-            raise UsageError("no SOURCE: name files or folders, or give --constant 1.0 for a stablecoin")
+            raise UsageError("no SOURCE; name files or folders, or give --constant 1.0 for a stablecoin")
         return
     others = {"a SOURCE": request.sources, "--quote": request.quote, "--columns": request.columns,
               "--format": request.format, "--where": request.where, "--time-zone": request.time_zone,
@@ -172,10 +173,13 @@ def check_request(request: ImportRequest) -> None:
     beside = [name for name, given in others.items() if given]
     if beside:
         raise UsageError(f"--constant stands beside {beside[0]}; give one of the two")
-    if not 0 < request.constant < float("inf"):
-        raise UsageError(f"--constant {request.constant:g}: not a price; give a number above 0")
+    if not LOWEST_CLOSE <= request.constant <= HIGHEST_CLOSE:
+        bounds = f"{LOWEST_CLOSE:g} to {HIGHEST_CLOSE:g}"
+        raise UsageError(f"--constant {request.constant:g}: not a price; give a number above 0, from {bounds}")
     if request.start is None or request.end is None:
-        raise UsageError("--constant: for which days? give --start and --end (exclusive), such as --start 2021-01-01")
+        raise UsageError(
+            "--constant: no days are given; give --start and --end (exclusive), such as --start 2021-01-01"
+        )
 
 
 def _check_times(request: ImportRequest) -> None:

@@ -184,7 +184,7 @@ def test_bars_that_do_not_fit_the_file_are_refused(tmp_path: Path):
     minutes, hours = text(tmp_path, kraken(bars(200))), text(tmp_path, kraken(bars(50, bar_minutes=60)), "h.csv")
     assert "bar lengths differ: 1 minutes in" in refused(tmp_path, minutes, hours)
     imported(tmp_path, minutes)
-    assert "h.csv has 60; give --bar 1 or another --out" in refused(tmp_path, hours)
+    assert "h.csv has 60; give another --out" in refused(tmp_path, hours)
     assert "bars of 60 minutes make no bars of 90" not in refused(tmp_path, hours, bar_minutes=120)
     assert "make no bars of 32; give --bar as a multiple" in refused(
         tmp_path, text(tmp_path, kraken(bars(50, bar_minutes=5)), "f.csv"), bar_minutes=32
@@ -279,11 +279,11 @@ def test_only_some_days_of_a_source(tmp_path: Path):
         ({"time_unit": "sec"}, "--time-unit sec: unknown; give one of s, ms, us, ns, iso"),
         ({"prefer": "best"}, "--prefer best: unknown; give one of first, last"),
         ({"start": date(2024, 1, 2), "end": date(2024, 1, 2)}, "--end 2024-01-02: not after --start"),
-        ({"sources": ()}, "no SOURCE: name files or folders, or give --constant"),
+        ({"sources": ()}, "no SOURCE; name files or folders, or give --constant"),
         ({"constant": 1.0}, "--constant stands beside a SOURCE"),
         ({"constant": 0.0, "sources": ()}, "--constant 0: not a price"),
         ({"constant": float("nan"), "sources": ()}, "--constant nan: not a price"),
-        ({"constant": 1.0, "sources": ()}, "--constant: for which days?"),
+        ({"constant": 1.0, "sources": ()}, "--constant: no days are given; give --start"),
         ({"constant": 1.0, "sources": (), "quote": "BTC"}, "--constant stands beside --quote"),
     ],
 )
