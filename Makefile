@@ -58,7 +58,7 @@ coverage: $(VENV)/installed-dev ## run the tests and see which lines and branche
 	$(BIN)/coverage run -m pytest -n 2 --dist worksteal -m slow $(SLOW_BUT_COVERED) || failed=1; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$failed
 
-fuzz: $(VENV)/installed-dev ## ten minutes of damaged files against every loader (FUZZ_SECONDS=… for another time)
+fuzz: $(VENV)/installed-dev ## ten minutes of damaged files, as long of whole commands (FUZZ_SECONDS=… for another time)
 	MOMENTUM_OPT_FUZZ_SECONDS=$(FUZZ_SECONDS) MOMENTUM_OPT_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest -m slow tests/fuzz
 
 check: $(VENV)/installed-dev ## lint, format check, types, import rules

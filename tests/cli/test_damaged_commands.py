@@ -89,6 +89,16 @@ def test_a_fingerprint_to_import(
     assert_refused(site, "incumbent.json", said, capsys, "config", "import", "incumbent.json")
 
 
+def test_data_check_says_that_two_tokens_have_the_same_prices(site: Site, capsys: pytest.CaptureFixture[str]):
+    """As every command that runs on them does."""
+    site.prices("BBB").write_bytes(site.prices("AAA").read_bytes())
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "check", "prices"])
+    assert ended.value.code == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "the same closes as" in line]
+    assert [line.split()[0] + line.split()[-1] for line in told] == ["AAA:BBB", "BBB:AAA"]
+
+
 def test_a_warning_that_the_environment_makes_an_error_of():
     line, code = explained(CacheWarning("no cache; name one")) or ("", 0)
     assert (line, code) == (

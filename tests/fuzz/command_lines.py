@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import typer
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from momentum_opt.cli.app import app
 from momentum_opt.fingerprint.keys import LEAVES
 from tests.cli.damage import snapshot
-from tests.fuzz.damage import Value, damaged_bytes, damaged_document, damaged_text
+from tests.fuzz.damage import damaged_bytes, damaged_document, damaged_text
 
 Words = tuple[str, ...]
 
@@ -146,47 +147,62 @@ def _option(param: Any) -> Option:
     )
 
 
-@st.composite
-def settings(draw: st.DrawFn) -> str:
-    """`SECTION.KEY=VALUE`, mostly of a key that there is."""
-    leaf = draw(st.sampled_from(LEAVES))
-    words = st.sampled_from([*leaf.words, *FEW_NUMBERS, *ODD, "fees.csv", "trades.csv"])
-    value = draw(words | Value.map(lambda one: json.dumps(one) if one is not None else "null"))
-    return draw(st.sampled_from([f"{'.'.join(leaf.path)}={value}"] * 9 + [f"{leaf.path[0]}={value}"]))
+NUMBERS = (
+    "1",
+    "2",
+    "3",
+    "0.5",
+    "0.003",
+    "1440",
+    "60",
+    "10",
+    "1e-9",
+    "1e9",
+    "-1",
+    "0",
+    "1e300",
+    "true",
+    "{a: 1}",
+    "[1]",
+)
 
 
-FEW_NUMBERS = ("1", "2", "3", "0.5", "0.003", "1440", "60", "10", "1e-9", "1e9", "-1", "0")
+def setting(chance: Random) -> str:
+    """`SECTION.KEY=VALUE`, mostly of a key that there is and a value that may do."""
+    leaf = chance.choice(LEAVES)
+    sound = (*leaf.words, *NUMBERS, "fees.csv", "trades.csv", str(leaf.example))
+    value = chance.choice(ODD if chance.random() < 0.2 else sound)
+    path = leaf.path[:1] if chance.random() < 0.1 else leaf.path
+    return f"{'.'.join(path)}={value}"
 
 
-@st.composite
-def command_line(draw: st.DrawFn, files: Words) -> Words:
+def command_line(chance: Random, files: Words) -> Words:
     """A command with its required options and some others; most values are sound, some odd, some another file."""
-    words = draw(st.sampled_from(sorted(commands())))
-    if draw(st.integers(0, 2)) and words[0] in ("tune", "walk-forward"):
-        words = draw(st.sampled_from(sorted(commands())))  # they take longest
-    line = list(words)
+    words = chance.choice(sorted(commands()))
+    if chance.random() < 0.7 and words[0] in ("tune", "walk-forward"):
+        words = chance.choice(sorted(commands()))  # they take longest
+    line, sound = list(words), chance.random() < 0.5
     for option in commands()[words]:
-        if draw(st.integers(0, 99)) < (97 if option.required else 60 if option.name == "sources" else 22):
-            line += draw(_given(option, files))
+        asked = option.required or option.name in ("sources", "folder")
+        if chance.random() < (0.98 if asked else 0.1 if sound else 0.25):
+            line += _given(chance, option, files, odd=0.03 if sound else 0.25)
     if words[0] in ("tune", "walk-forward"):
-        line += ["--set", "evidence.enabled=false", "--trials", draw(st.sampled_from(["8", "3"])), "--no-report"]
+        line += ["--set", "evidence.enabled=false", "--trials", chance.choice(["8", "3"]), "--no-report"]
     if words == ("walk-forward",):
-        line += ["--set", "walk_forward.train_days=6", "--set", "walk_forward.test_days=4"]
-    if draw(st.integers(0, 19)) == 0:
-        at = draw(st.integers(0, len(line)))
-        line[at : at + draw(st.integers(0, 2))] = [draw(st.sampled_from(ODD))]
+        line += ["--set", "walk_forward.train_days=10", "--set", "walk_forward.test_days=3"]
+    if chance.random() < 0.04:
+        at = chance.randint(0, len(line))
+        line[at : at + chance.randint(0, 2)] = [chance.choice(ODD)]
     return tuple(line)
 
 
-def _given(option: Option, files: Words) -> st.SearchStrategy[list[str]]:
+def _given(chance: Random, option: Option, files: Words, *, odd: float) -> list[str]:
     if option.flag:
-        return st.just([option.name])
-    sound = st.sampled_from(SOUND.get(option.name, ("1",)))
-    if option.name == "--set":
-        sound = settings()
-    odd = st.sampled_from(ODD) | st.sampled_from(files) | st.text(max_size=5).filter(lambda text: "\0" not in text)
-    value = st.integers(0, 9).flatmap(lambda which: sound if which < 8 else odd)
-    return value.map(lambda one: [option.name, one] if option.option else [one])
+        return [option.name]
+    value = setting(chance) if option.name == "--set" else chance.choice(SOUND.get(option.name, ("1",)))
+    if chance.random() < odd:
+        value = chance.choice((*ODD, *files))
+    return [option.name, value] if option.option else [value]
 
 
 @dataclass(frozen=True)
@@ -204,17 +220,16 @@ class Surroundings:
         return [(name, str(places.get(value, value)) if value is not None else None) for name, value in self.variables]
 
 
-@st.composite
-def surroundings(draw: st.DrawFn, *, alone: bool) -> Surroundings:
+def surroundings(chance: Random, *, alone: bool) -> Surroundings:
     """Variables and working folder; for a process of its own (`alone`) streams and folders that are locked as well."""
     choices = {**VARIABLES, **(AT_START if alone else {})}
-    names = draw(st.lists(st.sampled_from(sorted(choices)), max_size=3, unique=True))
-    variables = tuple((name, draw(st.none() | st.sampled_from(choices[name]))) for name in names)
-    folder = draw(st.sampled_from([".", ".", ".", "tuned", "prices"]))
+    names = chance.sample(sorted(choices), chance.randint(0, 3))
+    variables = tuple((name, chance.choice((None, *choices[name]))) for name in names)
+    folder = chance.choice([*["."] * 15, "tuned", "prices"])
     if not alone:
         return Surroundings(variables, folder)
-    locked = draw(st.lists(st.sampled_from([".", "tuned", "run", "prices"]), max_size=2, unique=True))
-    return Surroundings(variables, folder, draw(st.sampled_from(STREAMS)), tuple(locked))
+    locked = chance.sample([".", "tuned", "run", "prices"], chance.choice([0, 0, 1, 2]))
+    return Surroundings(variables, folder, chance.choice(STREAMS), tuple(locked))
 
 
 @dataclass(frozen=True)
@@ -242,20 +257,24 @@ class Fault:
 
 @st.composite
 def tried(draw: st.DrawFn, content: dict[str, bytes], *, alone: bool) -> tuple[Words, Surroundings, Fault | None]:
-    """A command line, its surroundings, and a fault in one of the files, mostly one that the line names."""
-    line = draw(command_line(tuple(sorted(content))))
+    """A command line, its surroundings, and a fault in one of the files, mostly one that the line names.
+
+    The first two are drawn evenly: Hypothesis would repeat few choices, so that most commands are refused at once.
+    """
+    chance = draw(st.randoms(use_true_random=True))
+    line = command_line(chance, tuple(sorted(content)))
+    around = surroundings(chance, alone=alone)
+    if chance.random() < 0.5:
+        return line, around, None
     named = [name for name in sorted(content) if {name, name.split("/")[0], name.split("_")[0]} & set(line)]
-    names = draw(st.sampled_from([named, named, named, []])) or sorted(content)
-    return line, draw(surroundings(alone=alone)), draw(fault(names, content))
+    return line, around, draw(fault(named if named and chance.random() < 0.8 else sorted(content), content))
 
 
 @st.composite
-def fault(draw: st.DrawFn, names: list[str], content: dict[str, bytes]) -> Fault | None:
-    """One of the files damaged, swapped or gone, or None."""
+def fault(draw: st.DrawFn, names: list[str], content: dict[str, bytes]) -> Fault:
+    """One of the files damaged, swapped or gone."""
     name = draw(st.sampled_from(names))
-    how = draw(st.sampled_from(["none"] * 3 + ["bytes"] * 12 + ["swapped"] * 3 + ["folder", "link", "gone"]))
-    if how == "none":
-        return None
+    how = draw(st.sampled_from(["bytes"] * 12 + ["swapped"] * 3 + ["folder", "link", "gone"]))
     if how == "swapped":
         return Fault(name, how, draw(st.sampled_from(sorted(content))).encode())
     return Fault(name, how, draw(_damaged(name, content[name])) if how == "bytes" else b"")

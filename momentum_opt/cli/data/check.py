@@ -158,7 +158,9 @@ def _lines(found: "FolderCheck", engine: str | None) -> "Iterator[str]":
     yield _line("a run", f"of {start} to {end} (exclusive) can go ahead, with {history}")
     for file in found.survey.files:
         filled = f"{counted(file.filled_minutes, 'minute')} filled, longest gap {file.longest_gap_minutes:,}"
-        yield _line("", f"{file.token}: {counted(file.rows, 'row')}, {filled}, sha256 {file.sha256[:12]}")
+        same = [one.token for one in found.survey.files if one.sha256 == file.sha256 and one.token != file.token]
+        alike = f", the same closes as {', '.join(same)}" if same else ""
+        yield _line("", f"{file.token}: {counted(file.rows, 'row')}, {filled}, sha256 {file.sha256[:12]}{alike}")
     if engine is not None:
         yield _line("engine", engine)
 
