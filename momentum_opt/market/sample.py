@@ -59,6 +59,7 @@ _OPTIONS = {
 }  # fmt: skip
 _MAX_DAYS = 3650
 _MAX_VOLATILITY = 10.0
+_LONGEST = 60
 
 
 def write_sample(folder: Path, recipe: Recipe | None = None, *, force: bool = False) -> tuple[Path, ...]:
@@ -90,16 +91,24 @@ def write_sample(folder: Path, recipe: Recipe | None = None, *, force: bool = Fa
 
 
 def _check(recipe: Recipe) -> None:
-    limits = {
-        "seed >= 0": recipe.seed >= 0,
-        f"1 <= days <= {_MAX_DAYS}": 1 <= recipe.days <= _MAX_DAYS,
-        f"{FEWEST_TOKENS} <= tokens <= {MOST_TOKENS}": FEWEST_TOKENS <= recipe.tokens <= MOST_TOKENS,
-        f"bar divides {MINUTES_PER_DAY} minutes": recipe.bar_minutes >= 1 and MINUTES_PER_DAY % recipe.bar_minutes == 0,
-        f"0 < volatility <= {_MAX_VOLATILITY:g}": 0 < recipe.volatility <= _MAX_VOLATILITY,
-        f"regimes out of {', '.join(REGIMES)}": bool(recipe.regimes) and set(recipe.regimes) <= set(REGIMES),
-        "regime_days >= 1": 1 <= recipe.regime_days < float("inf"),
-    }
-    problems = [f"`{rule}` must hold, but got {recipe}" for rule, holds in limits.items() if not holds]
+    divides = recipe.bar_minutes >= 1 and MINUTES_PER_DAY % recipe.bar_minutes == 0
+    known = bool(recipe.regimes) and set(recipe.regimes) <= set(REGIMES)
+    limits = (
+        ("seed", recipe.seed, "seed >= 0", recipe.seed >= 0),
+        ("days", recipe.days, f"1 <= days <= {_MAX_DAYS}", 1 <= recipe.days <= _MAX_DAYS),
+        ("tokens", recipe.tokens, f"{FEWEST_TOKENS} <= tokens <= {MOST_TOKENS}",
+         FEWEST_TOKENS <= recipe.tokens <= MOST_TOKENS),
+        ("bar", recipe.bar_minutes, f"bar divides {MINUTES_PER_DAY} minutes", divides),
+        ("volatility", recipe.volatility, f"0 < volatility <= {_MAX_VOLATILITY:g}",
+         0 < recipe.volatility <= _MAX_VOLATILITY),
+        ("regimes", ",".join(recipe.regimes), f"regimes out of {', '.join(REGIMES)}", known),
+        ("regime-days", recipe.regime_days, "regime_days >= 1", 1 <= recipe.regime_days < float("inf")),
+    )  # fmt: skip
+    problems = [
+        f"--{name} {str(value)[:_LONGEST]}: out of range; give what meets {rule}"
+        for name, value, rule, holds in limits
+        if not holds
+    ]
     if problems:
         raise UsageError(problems)
 

@@ -37,6 +37,15 @@ def link(path: Path) -> None:
             "both --params and --deployment; give one",
         ),
         ((*IMPORT, "x.csv", "--token", "X", "--columns", "close"), "--columns close: not columns; write time=NAME"),
+        (
+            ("data", "sample", "--out", "new", "--volatility", "0"),
+            "--volatility 0.0: out of range; give what meets 0 <",
+        ),
+        (
+            ("data", "sample", "--out", "new", "--regimes", "up"),
+            "--regimes up: out of range; give what meets regimes out",
+        ),
+        (("data", "sample", "--out", "new", "--bar", "7"), "--bar 7: out of range; give what meets bar divides 1440"),
         ((*IMPORT, "--token", "X"), "no SOURCE; name files or folders"),
         ((*IMPORT, "--token", "X", "--constant", "1"), "--constant: no days are given; give --start and --end"),
         ((*IMPORT, "--token", "X", "--constant", "1e-40", *DAYS), "1e-40: not a price; give a number above 0, from"),
