@@ -45,7 +45,8 @@ Storage = Annotated[
     ),
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", metavar="N", min=1, help="Processes that search; they share cores and GPUs.")
+    int,
+    typer.Option("--workers", metavar="N", min=1, max=256, help="Processes that search; they share cores and GPUs."),
 ]
 Resume = Annotated[
     bool,

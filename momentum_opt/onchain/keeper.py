@@ -30,7 +30,8 @@ class Keeper:
         problems: list[str] = []
         if not 0 <= self.delay < update_interval:
             problems.append(
-                f"--delay: {self.delay} s does not lie from 0 to below the update interval, {update_interval} s"
+                f"--delay: {self.delay} s does not lie from 0 to below the update interval, {update_interval} s; "
+                "give a shorter one, such as 300s"
             )
         if not 0 <= self.miss < 1:
             problems.append(f"--miss: {self.miss:g} is no share from 0 to below 1; give for example 0.05")

@@ -46,6 +46,11 @@ def link(path: Path) -> None:
             "--regimes up: out of range; give what meets regimes out",
         ),
         (("data", "sample", "--out", "new", "--bar", "7"), "--bar 7: out of range; give what meets bar divides 1440"),
+        (("rehearse", "--params", "best.json", "--delay", "9d"), "; "),
+        (
+            ("rehearse", "--params", "best.json", "--delay", "25h"),
+            "does not lie from 0 to below .*; give a shorter one",
+        ),
         ((*IMPORT, "--token", "X"), "no SOURCE; name files or folders"),
         ((*IMPORT, "--token", "X", "--constant", "1"), "--constant: no days are given; give --start and --end"),
         ((*IMPORT, "--token", "X", "--constant", "1e-40", *DAYS), "1e-40: not a price; give a number above 0, from"),
@@ -113,3 +118,12 @@ def test_a_warning_that_the_environment_makes_an_error_of():
     assert (line, code) == (
         "CacheWarning: no cache; name one; unset PYTHONWARNINGS, which makes errors of warnings", REFUSED,
     )  # fmt: skip
+
+
+def test_more_workers_than_a_machine_can_hold(site: Site, capsys: pytest.CaptureFixture[str]):  # noqa: F811
+    """A digit too many would start processes until the machine stands still."""
+    with pytest.raises(SystemExit) as ended:
+        main(["tune", "config.yaml", "--workers", "9" * 12, "--run-dir", "new"])
+    assert ended.value.code == 2
+    assert "--workers" in capsys.readouterr().err
+    assert not Path("new").exists()
