@@ -120,10 +120,10 @@ def test_a_warning_that_the_environment_makes_an_error_of():
     )  # fmt: skip
 
 
-def test_more_workers_than_a_machine_can_hold(site: Site, capsys: pytest.CaptureFixture[str]):  # noqa: F811
+def test_more_workers_than_a_machine_can_hold(site: Site, capsys: pytest.CaptureFixture[str]):
     """A digit too many would start processes until the machine stands still."""
     with pytest.raises(SystemExit) as ended:
-        main(["tune", "config.yaml", "--workers", "9" * 12, "--run-dir", "new"])
+        main(["tune", str(site.config), "--workers", "9" * 12, "--run-dir", "new"])
     assert ended.value.code == 2
     assert "--workers" in capsys.readouterr().err
     assert not Path("new").exists()
