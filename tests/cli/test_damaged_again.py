@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 from optuna.trial import create_trial
 
+from momentum_opt.api.prices import market_of
 from momentum_opt.errors import RunFolderError
+from momentum_opt.fingerprint import load_fingerprint
+from momentum_opt.results.run_folder import run_identity
 from momentum_opt.study.storage import JournalStore
+from tests.cli.damage import build
+from tests.cli.test_damaged_inputs import assert_refused
 from tests.sample_runs import SAMPLE, command, environment
 
 Lines = list[str]
@@ -43,7 +48,7 @@ def twice(text: str) -> Callable[[Lines], Lines]:
     [
         (twice('"value":1e9,'), r":5: value is given twice; restore"),
         (twice('"user_attrs":{},'), r":5: user_attrs is given twice; restore"),
-        (lambda lines: [*lines[:-1], lines[-1].replace("{", '{"op_code":4,', 1)], r":6: op_code is given twice; restore"),
+        (lambda lines: [*lines[:-1], lines[-1].replace("{", '{"op_code":4,', 1)], r":6: op_code is given twice; "),
         (changed("user_attrs", None), r":5: trial 2 is not as it was written; restore"),
         (changed("params", None), r":5: trial 2 is not as it was written; restore"),
         (changed("distributions", []), r":5: trial 2 is not as it was written; restore"),
@@ -122,3 +127,18 @@ def _config(folder: Path) -> Path:
         "window: {start: 2023-03-01, end: 2023-04-12}\n"
     )
     return path
+
+
+@pytest.mark.parametrize("directions", [[], [1], [2, 2]], ids=["none", "minimised", "two"])
+def test_a_study_of_other_objectives_is_refused_before_anything_is_written(
+    directions: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    site = build(tmp_path)
+    site.journal.unlink()
+    fingerprint = load_fingerprint(site.config)
+    JournalStore(site.journal).open_study("run", 1, run_identity(fingerprint, market_of(fingerprint)))
+    first, *rest = site.journal.read_text().splitlines(keepends=True)
+    edited = json.dumps({**json.loads(first), "directions": directions}) + "\n"
+    site.journal.write_text("".join([edited, *rest]))
+    said = r"study run does not maximise one objective, as its run does; restore"
+    assert_refused(site, "study.journal", said, capsys, "tune", site.config, "--run-dir", site.run)
