@@ -9,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from optuna.trial import create_trial
 
 from momentum_opt.api.prices import market_of
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import load_fingerprint
+from momentum_opt.results.report.canvas import Canvas, Plot, draw
+from momentum_opt.results.report.figures_path import date_axis
 from momentum_opt.results.run_folder import run_identity
 from momentum_opt.study.storage import JournalStore
 from tests.cli.damage import build
@@ -142,3 +145,34 @@ def test_a_study_of_other_objectives_is_refused_before_anything_is_written(
     site.journal.write_text("".join([edited, *rest]))
     said = r"study run does not maximise one objective, as its run does; restore"
     assert_refused(site, "study.journal", said, capsys, "tune", site.config, "--run-dir", site.run)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("best.json", r"best\.json: a folder, not a file; delete it and give the tune's command again"),
+        ("fingerprint.json", r"fingerprint\.json: a folder, not a file; give another --run-dir, or restore the file"),
+        ("run.lock", r"run\.lock: a folder, not a file; delete it, and run the command again"),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_of_a_run(
+    name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    site = build(tmp_path)
+    site.journal.unlink()
+    fingerprint = load_fingerprint(site.config)
+    JournalStore(site.journal).open_study("run", 1, run_identity(fingerprint, market_of(fingerprint)))
+    path = site.run / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    assert_refused(site, name, said, capsys, "tune", site.config, "--run-dir", site.run)
+
+
+@pytest.mark.parametrize("hours", [2, 48, 60])
+def test_dates_that_matplotlib_finds_no_ticks_for_are_no_warning(hours: float):
+    """The suite turns every warning into an error."""
+
+    def dates(canvas: Canvas) -> None:
+        date_axis(canvas, canvas.panels(80.0), np.array([19_000.0, 19_000.0 + hours / 24]))
+
+    assert draw(Plot("days", "Days", "Days.", "Days.", dates)).png
