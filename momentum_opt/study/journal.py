@@ -55,7 +55,6 @@ class JournalFile(BaseJournalBackend):
         self._number = 0  # entries handed out
         self._last: tuple[int, Entry] | None = None  # line and content of the one that was handed out last
         self._trials: list[int] = []  # of each study that the entries read so far have made, how many
-        self._written: set[tuple[object, object]] = set()  # checksums and times of the trials read so far
         self._together: list[bytes] | None = None  # lines of the batch that is being put together …
         self._shown = 0  # … and how many of them have been handed out
         try:
@@ -90,7 +89,7 @@ class JournalFile(BaseJournalBackend):
         """
         if log_number_from < self._number:  # someone begins again
             self._offset = self._number = 0
-            self._trials, self._written = [], set()
+            self._trials = []
         first = self._number
         with self._locked() as handle:
             entries = self._unread(handle)
@@ -202,18 +201,11 @@ class JournalFile(BaseJournalBackend):
         was_trial = f'"{CHECKSUM}":'.encode() in line and entry["op_code"] != SET_TRIAL_USER_ATTR
         place = self._count(entry)
         is_whole = not makes_a_trial or (is_table and (place is not None or "study_id" not in entry))
-        if not is_whole or (was_trial and not is_trial) or (is_trial and self._is_a_copy(entry)):
+        if not is_whole or (was_trial and not is_trial):
             raise RunFolderError(
                 f"{self.path}:{number + 1}: trial {'of no study' if place is None else place} is not as it was "
                 "written; restore the file from a copy, or start a new run with --run-dir"
             )
-
-    def _is_a_copy(self, entry: Entry) -> bool:
-        """Whether a trial is one that was read before: no two of a search begin at the same microsecond."""
-        one = entry["user_attrs"][CHECKSUM], entry.get("datetime_start")
-        is_copy = one in self._written
-        self._written.add(one)
-        return is_copy
 
     def _count(self, entry: Entry) -> int | None:
         """The number that a trial made by this entry has in its study; None where there is no such study."""
