@@ -139,10 +139,13 @@ def _known_of(study: DurableStudy | None) -> WarmStarts:
 
 
 def _study(store: Store, name: str, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> DurableStudy:
-    n_objectives = 3 if fingerprint.objective.multi_objective else 1
-    study = store.open_study(name, n_objectives, run_identity(fingerprint, market, known))
+    study = store.open_study(name, _objectives_of(fingerprint), run_identity(fingerprint, market, known))
     _check_study(study, fingerprint, market, known)
     return study
+
+
+def _objectives_of(fingerprint: Fingerprint) -> int:
+    return 3 if fingerprint.objective.multi_objective else 1
 
 
 def _check_study(study: DurableStudy, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> None:
@@ -153,6 +156,7 @@ def _check_study(study: DurableStudy, fingerprint: Fingerprint, market: Market, 
             raise RunFolderError(f"study {study.name}: its trials are not of momentum-opt; {remedy}")
         return
     check_same_run(f"study {study.name}", recorded, run_identity(fingerprint, market, known), remedy)
+    study.require_objectives(_objectives_of(fingerprint))
     study.finished()  # a damaged trial is refused before anything is written
 
 

@@ -15,7 +15,7 @@ from momentum_opt.errors import MomentumOptError, StudyError
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import StudyFacts
-from momentum_opt.results.files import write_json
+from momentum_opt.results.files import folder_in_the_way, write_json
 from momentum_opt.results.parameters import internal_form
 from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import append_test_look
@@ -57,7 +57,8 @@ def settle(
             raise
         where = error.filename or run.folder.path
         raise StudyError(
-            f"{where}: the results cannot be written ({error.strerror or error}); the trials are safe: make room, "
+            folder_in_the_way(error)
+            or f"{where}: the results cannot be written ({error.strerror or error}); the trials are safe: make room, "
             "or make it writable, and run the command again"
         ) from error
 

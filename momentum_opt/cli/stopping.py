@@ -89,6 +89,13 @@ _stops: list[Stop] = []
 """Of the requests that are taken now, the innermost last."""
 
 
+def ignore_signals() -> None:
+    """Take no signal from here on, but inside `stop_request`."""
+    if threading.current_thread() is threading.main_thread():  # which alone may
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def in_phase(doing: str, remedy: str) -> None:
     """Say what a signal would end from here on."""
     if _stops:

@@ -25,7 +25,7 @@ _REMEDIES: Final = {
     errno.EBADF: "send it to a place that can be written to",
     errno.EMFILE: "raise the number of files that may be open (ulimit -n)",
 }
-_VARIABLE: Final = re.compile(r"(.*?) for (?:environment|environment variable) '?(\w+)'?")
+_VARIABLE: Final = re.compile(r"(.*?) for (?:environment(?: variable)?|JAX flag) '?(\w+)'?")
 """How JAX words its own settings that it cannot read."""
 
 
@@ -44,6 +44,11 @@ def check_names(arguments: Iterable[str]) -> None:
             raise UsageError(_not_text(name))
 
 
+def draw_without_a_screen() -> None:
+    """Have Matplotlib look for no screen of the user's: figures go into files, and an unknown screen would end it."""
+    os.environ["MPLBACKEND"] = "agg"
+
+
 def explained(error: Exception) -> tuple[str, int] | None:
     """A line about what the surroundings have refused, and the exit code; None where it was something else."""
     if isinstance(error, UnicodeEncodeError) and not _is_text(error.object):
@@ -58,7 +63,7 @@ def explained(error: Exception) -> tuple[str, int] | None:
         return f"{type(error).__name__}: {error}; unset PYTHONWARNINGS, which makes errors of warnings", REFUSED
     found = _VARIABLE.match(str(error)) if isinstance(error, ValueError) else None
     if found is not None:
-        return f"{found[2]}: {found[1]}; unset it, or give another value", REFUSED
+        return f"{found[2].upper()}: {found[1]}; unset it, or give another value", REFUSED
     return None
 
 

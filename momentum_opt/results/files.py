@@ -47,6 +47,13 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def folder_in_the_way(error: OSError) -> str | None:
+    """A line about a folder in the place of a file that was to be written; None of every other failure."""
+    if not isinstance(error, IsADirectoryError) or error.filename is None:
+        return None
+    return f"{error.filename2 or error.filename}: a folder, not a file; delete it, and run the command again"
+
+
 def why_not_writable(folder: Path) -> str | None:
     """Why no file could be written into a folder that is there, or may have to be made; None where one could."""
     there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
@@ -67,6 +74,8 @@ def read_json(path: Path, what: str, remedy: str | None = None) -> dict[str, Any
         MissingFileError: there is no such file.
         RunFolderError: it is not a JSON object, one of its objects names a key twice, or a newer version wrote it.
     """
+    if remedy is not None and path.is_dir():  # of a run folder: another path would not help
+        raise RunFolderError(f"{path}: a folder, not a file; {remedy}")
     remedy = remedy or f"give {what}"
     if (fault := file_fault(path, pipe=True)) is not None:
         raise MissingFileError(f"{path}: {fault[0]}; {fault[1]}: give the path of {what}")

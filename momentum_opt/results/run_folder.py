@@ -15,7 +15,14 @@ from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recor
 from momentum_opt.market import Market, Oddities
 from momentum_opt.passwords import without_passwords
 from momentum_opt.paths import exists
-from momentum_opt.results.files import SCHEMA_VERSION, TEMPORARY, read_json, write_json, write_whole
+from momentum_opt.results.files import (
+    SCHEMA_VERSION,
+    TEMPORARY,
+    folder_in_the_way,
+    read_json,
+    write_json,
+    write_whole,
+)
 from momentum_opt.study.locks import file_lock
 
 WarmStarts = Sequence[Mapping[str, Mapping[str, float]]]
@@ -149,7 +156,8 @@ def open_run_folder(
     except OSError as error:
         if isinstance(error, MomentumOptError):
             raise
-        raise RunFolderError(f"{path}: cannot be written ({error.strerror}); give another --run-dir") from error
+        said = folder_in_the_way(error) or f"{path}: cannot be written ({error.strerror}); give another --run-dir"
+        raise RunFolderError(said) from error
     return folder
 
 

@@ -22,7 +22,13 @@ from momentum_opt.study.sealing import CHECKSUM
 CREATE_STUDY, CREATE_TRIAL, SET_TRIAL_USER_ATTR = 0, 4, 8
 """Optuna's codes of entries; a whole finished trial is one of `CREATE_TRIAL`."""
 
+_TABLES_OF_A_TRIAL = ("params", "distributions", "user_attrs", "system_attrs", "intermediate_values")
+
 Entry = dict[str, Any]
+
+
+class RepeatedKeyError(RunFolderError):
+    """An entry that gives a key twice: readers differ in which of the two they take."""
 
 
 class TornJournalWarning(UserWarning):
@@ -83,6 +89,7 @@ class JournalFile(BaseJournalBackend):
         """
         if log_number_from < self._number:  # someone begins again
             self._offset = self._number = 0
+            self._trials = []
         first = self._number
         with self._locked() as handle:
             entries = self._unread(handle)
@@ -169,7 +176,7 @@ class JournalFile(BaseJournalBackend):
         return entries
 
     def _entry(self, line: bytes, number: int) -> Entry:
-        entry = _entry_of(line)
+        entry = self._entry_at(line, number)
         if entry is None:
             raise RunFolderError(
                 f"{self.path}:{number + 1}: damaged while it was in use; restore the file from a copy, or start anew"
@@ -177,14 +184,24 @@ class JournalFile(BaseJournalBackend):
         self._check(line, entry, number)
         return entry
 
+    def _entry_at(self, line: bytes, number: int) -> Entry | None:
+        try:
+            return _entry_of(line)
+        except RepeatedKeyError as error:
+            raise RunFolderError(
+                f"{self.path}:{number + 1}: {error} is given twice; restore the file from a copy, or start a new run "
+                "with --run-dir"
+            ) from None
+
     def _check(self, line: bytes, entry: Entry, number: int) -> None:
         """Refuse an entry that Optuna would take for something else than what was written, or leave out silently."""
-        attributes = entry.get("user_attrs")
-        is_trial = _makes_a_trial(entry) and isinstance(attributes, dict) and CHECKSUM in attributes
+        makes_a_trial = _makes_a_trial(entry)
+        is_table = all(isinstance(entry.get(name, {}), dict) for name in _TABLES_OF_A_TRIAL)
+        is_trial = makes_a_trial and is_table and CHECKSUM in entry.get("user_attrs", {})
         was_trial = f'"{CHECKSUM}":'.encode() in line and entry["op_code"] != SET_TRIAL_USER_ATTR
         place = self._count(entry)
-        is_lost = _makes_a_trial(entry) and isinstance(entry.get("study_id"), int) and place is None
-        if is_lost or (was_trial and not is_trial):
+        is_whole = not makes_a_trial or (is_table and (place is not None or "study_id" not in entry))
+        if not is_whole or (was_trial and not is_trial):
             raise RunFolderError(
                 f"{self.path}:{number + 1}: trial {'of no study' if place is None else place} is not as it was "
                 "written; restore the file from a copy, or start a new run with --run-dir"
@@ -243,7 +260,7 @@ class JournalFile(BaseJournalBackend):
         good, rest = 0, b""
         with self.path.open("rb") as file:
             for line in file:
-                entry = _entry_of(line)
+                entry = self._entry_at(line, len(entries))
                 if entry is None:
                     rest = line + file.read()
                     break
@@ -290,10 +307,20 @@ def _entry_of(line: bytes) -> Entry | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        entry = json.loads(line)
+        entry = json.loads(line, object_pairs_hook=_each_once)
+    except RepeatedKeyError:
+        raise
     except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) and isinstance(entry.get("op_code"), int) else None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> Entry:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise RepeatedKeyError(next(key for key in keys if keys.count(key) > 1)[:200])
+    return found
 
 
 def _makes_a_trial(entry: Entry) -> bool:

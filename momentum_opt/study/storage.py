@@ -191,6 +191,22 @@ class DurableStudy:
             ) from None
         return found if isinstance(found, Mapping) else None
 
+    def require_objectives(self, number: int) -> None:
+        """Refuse a study that does not maximise this many objectives.
+
+        Raises:
+            RunFolderError: it was edited, or made by another program.
+        """
+        try:
+            directions = self.study.directions
+        except DAMAGE:
+            directions = []
+        if directions != [StudyDirection.MAXIMIZE] * number:
+            raise RunFolderError(
+                f"storage {self._store.where}: study {self.name} does not maximise "
+                f"{'one objective' if number == 1 else f'{number} objectives'}, as its run does; {RESTORE}"
+            )
+
     def holds_trials(self) -> bool:
         """Whether there is any trial, of whatever program."""
         return bool(self._every_trial())

@@ -41,8 +41,20 @@ def trial(number: int) -> FrozenTrial:
     )
 
 
+_opened: list[DurableStudy] = []
+
+
 def opened(url: str, folder: Path, digest: str = OURS) -> DurableStudy:
-    return open_store(url, folder).open_study("one", 1, {"digest": digest})
+    study = open_store(url, folder).open_study("one", 1, {"digest": digest})
+    _opened.append(study)
+    return study
+
+
+@pytest.fixture(autouse=True)
+def _close_what_was_opened() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().close()
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ and the rest gives way. Sizes are in points, which are the units of the SVG's bo
 """
 
 import io
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -152,7 +153,9 @@ class Drawing:
 
 def draw(plot: Plot) -> Drawing:
     """Draw a plot at both widths."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # Dates of a few days at odd hours: their ticks are then fewer than asked for, which is all that happens.
+        warnings.filterwarnings("ignore", "AutoDateLocator was unable to pick")
         wide, narrow = (_drawn(plot, narrow=narrow) for narrow in (False, True))
         return Drawing(
             plot,
