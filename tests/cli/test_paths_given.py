@@ -123,7 +123,7 @@ def test_a_search_takes_data_from_where_it_is_given(
     here = site.folder / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    folds = ["--set", "walk_forward={train_days: 8, test_days: 4}"] if command == "walk-forward" else []
+    folds = ["--set", "walk_forward={train_days: 10, test_days: 3}"] if command == "walk-forward" else []
     options = ["--data", "../moved #1", "--set", "evidence.enabled=false", "--no-report", "--run-dir", "run"]
     with pytest.raises(SystemExit) as caught:
         main([command, "../config.yaml", *options, *folds])

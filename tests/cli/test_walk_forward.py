@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 from momentum_opt.api import walk_forward
+from momentum_opt.study.ledger import Outcome
+from momentum_opt.study.loop import Study
 from tests.cli.test_report import code as with_page
 from tests.cli.test_tune import code
 from tests.results.report.pages import outline
@@ -89,12 +91,26 @@ def test_folds_are_blind_joined_and_taken_up_again(
     # Stopped in its second fold: what is done is shown and written, and has no page.
     shutil.rmtree(folder / "fold-02")
     (folder / "report.html").unlink()
-    monkeypatch.setattr(walk_forward, "check_blind", lambda *_: signal.raise_signal(signal.SIGINT))
+    search = Study.run
+
+    def stopped(study: Study, *arguments: Any, **options: Any) -> Outcome:
+        signal.raise_signal(signal.SIGINT)
+        return search(study, *arguments, **options)
+
+    monkeypatch.setattr(Study, "run", stopped)
     assert with_page("walk-forward", SMOKE, *FOLDS, "--run-dir", folder) == 130
     shown = capsys.readouterr().out
     assert "1 of 2 folds are done; the same command goes on" in shown
     assert "report: " not in shown
     assert not (folder / "report.html").exists()
+
+    # Stopped before its search: at once, and what is done is kept.
+    written = {path: path.read_bytes() for path in (folder / "fold-01").iterdir() if path.suffix == ".json"}
+    shutil.rmtree(folder / "fold-02")
+    monkeypatch.setattr(walk_forward, "check_blind", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert code("walk-forward", SMOKE, *FOLDS, "--run-dir", folder) == 130
+    assert f"what is finished is kept in {folder}; run the command again to go on" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in written} == written
 
 
 def found(folder: Path) -> dict[str, Any]:
