@@ -167,7 +167,7 @@ def test_the_death_of_one_of_a_crew_does_not_disturb_the_other(tmp_path: Path):
     assert re.search(r"^worker \d was killed by signal 9; the others go on$", errors, re.M)
     trials = JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished()
     assert 1000 <= len(trials) <= 1000 + BATCH
-    assert output.startswith(f"best of {len(trials)} trials")
+    assert output.startswith(f"best of {len(trials):,} trials")
 
 
 def test_a_signal_to_a_crew(tmp_path: Path):

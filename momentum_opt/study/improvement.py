@@ -11,7 +11,7 @@ better. Then Adam (Kingma and Ba, 2015) climbs from every lane along the exact g
 that shrink by a cosine. Both halves act on all lanes at once, so the engine's vectors stay full.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -318,6 +318,9 @@ class Improver:
         self.width = -(-batch_size // self.island) * self.island
         self.keys = len(space.ranges)
         scoring = objective_alone(evaluator.scoring)
+        if evaluator.fingerprint.objective.overfitting_penalty == 0:
+            # Validation does not enter then; where its metric is undefined it would take the slopes with it.
+            scoring = replace(scoring, validation=(scoring.validation[0],) * 2)
         layout = Layout.of(space, evaluator.spec.n_assets)
         self._program = _improvement(evaluator.spec, scoring, layout, effort, self.island)
         self._devices = _sharing(self.width // self.island)
