@@ -47,7 +47,29 @@ _states: WeakKeyDictionary[optuna.Study, _State] = WeakKeyDictionary()
 """What would otherwise be computed again from the first trial on for every batch of a study."""
 
 
-class PopulationSampler(BaseSampler):
+class WholeSpaceSampler(BaseSampler):
+    """A sampler of all parameters at once, whose distributions are fixed before the ask.
+
+    Args:
+        distributions: what is sampled.
+    """
+
+    def __init__(self, distributions: Mapping[str, BaseDistribution]) -> None:
+        self._distributions = dict(distributions)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """All parameters at once."""
+        del study, trial
+        return self._distributions
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Never reached: every distribution is fixed before the ask."""
+        raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
+
+
+class PopulationSampler(WholeSpaceSampler):
     """Asks one batch of a CMA-ES.
 
     Optuna's own keeps its state inside the trials, twice the size of everything else, and reads it for every ask.
@@ -71,19 +93,14 @@ class PopulationSampler(BaseSampler):
         skip: int = 0,
         mean: Mapping[str, float] | None = None,
     ) -> None:
+        super().__init__(distributions)
         self._seed = seed
         self._batch_seed = batch_seed
-        self._distributions = dict(distributions)
         self._ranges = {name: range_of(kind) for name, kind in distributions.items()}
         self._population = max(population, FEWEST + int(3 * np.log(len(distributions))))
         self._skip = skip
         self._mean = np.full(len(distributions), 0.5) if mean is None else self._units(mean)
         self._asked: CMA | None = None
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters at once."""
-        del study, trial
-        return self._distributions
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -98,12 +115,6 @@ class PopulationSampler(BaseSampler):
             name: min(max(float(sample_in_range(unit, bounds)), bounds.low), bounds.high)  # against rounding
             for unit, (name, bounds) in zip(units, self._ranges.items(), strict=True)
         }
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Never reached: every distribution is fixed before the ask."""
-        raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
 
     def _optimizer_for(self, study: optuna.Study) -> "CMA":
         """The optimizer after all whole generations of the study."""

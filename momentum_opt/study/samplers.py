@@ -15,28 +15,23 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from momentum_opt.study.evolution import PopulationSampler, range_of
+from momentum_opt.study.evolution import PopulationSampler, WholeSpaceSampler, range_of
 from momentum_opt.vocabulary.schema import OptunaRange, sample_in_range
 
 Distributions = Mapping[str, BaseDistribution]
 
 
-class SobolSampler(BaseSampler):
+class SobolSampler(WholeSpaceSampler):
     """One scrambled Sobol sequence over the whole study; trial number i gets its point i.
 
     Optuna's own quasi-random sampler keeps its counter outside the trials, so it cannot be taken up again.
     """
 
     def __init__(self, seed: int | Sequence[int], finished: int, distributions: Distributions) -> None:
-        self._distributions = dict(distributions)
+        super().__init__(distributions)
         self._points = _sobol(len(distributions), seed)
         if finished:  # scipy refuses to skip none
             self._points.fast_forward(finished)
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters at once."""
-        del study, trial
-        return self._distributions
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -46,14 +41,8 @@ class SobolSampler(BaseSampler):
         units = self._points.random(1)[0]
         return {name: _in_range(unit, kind) for unit, (name, kind) in zip(units, search_space.items(), strict=True)}
 
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Never reached: every distribution is fixed before the ask."""
-        raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
 
-
-class GivenPoints(BaseSampler):
+class GivenPoints(WholeSpaceSampler):
     """Points that were chosen beforehand, one after another.
 
     Args:
@@ -62,13 +51,8 @@ class GivenPoints(BaseSampler):
     """
 
     def __init__(self, numbers: NDArray[np.float64], distributions: Distributions) -> None:
-        self._distributions = dict(distributions)
+        super().__init__(distributions)
         self._numbers = iter(numbers.tolist())
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters at once."""
-        del study, trial
-        return self._distributions
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -76,12 +60,6 @@ class GivenPoints(BaseSampler):
         """The next point."""
         del study, trial
         return dict(zip(search_space, next(self._numbers), strict=True))
-
-    def sample_independent(
-        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Never reached: every distribution is fixed before the ask."""
-        raise NotImplementedError(f"`{param_name}` is not one of the fixed distributions")
 
 
 class NSGAIISampler(optuna.samplers.NSGAIISampler):
