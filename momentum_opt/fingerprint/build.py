@@ -19,8 +19,21 @@ from momentum_opt.fingerprint.mistakes import (
     nearest,
 )
 from momentum_opt.fingerprint.rules import broken_rules
-from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, Pool, RangeOverride, RunConfig
+from momentum_opt.fingerprint.sections import (
+    DEFAULT_BATCH,
+    DEFAULT_KEPT,
+    DEFAULT_SAMPLER,
+    DEFAULT_SCREEN,
+    IMPROVED_BATCH,
+    KEPT_WITH_COSTS,
+    OTHER_SAMPLER,
+    Objective,
+    Pool,
+    RangeOverride,
+    RunConfig,
+)
 from momentum_opt.fingerprint.source import Places
+from momentum_opt.vocabulary.metrics import METRICS, Cadence
 
 _PARAMETERS: Final[Path] = ("search", "parameters")
 _CHARGES: Final = ("fees", "gas_cost", "arb_fees", "trades", "lp_supply")
@@ -184,10 +197,23 @@ def _fill_defaults(tree: dict[str, Any]) -> set[Path]:
     costly = any(_get(tree, "costs", name, 0) not in (0, None) for name in _CHARGES)
     put("evidence", "plateau_draws", 8 if costly else 32)
     put("evidence", "heat_map", 9 if costly else 25)
-    put("search", "sampler", DEFAULT_SAMPLER)
+    put("search", "sampler", DEFAULT_SAMPLER if _memetic_serves(tree) else OTHER_SAMPLER)
+    improves = _get(tree, "search", "sampler", None) == "memetic"
+    put("search", "batch_size", IMPROVED_BATCH if improves else DEFAULT_BATCH)
+    put("search", "screen", DEFAULT_SCREEN if improves else 0)
+    put("search", "screen_keep", KEPT_WITH_COSTS if improves and costly else DEFAULT_KEPT)
     if "walk_forward" in tree:
         put("walk_forward", "step_days", _get(tree, "walk_forward", "test_days", 1))
     return added
+
+
+def _memetic_serves(tree: dict[str, Any]) -> bool:
+    """Whether memetic breaks none of the rules that it has (`rules.py`), as far as unchecked values say."""
+    metric = METRICS.get(str(_get(tree, "objective", "metric", Objective.model_fields["metric"].default)))
+    if metric is None or metric.cadence == Cadence.MINUTE or _get(tree, "objective", "multi_objective", False):
+        return False
+    held = _get(tree, "costs", "arb_frequency", 1) != 1
+    return not (held and _get(tree, "objective", "turnover_penalty", 0))
 
 
 def _get(tree: dict[str, Any], section: str, name: str, default: Any) -> Any:

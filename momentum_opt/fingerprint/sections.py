@@ -48,8 +48,22 @@ from momentum_opt.vocabulary.names import (
 )
 from momentum_opt.vocabulary.rules import DEFAULT_RULE, RULES
 
-DEFAULT_SAMPLER: Final[Sampler] = "nsga2"
-"""The sampler of a search for one number or several (SPEC §12); docs/benchmarks.md has the comparison behind it."""
+DEFAULT_SAMPLER: Final[Sampler] = "memetic"
+"""The sampler of a search where it serves; docs/benchmarks.md has the comparison behind it."""
+
+OTHER_SAMPLER: Final[Sampler] = "nsga2"
+"""The sampler of the other searches: several objectives, and metrics that read every minute."""
+
+DEFAULT_BATCH: Final = 64
+IMPROVED_BATCH: Final = 128
+"""Trials of a batch, and the wider one of memetic, which keeps its compiled evolution busy."""
+
+DEFAULT_SCREEN: Final = 8192
+"""Candidates that are screened before memetic begins."""
+
+DEFAULT_KEPT: Final = 256
+KEPT_WITH_COSTS: Final = 64
+"""Screened candidates that enter the study; fewer for memetic where each is scored again with its costs."""
 
 MOST_MINUTES: Final = 5_256_000
 """Ten years: the longest period, and the longest gap."""
@@ -254,13 +268,13 @@ class Search(Section):
         int, whole(at_least=1, at_most=10**9), Key(f"{_OPTUNA}.n_trials", in_digest=False, unit="trials")
     ] = 1000
     """Size of the study: the total of all workers and all resumptions."""
-    batch_size: Annotated[int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.batch_size", unit="trials")] = 64
-    """Candidates that are asked for, simulated and told at once."""
+    batch_size: Annotated[int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.batch_size", unit="trials")]
+    """Candidates that are asked for, simulated and told at once; 128 for memetic and 64 for others unless given."""
     sampler: Annotated[Sampler, word(SAMPLERS), Key(f"{_OPTUNA}.sampler")]
-    """Who chooses the next candidates; nsga2 unless given."""
+    """Who chooses the next candidates; memetic unless given, and nsga2 where that cannot serve."""
     generations: Annotated[
         int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.generations", unit="generations", added=True)
-    ] = 400
+    ] = 120
     """Of memetic: proposals that each lane of a batch evolves through."""
     steps: Annotated[int, whole(at_most=10**6), Key(f"{_OPTUNA}.steps", unit="steps", added=True)] = 8
     """Of memetic: steps of gradient ascent that follow them; 0 leaves the ascent out."""
@@ -272,12 +286,10 @@ class Search(Section):
         float | None, number(above=0, at_most=1e9), Key(f"{_OPTUNA}.timeout", in_digest=False, unit="seconds")
     ] = None
     """Time after which no further batch begins; screening counts."""
-    screen: Annotated[int, whole(at_most=10**9), Key(f"{_OPTUNA}.screen", unit="candidates")] = 0
-    """Quasi-random candidates scored on the engine alone before the sampler starts."""
-    screen_keep: Annotated[int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.screen_keep", unit="candidates")] = (
-        256
-    )
-    """The best screened ones, which enter the study."""
+    screen: Annotated[int, whole(at_most=10**9), Key(f"{_OPTUNA}.screen", unit="candidates")]
+    """Quasi-random candidates scored before the sampler starts; 8192 for memetic and 0 for others unless given."""
+    screen_keep: Annotated[int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.screen_keep", unit="candidates")]
+    """The best screened ones, which enter the study; 256, or 64 for memetic with costs, unless given."""
     early_stopping: EarlyStopping | None = None
     storage: Annotated[str, storage_place(), Key(f"{_OPTUNA}.storage", in_digest=False)] = "journal"
     """Where trials are kept: the run folder's journal, another one, or a database."""

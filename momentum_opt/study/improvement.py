@@ -25,7 +25,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates
 from momentum_opt.study.evaluation import Evaluator
-from momentum_opt.study.gradients import objective_alone, objective_of
+from momentum_opt.study.gradients import objective_alone, objective_of, value_of
 from momentum_opt.study.scoring import ScoreSpec
 from momentum_opt.study.sharding import choose_devices, on_all, run_shares
 from momentum_opt.study.space import SearchSpace
@@ -185,10 +185,15 @@ class _Improvement:
     def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
         arrays, settings, penalties, bounds = inputs
 
-        def objective(units: Float[Array, "key lane"]) -> Float[Array, " lane"]:
-            candidates = self._layout.candidates(units, bounds, settings.minimum_weight)
-            values = objective_of(*self._static, arrays, settings, penalties, candidates)
-            return jnp.where(jnp.isfinite(values), values, -jnp.inf)
+        def scored_by(compute: Any) -> Any:
+            def objective(units: Float[Array, "key lane"]) -> Float[Array, " lane"]:
+                candidates = self._layout.candidates(units, bounds, settings.minimum_weight)
+                values = compute(*self._static, arrays, settings, penalties, candidates)
+                return jnp.where(jnp.isfinite(values), values, -jnp.inf)
+
+            return objective
+
+        objective = scored_by(value_of)
 
         keys, lanes = len(self._layout.logs), rows.shape[1]
         shape = keys, lanes // self._island, self._island
@@ -198,7 +203,7 @@ class _Improvement:
         units, fitness = _evolved(objective, units.reshape(shape), fitness.reshape(shape[1:]), draws)
         best, found = units.reshape(keys, lanes), fitness.reshape(lanes)
         if self._effort.steps:
-            best, found = _climbed(objective, best, found, self._effort.steps)
+            best, found = _climbed(scored_by(objective_of), best, found, self._effort.steps)
         return jnp.concatenate([best, found[None]])
 
 

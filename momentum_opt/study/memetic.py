@@ -21,7 +21,7 @@ from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import POINTS, START_OF
 from momentum_opt.vocabulary.schema import OptunaRange
 
-FIRST_BATCHES: Final = 6
+FIRST_BATCHES: Final = 3
 """Batches of a worker that start from fresh points alone."""
 ELITES: Final = 32
 """Trials that later batches breed from, at most."""

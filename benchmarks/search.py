@@ -1,0 +1,351 @@
+"""`make bench-search`: how near to the best known objective each sampler comes, in equal time on real windows.
+
+    python -m benchmarks.search [--problems A B …] [--samplers memetic …] [--seeds 5] [--scale 1.0]
+
+Every search starts from nothing, with its compiled programs at hand, and is cut off after the problem's seconds (times
+`--scale`); samplers take turns for each seed, so that a machine that slows down slows all of them. memetic runs with
+the settings of the configuration, the others in the batches of 64 that served them best. What counts is
+
+    regret = (best known − best so far) / (best known − the constant-weight pool's objective),
+
+the part of what can be gained that is still missing. The best known sets of parameters lie in
+`benchmarks/best_known.json`; they are scored anew before they are believed, and replaced where a search beats them.
+Seconds are of the wall clock, or with `--clock processor` those of this process' processors over their number, for a
+machine that others use.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks import REPOSITORY, RESULTS
+from benchmarks.gradients import eight_tokens
+from benchmarks.measuring import workload
+from benchmarks.search_picture import draw
+from momentum_opt import device
+from momentum_opt.api.prices import market_of
+from momentum_opt.fingerprint import Fingerprint, load_fingerprint
+from momentum_opt.market import Market
+from momentum_opt.market.external import External
+from momentum_opt.results.best import versions
+from momentum_opt.study.constant_weight import constant_weight_log_growth
+from momentum_opt.study.evaluation import Evaluator
+from momentum_opt.study.ledger import Progress
+from momentum_opt.study.loop import Study
+from momentum_opt.study.space import SearchSpace, search_space
+from momentum_opt.study.storage import JournalStore
+from momentum_opt.vocabulary.names import SAMPLERS
+
+BEST_KNOWN: Final = REPOSITORY / "benchmarks" / "best_known.json"
+PICTURE: Final = REPOSITORY / "docs" / "pictures" / "search.svg"
+ENDLESS: Final = 1_000_000
+FRACTIONS: Final = (0.125, 0.25, 0.5, 1.0)
+"""Of a problem's seconds: when the table reads the regret."""
+SMALLEST_GAIN: Final = 1e-9
+"""By which a best known objective is beaten at least."""
+FREE: Final = 1e-7
+"""Half the largest log k at which a pool still trades next to nothing: the constant-weight pool, as parameters."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A window that is searched.
+
+    Attributes:
+        name: in tables.
+        config: configuration, by name.
+        overrides: of it, as `--set` has them.
+        seconds: of a search.
+    """
+
+    name: str
+    config: str
+    overrides: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search as it went on.
+
+    Attributes:
+        problem: its name.
+        sampler: that was asked.
+        seed: of the study.
+        seconds: at the end of each batch.
+        trials: finished by then.
+        objectives: the best by then.
+        default_seconds: when the configuration's `n_trials` were finished; None where that was not reached.
+        params: numbers of the best trial.
+    """
+
+    problem: str
+    sampler: str
+    seed: int
+    seconds: tuple[float, ...]
+    trials: tuple[int, ...]
+    objectives: tuple[float, ...]
+    default_seconds: float | None
+    params: Mapping[str, float]
+
+    def best_at(self, seconds: float) -> float:
+        """The best objective that was known after so many seconds; −inf before the first batch."""
+        known = [best for taken, best in zip(self.seconds, self.objectives, strict=True) if taken <= seconds]
+        return known[-1] if known else -float("inf")
+
+
+def problems() -> dict[str, Problem]:
+    """All of them.
+
+    Raises:
+        SystemExit: the real prices are not there.
+    """
+    _, overrides, _ = workload()
+    if not overrides[0].startswith("data.root="):
+        raise SystemExit("bench-search needs the real prices: put them beside the checkout, or set MOMENTUM_OPT_SHARED")
+    minute = Path(overrides[0].partition("=")[2])
+    here, three, four = f"data.root={minute}", "btc_eth_usdc.yaml", "btc_eth_sol_usdc.yaml"
+    later = "window.test_end=null"
+    return {
+        one.name: one
+        for one in (
+            Problem("A", three, (here,), 8),
+            Problem("B", four, (here,), 15),
+            Problem("C", three, tuple(eight_tokens(minute.parent / "hourly_2018")), 60),
+            Problem("A, fee 0.3 %", three, (here, "costs.fees=0.003"), 20),
+            Problem(
+                "2021-09",
+                three,
+                (here, "window.start=2021-09-01", "window.end=2022-09-01", later, "pool.max_memory_days=180"),
+                8,
+            ),
+            Problem("2023-03", three, (here, "window.start=2023-03-01", "window.end=2024-03-01", later), 8),
+        )
+    }
+
+
+class Workshop:
+    """A problem with its prices and its evaluators, which all its searches share."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.market = market_of(self.fingerprint())
+        self._evaluators: dict[tuple[int, bool], Evaluator] = {}
+
+    def fingerprint(self, *overrides: str) -> Fingerprint:
+        """The problem's, with further overrides."""
+        return load_fingerprint(REPOSITORY / "configs" / self.problem.config, [*self.problem.overrides, *overrides])
+
+    def evaluator(self, fingerprint: Fingerprint, market: Market | None = None) -> Evaluator:
+        """One for each batch size, with and without costs."""
+        key = fingerprint.search.batch_size, market is None
+        if key not in self._evaluators:
+            market = market or self.market
+            growth = constant_weight_log_growth(fingerprint, market)  # as a tune has it, for the evidence
+            self._evaluators[key] = Evaluator(fingerprint, market, batch_size=key[0], constant_weight=growth)
+        return self._evaluators[key]
+
+    def study(self, fingerprint: Fingerprint, folder: Path) -> Study:
+        """A new study as `tune` would have it."""
+        search = fingerprint.search
+        evaluator = proposals = self.evaluator(fingerprint)
+        if fingerprint.proposes_without_costs and (search.screen or search.sampler == "memetic"):
+            free = Market(**{**vars(self.market), "external": External()})
+            proposals = self.evaluator(fingerprint.without_costs(), free)
+        durable = JournalStore(folder / "study.journal").open_study("search", 1, {})
+        return Study(fingerprint, search_space(fingerprint), evaluator, durable, proposals)
+
+    def search(self, sampler: str, seed: int, seconds: float, clock: Callable[[], float]) -> Search:
+        """One search."""
+        settings = [f"search.sampler={sampler}", f"search.seed={seed}", "search.n_trials=1000"]
+        fingerprint = self.fingerprint(*settings)
+        taken: list[float] = []
+        trials: list[int] = []
+        objectives: list[float] = []
+        params: Mapping[str, float] = {}
+
+        def note(progress: Progress) -> None:
+            nonlocal params
+            if progress.what == "trials" and progress.best is not None:
+                taken.append(clock() - began)
+                trials.append(progress.done)
+                objectives.append(progress.best.objectives[0])
+                if taken[-1] <= seconds:
+                    params = progress.best.numbers
+
+        with tempfile.TemporaryDirectory() as folder:
+            study = self.study(fingerprint, Path(folder))
+            began = clock()
+            study.run(ENDLESS, on_batch=note, should_stop=lambda: bool(taken) and clock() - began > seconds)
+        wanted = fingerprint.search.n_trials
+        default = next((when for when, done in zip(taken, trials, strict=True) if done >= wanted), None)
+        return Search(
+            self.problem.name, sampler, seed, tuple(taken), tuple(trials), tuple(objectives), default, dict(params)
+        )
+
+    def objective(self, numbers: Mapping[str, float]) -> float:
+        """What a trial with these numbers scores."""
+        fingerprint = self.fingerprint()
+        space = search_space(fingerprint)
+        return float(self.evaluator(fingerprint).score([space.params(numbers)]).objectives[0, 0])
+
+    def constant_weight(self) -> float:
+        """The objective of the pool that keeps its first weights: this one with a k of nearly nothing."""
+        fingerprint = self.fingerprint()
+        params = still(search_space(fingerprint))
+        return float(self.evaluator(fingerprint).score([params]).objectives[0, 0])
+
+
+def still(space: SearchSpace) -> dict[str, np.ndarray]:
+    """Parameters of a pool that keeps its weights."""
+    params = dict(space.params(space.first_trial))
+    names = {name: np.asarray(values) for name, values in params.items()}
+    return {**names, "log_k": np.full_like(names["log_k"], np.log2(FREE))}
+
+
+def main() -> None:
+    """Search, compare and write down."""
+    options = _options()
+    device.configure()
+    began = time.perf_counter()
+    clock = time.perf_counter if options.clock == "wall" else _processor_seconds
+    known = json.loads(BEST_KNOWN.read_text()) if BEST_KNOWN.exists() else {}
+    reports = {}
+    for name in options.problems:
+        workshop = Workshop(problems()[name])
+        searches = list(_searches(workshop, options, clock))
+        known[name] = _best_known(workshop, known.get(name), searches)
+        BEST_KNOWN.write_text(json.dumps(known, indent=2) + "\n")
+        reports[name] = _report(workshop, known[name]["objective"], searches, options.scale)
+        _print(name, reports[name])
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    text = {
+        "schema_version": 1,
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "machine": f"{os.cpu_count()} cores, {device.describe_devices()}",
+        "versions": versions(),
+        "clock": options.clock,
+        "scale": options.scale,
+        "problems": reports,
+    }
+    (RESULTS / "search.json").write_text(json.dumps(text, indent=2) + "\n")
+    if options.picture:
+        draw(PICTURE, reports)
+    print(f"\n{options.seeds} seeds, {options.clock} clock, in {time.perf_counter() - began:.0f} s")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", nargs="+", default=list(problems()), choices=list(problems()))
+    parser.add_argument("--samplers", nargs="+", default=list(SAMPLERS), choices=list(SAMPLERS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--scale", type=float, default=1.0, help="times every problem's seconds")
+    parser.add_argument("--clock", choices=("wall", "processor"), default="wall")
+    parser.add_argument("--picture", action="store_true", help="draw docs/pictures/search.svg anew")
+    return parser.parse_args()
+
+
+def _processor_seconds() -> float:
+    return time.process_time() / (os.cpu_count() or 1)
+
+
+def _searches(workshop: Workshop, options: argparse.Namespace, clock: Callable[[], float]) -> Iterator[Search]:
+    """Every sampler with every seed, in turn."""
+    for sampler in options.samplers:
+        workshop.search(sampler, 0, 0.0, clock)  # compiles, on nobody's time
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
+        for sampler in options.samplers:
+            yield workshop.search(sampler, seed, options.scale * workshop.problem.seconds, clock)
+
+
+def _best_known(
+    workshop: Workshop, known: Mapping[str, object] | None, searches: Sequence[Search]
+) -> Mapping[str, object]:
+    """The best set of parameters that has ever been seen, scored here."""
+    found = known
+    objective = workshop.objective(known["params"]) if known else -float("inf")  # type: ignore[arg-type]
+    for one in searches:
+        if one.params and (value := workshop.objective(one.params)) > objective + SMALLEST_GAIN:
+            objective = value
+            today = datetime.now(UTC).strftime("%Y-%m-%d")
+            found = {"found": f"{one.sampler}, seed {one.seed}, {today}", "params": one.params}
+    assert found is not None
+    return {"objective": objective, **{key: value for key, value in found.items() if key != "objective"}}
+
+
+def _report(workshop: Workshop, best: float, searches: Sequence[Search], scale: float) -> dict[str, object]:
+    """The table of a problem, as data."""
+    floor = workshop.constant_weight()
+    seconds = scale * workshop.problem.seconds
+    rows = []
+    for sampler in dict.fromkeys(one.sampler for one in searches):
+        own = [one for one in searches if one.sampler == sampler]
+        times = np.linspace(0.0, seconds, 81)[1:]
+        regrets = np.array([[_regret(one.best_at(when), best, floor) for when in times] for one in own])
+        default = [one for one in own if one.default_seconds is not None]
+        rows.append(
+            {
+                "sampler": sampler,
+                "times": times.tolist(),
+                "quartiles": np.quantile(regrets, (0.25, 0.5, 0.75), axis=0).tolist(),
+                "worst": regrets.max(axis=0).tolist(),
+                "trials": statistics.median(one.trials[-1] for one in own),
+                "default": None
+                if len(default) < len(own)
+                else {
+                    "seconds": statistics.median(one.default_seconds or 0.0 for one in own),
+                    "regrets": [_regret(one.best_at(one.default_seconds or 0.0), best, floor) for one in own],
+                },
+            }
+        )
+    return {
+        "best_known": best,
+        "constant_weight": floor,
+        "seconds": seconds,
+        "rows": rows,
+        "searches": [asdict(one) for one in searches],
+    }
+
+
+def _regret(value: float, best: float, floor: float) -> float:
+    """Missing share of the gain, one at most: who has found nothing may keep constant weights."""
+    return min(1.0, (best - value) / (best - floor))
+
+
+def _print(name: str, report: Mapping[str, object]) -> None:
+    seconds = report["seconds"]
+    print(
+        f"\n{name}: best known {report['best_known']:.4f}, constant weight {report['constant_weight']:.4f}, {seconds:g} s"
+    )
+    heads = " | ".join(f"after {share * seconds:g} s" for share in FRACTIONS)  # type: ignore[operator]
+    print(f"| sampler | {heads} | quartiles | worst seed | trials |")
+    print("|---|" + "---|" * (len(FRACTIONS) + 3))
+    for row in report["rows"]:  # type: ignore[attr-defined]
+        low, middle, high = (np.array(one) for one in row["quartiles"])
+        places = [round(share * len(middle)) - 1 for share in FRACTIONS]
+        cells = " | ".join(f"{middle[place]:.1%}" for place in places)
+        print(
+            f"| {row['sampler']} | {cells} | {low[-1]:.1%} to {high[-1]:.1%} | {row['worst'][-1]:.1%} "
+            f"| {row['trials']:.0f} |"
+        )
+        if row["default"]:
+            regrets = row["default"]["regrets"]
+            print(
+                f"  {row['sampler']}, n_trials as configured: {row['default']['seconds']:.1f} s, "
+                f"regret {statistics.median(regrets):.1%}, worst {max(regrets):.1%}"
+            )
+
+
+if __name__ == "__main__":
+    main()
