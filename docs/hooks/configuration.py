@@ -16,8 +16,9 @@ from momentum_opt.fingerprint import sections
 from momentum_opt.fingerprint.fields import Key
 from momentum_opt.fingerprint.keys import LEAF_AT, section_of
 from momentum_opt.fingerprint.mistakes import RefusedError
+from momentum_opt.fingerprint.natural import EXAMPLES
 from momentum_opt.fingerprint.sections import RangeOverride, RunConfig, Section
-from momentum_opt.vocabulary.rules import RULES
+from momentum_opt.vocabulary.rules import NATURAL_NAMES, RULES
 
 _INTRO = """\
 # Configuration
@@ -44,6 +45,11 @@ _RANGES = """\
 ### What `search.parameters` changes
 
 One entry per parameter, such as `search.parameters.log_k.low`. What is left out keeps the pool's schema:
+"""
+
+_NATURAL = """\
+Instead of `low` and `high`, `log_k` and `logit_lamb` may have their range in natural units, for all tokens
+(`k_per_day: [1, 500]`) or for some (`memory_days: {BTC: [2, 60]}`). The fingerprint holds it in internal units.
 """
 
 _Rows = list[tuple[str, ...]]
@@ -93,6 +99,16 @@ def _ranges() -> Iterator[str]:
     around = sections.Around.model_fields
     rows += [_row(sections.Around, (*path, "around", name), field) for name, field in around.items()]
     yield _table(rows)
+    yield _NATURAL
+    units = zip(NATURAL_NAMES.items(), ("per day", "days"), strict=True)
+    natural = ((f"`search.parameters.{name}`", target, unit, EXAMPLES[name]) for (name, target), unit in units)
+    yield _table(
+        [
+            (name, "range, or range per token", unit, "none", f"[low, high], such as {example}",
+             f"`low` and `high` of `{target}`.", f"that of `{target}` ●")
+            for name, target, unit, example in natural
+        ]
+    )  # fmt: skip
 
 
 def _table(rows: _Rows) -> str:

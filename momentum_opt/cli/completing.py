@@ -7,12 +7,14 @@ from pathlib import Path
 def complete_settings(incomplete: str) -> list[str]:
     """Keys of a configuration for `--set`, and after the `=` the words of a key that has a closed list."""
     from momentum_opt.fingerprint.keys import LEAF_AT, LEAVES
+    from momentum_opt.vocabulary.rules import NATURAL_NAMES
 
     key, equals, value = incomplete.partition("=")
     if equals:
         leaf = LEAF_AT.get(tuple(key.split(".")))
         return [f"{key}={word}" for word in leaf.words if word.startswith(value)] if leaf else []
-    return [text for leaf in LEAVES if (text := f"{'.'.join(leaf.path)}=").startswith(incomplete)]
+    keys = (*(".".join(leaf.path) for leaf in LEAVES), *(f"search.parameters.{name}" for name in NATURAL_NAMES))
+    return [text for key in keys if (text := f"{key}=").startswith(incomplete)]
 
 
 def complete_configs(incomplete: str) -> Iterator[str]:

@@ -66,7 +66,7 @@ def show(config: Config, settings: Settings = None, data: Data = None, as_json: 
     if as_json:
         typer.echo(json.dumps({"schema_version": 1, **meaning, "config": values}, indent=2, allow_nan=False))
         return
-    for line in _meaning_lines(meaning):
+    for line in _meaning_lines(meaning, _searched(fingerprint)):
         typer.echo(f"# {line}")
     typer.echo(to_yaml_text(values), nl=False)
 
@@ -76,7 +76,10 @@ def check(config: Config, settings: Settings = None, data: Data = None) -> None:
     """Check a configuration; list all its mistakes at once."""
     from momentum_opt.fingerprint import load_fingerprint
 
-    typer.echo(f"{config}: no mistakes; {_summary(load_fingerprint(config, overrides_of(settings, data)))}")
+    fingerprint = load_fingerprint(config, overrides_of(settings, data))
+    typer.echo(f"{config}: no mistakes; {_summary(fingerprint)}")
+    for line in _searched(fingerprint):
+        typer.echo(line)
 
 
 def overrides_of(
@@ -130,7 +133,14 @@ def import_file(
         raise UsageError(f"{out}: cannot be written ({error.strerror}); give another name to --out") from None
 
 
-def _meaning_lines(meaning: dict[str, Any]) -> list[str]:
+def _searched(fingerprint: "Fingerprint") -> list[str]:
+    """Where the search looks, in both units."""
+    from momentum_opt.fingerprint import effective_ranges, range_lines
+
+    return [f"search range: {line}" for line in range_lines(effective_ranges(fingerprint), fingerprint)]
+
+
+def _meaning_lines(meaning: dict[str, Any], searched: Sequence[str]) -> list[str]:
     engine = meaning["engine"]
     lines = [f"digest: {meaning['digest']}", f"engine: {_ENGINES[engine['name']]}; {engine['reason']}"]
     for name, period in meaning["periods"].items():
@@ -138,7 +148,7 @@ def _meaning_lines(meaning: dict[str, Any]) -> list[str]:
             f"{counted(period['days'], 'day')}, {period['start']} to {period['end']} (exclusive)" if period else "none"
         )
         lines.append(f"{name}: {shown}")
-    return lines + [f"note: {note}" for note in meaning["notes"]]
+    return [*lines, *searched, *(f"note: {note}" for note in meaning["notes"])]
 
 
 _ENGINES = {

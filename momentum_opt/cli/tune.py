@@ -159,7 +159,7 @@ def _opening(
     """What a user should know before the first batch."""
     from momentum_opt.cli.render import left_out_notes, said_of_prices
     from momentum_opt.device import describe_devices
-    from momentum_opt.fingerprint import choose_engine
+    from momentum_opt.fingerprint import choose_engine, range_lines
     from momentum_opt.results.run_folder import prices_record
 
     engine = choose_engine(fingerprint, market.bar_minutes)
@@ -170,6 +170,8 @@ def _opening(
     short = "" if market.burn_in_days >= asked else f" of the {asked} that max_memory_days asks for"
     history = f"{counted(market.burn_in_days, 'day')} of history before the start{short}"
     yield f"prices of {'/'.join(market.tokens)}; {history}"
+    for line in range_lines({one.name: one.ranges for one in space.sampled}, fingerprint):
+        yield f"search range: {line}"
     yield from (f"note: {note}" for note in space.notes)
     record = prices_record(market)
     yield from said_of_prices(record)

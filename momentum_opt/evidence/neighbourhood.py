@@ -79,9 +79,9 @@ def grids(space: SearchSpace, winner: Rows, side: int, tokens: tuple[str, ...]) 
     keys = keys_of(space)
     shared = len(k.keys) == 1 and len(memory.keys) == 1
     steps = np.linspace(0.0, 1.0, side)
-    log_k, logit = (_along(one.range, steps) for one in (k, memory))
     found: list[GridRows] = []
     for place, token in enumerate(("all",) if shared else tokens):
+        log_k, logit = (_along(one.whole[place % len(one.whole)], steps) for one in (k, memory))
         rows = np.tile(winner, (side * side, 1))
         rows[:, keys.index(k.keys[place % len(k.keys)])] = np.tile(log_k, side)
         rows[:, keys.index(memory.keys[place % len(memory.keys)])] = np.repeat(logit, side)
@@ -90,7 +90,7 @@ def grids(space: SearchSpace, winner: Rows, side: int, tokens: tuple[str, ...]) 
 
 
 def _ranges(space: SearchSpace) -> list[OptunaRange]:
-    return [one.range for one in space.sampled for _ in one.keys]
+    return [bounds for one in space.sampled for bounds in one.whole]
 
 
 def _at(space: SearchSpace, units: Rows) -> Rows:

@@ -135,10 +135,10 @@ def stability(winners: Sequence[Mapping[str, float]], space: SearchSpace) -> dic
     """Each number of the search space over the folds' winners."""
     found: dict[str, Stability] = {}
     for one in space.sampled:
-        for key in one.keys:
+        for key, bounds in zip(one.keys, one.whole, strict=True):
             values = np.array([numbers[key] for numbers in winners])
-            places = np.log(values) if one.range.log_scale else values
-            low, high = (math.log(x) if one.range.log_scale else x for x in (one.range.low, one.range.high))
+            places = np.log(values) if bounds.log_scale else values
+            low, high = (math.log(x) if bounds.log_scale else x for x in (bounds.low, bounds.high))
             spread = float(places.std() / (high - low))
             found[key] = Stability(tuple(map(float, values)), float(values.mean()), float(values.std()), spread)
     return found

@@ -11,6 +11,7 @@ from momentum_opt.fingerprint.load import (
 )
 from momentum_opt.fingerprint.mistakes import OptionSetting, choose_among, first_of, listed, shortened, show
 from momentum_opt.fingerprint.periods import Days, Periods
+from momentum_opt.fingerprint.ranges import clipped, effective_ranges, range_lines, search_ranges
 from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
 from momentum_opt.fingerprint.secrets import recordable, recordable_text
 from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, PerToken, RangeOverride
@@ -30,6 +31,8 @@ __all__ = [
     "check_bar",
     "choose_among",
     "choose_engine",
+    "clipped",
+    "effective_ranges",
     "explain",
     "fingerprint_differences",
     "first_of",
@@ -37,10 +40,12 @@ __all__ = [
     "listed",
     "load_fingerprint",
     "override_fingerprint",
+    "range_lines",
     "read_configuration",
     "recordable",
     "recordable_text",
     "replace_values",
+    "search_ranges",
     "shortened",
     "show",
     "to_yaml_text",

@@ -14,10 +14,12 @@ from momentum_opt.fingerprint.mistakes import (
     Mistake,
     Path,
     RefusedError,
+    choose_among,
     dotted,
     first_of,
     nearest,
 )
+from momentum_opt.fingerprint.natural import PARAMETERS, rules_of, take_natural_ranges, with_natural_ranges
 from momentum_opt.fingerprint.rules import broken_rules
 from momentum_opt.fingerprint.sections import (
     DEFAULT_BATCH,
@@ -34,8 +36,11 @@ from momentum_opt.fingerprint.sections import (
 )
 from momentum_opt.fingerprint.source import Places
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
+from momentum_opt.vocabulary.rules import NATURAL_NAMES, RULES
 
-_PARAMETERS: Final[Path] = ("search", "parameters")
+_PARAMETER_NAMES: Final = tuple(
+    dict.fromkeys([*(name for rule in RULES.values() for name in rule.schema), *NATURAL_NAMES])
+)
 _CHARGES: Final = ("fees", "gas_cost", "arb_fees", "trades", "lp_supply")
 _MOST_PASSES: Final = 8  # one per nesting level is enough: each pass mends everything the one before found
 
@@ -54,13 +59,16 @@ def build_config(
     Raises:
         ConfigError: every mistake, in the order in which the values were written.
     """
-    config, mistakes = _validate(_without_nulls(tree), folder)
-    mistakes += broken_rules(config, {mistake.at for mistake in mistakes})
+    tree = _without_nulls(tree)
+    natural, mistakes = take_natural_ranges(tree)
+    config, wrong = _validate(tree, folder)
+    mistakes += wrong
+    mistakes += broken_rules(config, {mistake.at for mistake in mistakes}, rules_of(natural))
     mistakes += found
     if mistakes:
         mistakes.sort(key=lambda mistake: places.order(mistake.at, mistake.reads))
         raise ConfigError(first_of([f"{places.prefix(one.at, one.reads)}: {one.text()}" for one in mistakes]))
-    return config
+    return with_natural_ranges(config, natural)
 
 
 def _validate(tree: dict[str, Any], folder: FilePath | None) -> tuple[RunConfig, list[Mistake]]:
@@ -108,6 +116,8 @@ def _mistakes_of(details: Any, path: Path, *, suggest: bool) -> list[Mistake]:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, RefusedError):
         return [Mistake(m.what, m.fix, m.value, (*path, *m.at)) for m in cause.mistakes]
+    if path[:-1] == PARAMETERS and path[-1] not in _PARAMETER_NAMES:
+        return [Mistake("unknown parameter", choose_among(path[-1], _PARAMETER_NAMES), at=path)]
     return [Mistake("not a section", "write its keys below it, indented", details["input"], path)]
 
 
@@ -119,7 +129,7 @@ def _known_key(path: Path) -> str:
     siblings = sorted(
         {known[depth - 1] for known in paths if known[: depth - 1] == tuple(section) and len(known) >= depth}
     )
-    if path[:2] == _PARAMETERS:
+    if path[:2] == PARAMETERS:
         siblings = list(RangeOverride.model_fields)
     close = nearest(name, siblings)
     if close:
@@ -170,7 +180,7 @@ def _without_nulls(tree: Mapping[str, Any], path: Path = ()) -> dict[str, Any]:
             kept[name] = _without_nulls(value, (*path, name))
         elif value is not None:
             kept[name] = value
-        elif path == _PARAMETERS:
+        elif path == PARAMETERS:
             kept[name] = {}
     return kept
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from momentum_opt.fingerprint.engine import choose_engine
 from momentum_opt.fingerprint.periods import Days
+from momentum_opt.fingerprint.ranges import effective_ranges, shown_ranges
 from momentum_opt.fingerprint.run_fingerprint import Fingerprint
 from momentum_opt.fingerprint.sections import Initial, Pool
 from momentum_opt.vocabulary.rules import RULES
@@ -15,7 +16,7 @@ def explain(fingerprint: Fingerprint, bar_minutes: int = 1) -> dict[str, Any]:
 
     Returns:
         `digest`; `engine` {name, reason}; `periods` {train, validation, test: {days, start, end (exclusive)} or
-        None}; `notes`, one sentence each.
+        None}; `ranges`, what is searched in both units, after the clip; `notes`, one sentence each.
     """
     choice = choose_engine(fingerprint, bar_minutes)
     periods = fingerprint.periods
@@ -24,6 +25,7 @@ def explain(fingerprint: Fingerprint, bar_minutes: int = 1) -> dict[str, Any]:
         "digest": fingerprint.digest,
         "engine": {"name": choice.name, "reason": choice.reason},
         "periods": {name: _period(fingerprint, days) for name, days in named.items()},
+        "ranges": [one.document() for one in shown_ranges(effective_ranges(fingerprint), fingerprint)],
         "notes": _notes(fingerprint),
     }
 
@@ -36,7 +38,7 @@ def _period(fingerprint: Fingerprint, days: Days | None) -> dict[str, Any] | Non
 
 
 def _notes(fingerprint: Fingerprint) -> list[str]:
-    """Settings that are allowed and yet do nothing."""
+    """Settings that are allowed and yet do nothing, and ranges that only known parameters will settle."""
     costs, objective = fingerprint.costs, fingerprint.objective
     pool, initial = fingerprint.pool, fingerprint.search.initial
     idle: list[str] = []
@@ -53,6 +55,10 @@ def _notes(fingerprint: Fingerprint) -> list[str]:
         )
     if "log_k" not in RULES[pool.rule].schema and _trend_start(initial) != _trend_start(Initial()):
         idle.append(f"search.initial: of the initial values the {pool.rule} rule reads initial_weights_logits alone")
+    for name, override in fingerprint.search.parameters.items():
+        if override.around is not None:
+            width = override.around.half_width
+            idle.append(f"search.parameters.{name}.around: searched within {width:g} of the parameters of --from")
     return idle
 
 

@@ -258,7 +258,7 @@ def _token_mistake(tokens: list[Any] | tuple[Any, ...], place: int, token: Any) 
     return None
 
 
-def per_token(*, at_least: float, at_most: float) -> PlainValidator:
+def per_token(*, at_least: float | None = None, at_most: float | None = None) -> PlainValidator:
     """One number for all tokens, or a mapping from token to number (the tokens are compared by a rule)."""
     interval = Interval(at_least=at_least, at_most=at_most)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt.fingerprint.build import build_config
+from momentum_opt.fingerprint.natural import drop_replaced_ranges
 from momentum_opt.fingerprint.overrides import lay_over, put_value
 from momentum_opt.fingerprint.run_fingerprint import Fingerprint, MappingPlaces
 from momentum_opt.fingerprint.source import NamedPlaces, Source, parse_source
@@ -54,6 +55,7 @@ def override_fingerprint(
         ConfigError: all mistakes at once.
     """
     source = lay_over(Source(name, fingerprint.to_yaml_form(), base=MappingPlaces(name)), overrides)
+    drop_replaced_ranges(source.tree, source.settings.keys())
     return Fingerprint(build_config(source.tree, source, found=source.mistakes))
 
 

@@ -4,13 +4,13 @@ Every rule says which values it reads, so that it is left out where one of them 
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from momentum_opt.fingerprint.mistakes import Mistake, Path, choose_among, listed
 from momentum_opt.fingerprint.periods import validation_days
-from momentum_opt.fingerprint.sections import RunConfig
+from momentum_opt.fingerprint.sections import PerToken, RangeOverride, RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.limits import SHORTEST_MEMORY, outside
 from momentum_opt.vocabulary.metrics import METRICS, Cadence, fewest_days
@@ -169,7 +169,8 @@ def _known_parameters(config: RunConfig) -> Iterator[Mistake]:
     for name in config.search.parameters:
         if name not in own:
             what = f"no parameter of the {rule} rule" if name in others else "unknown parameter"
-            yield Mistake(what, choose_among(name, tuple(own)), at=("search", "parameters", name))
+            words = (*own, *POOL_RULES[rule].readable_names)
+            yield Mistake(what, choose_among(name, words), at=("search", "parameters", name))
 
 
 @_rule("pool.rule", "search.force_scalar")
@@ -212,26 +213,64 @@ def _ranges(config: RunConfig) -> Iterator[Mistake]:
             for other in ("low", "high", "log_scale"):
                 if getattr(override, other) is not None:
                     yield Mistake("stands beside around, which sets the range", "keep one of the two", at=(*at, other))
-        elif base is not None:
-            try:
-                OptunaRange(
-                    low=base.low if override.low is None else override.low,
-                    high=base.high if override.high is None else override.high,
-                    log_scale=base.log_scale if override.log_scale is None else override.log_scale,
-                )
-            except ValueError as error:
-                what = f"not a range after merging with the schema: {error}"
-                yield Mistake(what, "mend low, high or log_scale", at=at)
+        elif base is not None and not _by_token(override):
+            yield from _unmergeable(base, override, None, at)
+
+
+@_rule("pool.rule", "tokens")
+def _ranges_by_token(config: RunConfig) -> Iterator[Mistake]:
+    searchable = _searchable(config)
+    for name, override in config.search.parameters.items():
+        base = searchable.get(name)
+        if base is not None and override.around is None and _by_token(override):
+            for token in config.tokens:
+                yield from _unmergeable(base, override, token, ("search", "parameters", name))
+
+
+def _by_token(override: RangeOverride) -> bool:
+    return any(isinstance(end, Mapping) for end in (override.low, override.high))
+
+
+def _unmergeable(base: OptunaRange, override: RangeOverride, token: str | None, at: Path) -> Iterator[Mistake]:
+    try:
+        OptunaRange(
+            low=_of_token(override.low, token, base.low),
+            high=_of_token(override.high, token, base.high),
+            log_scale=base.log_scale if override.log_scale is None else override.log_scale,
+        )
+    except ValueError as error:
+        whose = "" if token is None else f" of {token}"
+        what = f"not a range{whose} after merging with the schema: {error}"
+        yield Mistake(what, "mend low, high or log_scale", at=at)
 
 
 @_rule()
 def _range_limits(config: RunConfig) -> Iterator[Mistake]:
     for name, override in config.search.parameters.items():
         for end in ("low", "high"):
-            value = getattr(override, end)
-            wanted = None if value is None else outside(name, [value])
-            if wanted:
-                yield Mistake("out of range", f"give a number {wanted}", value, ("search", "parameters", name, end))
+            given = getattr(override, end)
+            for token, value in given.items() if isinstance(given, Mapping) else [(None, given)]:
+                wanted = None if value is None else outside(name, [value])
+                if wanted:
+                    at = ("search", "parameters", name, end, *([] if token is None else [token]))
+                    yield Mistake("out of range", f"give a number {wanted}", value, at)
+
+
+@_rule("tokens", "search.force_scalar")
+def _ranges_of_tokens(config: RunConfig) -> Iterator[Mistake]:
+    for name, override in config.search.parameters.items():
+        for end in ("low", "high"):
+            given, at = getattr(override, end), ("search", "parameters", name, end)
+            if not isinstance(given, Mapping):
+                continue
+            foreign = sorted(set(given) - set(config.tokens))
+            if foreign:
+                fix = f"give numbers for some of {', '.join(config.tokens)}, or one number for all"
+                yield Mistake(f"names {listed(foreign)}", fix, at=at)
+            elif given and (config.search.force_scalar or override.scalar):
+                cause = "search.force_scalar" if config.search.force_scalar else f"search.parameters.{name}.scalar"
+                fix = f"give one number, or set {cause} to false"
+                yield Mistake("a number per token, and one number serves all tokens", fix, at=at)
 
 
 @_rule("tokens")
@@ -273,8 +312,11 @@ def _initial_weights_above_floor(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake(what, "bring the logits closer together", at=("search", "initial", "initial_weights_logits"))
 
 
-def _of_token(value: float | Mapping[str, float], token: str, otherwise: float) -> float:
-    return value.get(token, otherwise) if isinstance(value, Mapping) else value
+def _of_token(value: PerToken | None, token: str | None, otherwise: float) -> float:
+    """The number of `token`; `otherwise` where it has none."""
+    if isinstance(value, Mapping):
+        return value.get(token or "", otherwise)
+    return otherwise if value is None else value
 
 
 @_rule("walk_forward", "window.start", "window.end", "window.test_end")
@@ -315,15 +357,15 @@ def _even_blocks(config: RunConfig) -> Iterator[Mistake]:
 RULES: Final[tuple[Rule, ...]] = tuple(_rules)
 
 
-def broken_rules(config: RunConfig, bad: set[Path]) -> list[Mistake]:
-    """What the rules find, leaving out what comes from a value in `bad` or a section that holds one."""
+def broken_rules(config: RunConfig, bad: set[Path], more: Sequence[Rule] = ()) -> list[Mistake]:
+    """What the rules and `more` find, leaving out what comes from a value in `bad` or a section that holds one."""
 
     def is_bad(path: Path) -> bool:
         return any(_touches(path, other) for other in bad)
 
     found = [
         replace(mistake, reads=rule.reads)
-        for rule in RULES
+        for rule in (*RULES, *more)
         if not any(map(is_bad, rule.reads))
         for mistake in rule.check(config)
     ]

@@ -32,6 +32,7 @@ from momentum_opt.vocabulary.limits import (
     LARGEST_VALUE,
     LONGEST_MEMORY,
     SHORTEST_MEMORY,
+    SMALLEST_K_PER_DAY,
 )
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.names import (
@@ -221,11 +222,14 @@ class Around(Section):
 
 
 class RangeOverride(Section):
-    """What a configuration changes of one parameter's search range; None leaves the schema's value."""
+    """What a configuration changes of one parameter's search range; None leaves the schema's value.
 
-    low: Annotated[float | None, number(), Key(unit="internal")] = None
+    Tokens that a mapping leaves out keep the schema's value.
+    """
+
+    low: Annotated[PerToken | None, per_token(), Key(unit="internal")] = None
     """Smallest value."""
-    high: Annotated[float | None, number(), Key(unit="internal")] = None
+    high: Annotated[PerToken | None, per_token(), Key(unit="internal")] = None
     """Largest value."""
     log_scale: Annotated[bool | None, flag()] = None
     """Sample the logarithm uniformly; needs low > 0."""
@@ -238,7 +242,9 @@ class Initial(Section):
     """Readable starting values: k per day, memory in days, logits of the first weights."""
 
     initial_k_per_day: Annotated[
-        PerToken, per_token(at_least=1e-30, at_most=LARGEST_K_PER_DAY), Key("initial_k_per_day", unit="per day")
+        PerToken,
+        per_token(at_least=SMALLEST_K_PER_DAY, at_most=LARGEST_K_PER_DAY),
+        Key("initial_k_per_day", unit="per day"),
     ] = 20.0
     """k of the first trial, the strength of the reaction to a trend."""
     initial_memory_length: Annotated[
@@ -257,7 +263,8 @@ class Initial(Section):
     """Logits of the first weights; softmax over the tokens makes them weights."""
 
 
-def _frozen(value: Mapping[str, Any]) -> Mapping[str, Any]:
+def frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A copy by name that cannot be changed."""
     return MappingProxyType(dict(sorted(value.items())))
 
 
@@ -297,9 +304,9 @@ class Search(Section):
     """Name of the study; that of the run folder, or of the configuration in a shared storage, unless given."""
     clip_to_effective: Annotated[bool, flag(), Key()] = True
     """Search logit_lamb only up to the cap of max_memory_days, above which nothing changes."""
-    parameters: Annotated[Mapping[str, RangeOverride], AfterValidator(_frozen), Key(f"{_OPTUNA}.parameter_config")] = (
-        Field(default_factory=lambda: MappingProxyType(dict[str, RangeOverride]()))
-    )
+    parameters: Annotated[
+        Mapping[str, RangeOverride], AfterValidator(frozen_mapping), Key(f"{_OPTUNA}.parameter_config")
+    ] = Field(default_factory=lambda: MappingProxyType(dict[str, RangeOverride]()))
     """Parameter → what differs of its range, see below; naming initial_weights_logits is what samples it."""
     force_scalar: Annotated[bool, flag(), Key(f"{_OPTIMISATION}.force_scalar")] = False
     """One value for all tokens, of every parameter."""

@@ -1,6 +1,6 @@
 """Starting parameters (SPEC §3, §4): readable initial values in, stacked internal parameter sets with noise out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import jax.numpy as jnp
@@ -88,18 +88,28 @@ def add_noise(
     """
     if noise not in NOISES:
         raise ParamsError(f"`noise` must be one of {', '.join(NOISES)}, but got {noise!r}")
-    ranges = {name: get_optuna_range(name, run_fingerprint, schema) for name in params if schema[name].trainable}
-    moved = {name: bounds for name, bounds in ranges.items() if bounds is not None}
-    sizes = {name: params[name][0].size for name in moved}
+    sizes = {name: params[name][0].size for name in params if schema[name].trainable}
+    ranges = {name: _ranges(name, run_fingerprint, schema, size) for name, size in sizes.items()}
+    moved = {name: bounds for name, bounds in ranges.items() if bounds}
     n_sets = len(next(iter(params.values())))
-    unit = _unit_noise(noise, n_sets - 1, sum(sizes.values()), np.random.default_rng(seed))
+    unit = _unit_noise(noise, n_sets - 1, sum(map(len, moved.values())), np.random.default_rng(seed))
     result = {name: np.array(values, dtype=np.float64) for name, values in params.items()}
     column = 0
     for name, bounds in moved.items():
-        drawn = unit[:, column : column + sizes[name]].reshape(n_sets - 1, *params[name].shape[1:])
-        result[name][1:] = _moved(result[name][1:], drawn, noise, bounds)
-        column += sizes[name]
+        own = result[name].reshape(n_sets, len(bounds))  # a view: what is put into it stands in the result
+        for place, one in enumerate(bounds):
+            own[1:, place] = _moved(own[1:, place], unit[:, column], noise, one)
+            column += 1
     return result
+
+
+def _ranges(
+    name: str, run_fingerprint: Mapping[str, Any], schema: Mapping[str, ParamSpec], size: int
+) -> list[OptunaRange]:
+    """Where each of a parameter's numbers is searched: one per token, or one for all; none where no search may."""
+    tokens: Sequence[str | None] = run_fingerprint["tokens"] if size > 1 else [None]
+    found = (get_optuna_range(name, run_fingerprint, schema, token) for token in tokens)
+    return [one for one in found if one is not None]
 
 
 def _unit_noise(noise: str, n_sets: int, dimensions: int, generator: np.random.Generator) -> Values:

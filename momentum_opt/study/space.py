@@ -3,7 +3,6 @@
 A parameter with one value per token gives `log_k_BTC`, `log_k_ETH`, …; a scalar one gives `log_k`.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, FloatDistribution
 
-from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.fingerprint import Fingerprint, clipped, search_ranges
 from momentum_opt.pool.memory import effective_logit_limit
 from momentum_opt.pool.parameters import initial_parameters
 from momentum_opt.study.candidates import ParamSet, lifted_logits
 from momentum_opt.study.known import require_known
 from momentum_opt.vocabulary.rules import RULES
-from momentum_opt.vocabulary.schema import OptunaRange, get_optuna_range
+from momentum_opt.vocabulary.schema import OptunaRange
 
 
 @dataclass(frozen=True)
@@ -26,27 +25,33 @@ class Sampled:
 
     Attributes:
         name: the parameter.
-        range: where, after the fingerprint's overrides and the clip to effective values.
         keys: names of its numbers in a trial, one per token or a single one.
-        around: per key, the part of the range around known parameters; None where the whole of it is searched.
+        whole: per key where, after the fingerprint's overrides and the clip to effective values.
+        around: per key, the part of that range around known parameters; None where the whole of it is searched.
     """
 
     name: str
-    range: OptunaRange
     keys: tuple[str, ...]
+    whole: tuple[OptunaRange, ...]
     around: tuple[OptunaRange, ...] | None = None
 
     @property
     def ranges(self) -> tuple[OptunaRange, ...]:
         """Where each key is searched."""
-        return self.around or (self.range,) * len(self.keys)
+        return self.around or self.whole
 
     def placed(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(asset,) values; logits that lie outside the range all moved to its middle, which changes no weight."""
-        outside = values.min() < self.range.low or values.max() > self.range.high
-        if self.name != "initial_weights_logits" or not outside:
+        """(asset,) values; logits outside their ranges all moved by the same, which changes no weight.
+
+        They come to lie as far inside at one end as at the other, or as little outside.
+        """
+        low, high = (np.array([getattr(one, end) for one in self.whole]) for end in ("low", "high"))
+        inside = (values >= low).all() and (values <= high).all()
+        if self.name != "initial_weights_logits" or inside:
             return values
-        return values + (self.range.low + self.range.high - values.min() - values.max()) / 2.0
+        below, above = np.argmax(low - values), np.argmin(high - values)
+        low, high = np.broadcast_to(low, values.shape), np.broadcast_to(high, values.shape)
+        return values + (low[below] + high[above] - values[below] - values[above]) / 2.0
 
     def inside(self, values: NDArray[np.float64]) -> dict[str, float]:
         """(asset,) values as numbers by key, moved into the ranges; a shared number is the tokens' mean."""
@@ -141,24 +146,14 @@ def search_space(fingerprint: Fingerprint, known: Sequence[ParamSet] = ()) -> Se
     """
     require_known(fingerprint, known)
     search = fingerprint.search
-    schema = RULES[fingerprint.pool.rule].schema
-    fixed = {"logit_delta_lamb"} if not fingerprint.pool.use_alt_lamb else set[str]()
-    names = [
-        name
-        for name, spec in schema.items()
-        if name not in fixed and spec.optuna is not None and (spec.trainable or name in search.parameters)
-    ]
     sampled: list[Sampled] = []
     notes: list[str] = []
-    for name in names:
-        bounds = get_optuna_range(name, fingerprint, schema)
-        assert bounds is not None
+    for name, whole in search_ranges(fingerprint).items():
+        keys = (name,) if len(whole) == 1 else tuple(f"{name}_{token}" for token in fingerprint.tokens)
         if name == "logit_lamb" and search.clip_to_effective:
-            bounds, note = _clip_to_effective(bounds, fingerprint)
-            notes.extend(note)
-        scalar = bounds.scalar or search.force_scalar
-        keys = (name,) if scalar else tuple(f"{name}_{token}" for token in fingerprint.tokens)
-        one = Sampled(name, bounds, keys)
+            whole, found = _clip_to_effective(keys, whole, fingerprint)
+            notes += found
+        one = Sampled(name, keys, whole)
         around = search.parameters[name].around if name in search.parameters else None
         sampled.append(one if around is None else _narrowed(one, known, around.half_width))
     notes += [note for place, params in enumerate(known) for one in sampled for note in _moved(one, params, place)]
@@ -173,10 +168,10 @@ def _narrowed(one: Sampled, known: Sequence[ParamSet], half_width: float) -> Sam
     centres = [one.inside(params[one.name]) for params in known]
     narrow = tuple(
         OptunaRange(
-            max(min(centre[key] for centre in centres) - half_width, one.range.low),
-            min(max(centre[key] for centre in centres) + half_width, one.range.high),
+            max(min(centre[key] for centre in centres) - half_width, whole.low),
+            min(max(centre[key] for centre in centres) + half_width, whole.high),
         )
-        for key in one.keys
+        for key, whole in zip(one.keys, one.whole, strict=True)
     )
     return replace(one, around=narrow)
 
@@ -193,16 +188,22 @@ def _moved(one: Sampled, params: ParamSet, place: int) -> Iterator[str]:
             yield f"known parameters {place + 1}: {key} moved from {value:.6g} to {end:.6g}, the end of its range"
 
 
-def _clip_to_effective(bounds: OptunaRange, fingerprint: Fingerprint) -> tuple[OptunaRange, list[str]]:
+def _clip_to_effective(
+    keys: Sequence[str], whole: Sequence[OptunaRange], fingerprint: Fingerprint
+) -> tuple[tuple[OptunaRange, ...], list[str]]:
+    """The ranges of logit_lamb up to the cap, and a line for each that was cut off or has no effect."""
     pool = fingerprint.pool
     limit = effective_logit_limit(pool.max_memory_days, pool.chunk_period)
-    if bounds.high <= limit or math.isclose(bounds.high, limit):
-        return bounds, []
     reason = f"logits above {limit:.4f} all act as the cap of {pool.max_memory_days:g} days"
-    if bounds.low >= limit:
-        return bounds, [f"logit_lamb: {reason}, so its whole range [{bounds.low:g}, {bounds.high:g}] acts the same"]
-    note = f"logit_lamb: searched up to {limit:.4f} instead of {bounds.high:g}: {reason}"
-    return OptunaRange(bounds.low, limit, bounds.log_scale, bounds.scalar), [note]
+    after = tuple(clipped(bounds, limit) for bounds in whole)
+    alike = len(set(whole)) == 1
+    notes: list[str] = []
+    for key, old, new in [("logit_lamb", whole[0], after[0])] if alike else zip(keys, whole, after, strict=True):
+        if new != old:
+            notes.append(f"{key}: searched up to {limit:.4f} instead of {old.high:g}: {reason}")
+        elif old.low >= limit:
+            notes.append(f"{key}: {reason}, so its whole range [{old.low:g}, {old.high:g}] acts the same")
+    return after, notes
 
 
 def start_params(fingerprint: Fingerprint) -> dict[str, NDArray[np.float64]]:

@@ -10,6 +10,8 @@ SHORTEST_MEMORY: Final = 1e-6
 """Days; a decay that is 0 to all digits has no gradient."""
 LARGEST_K_PER_DAY: Final = 1e9
 """Far beyond where every trend sends the weights to the rails; changes that sum to zero still keep digits."""
+SMALLEST_K_PER_DAY: Final = 1e-30
+"""Of a k that is given as such; far below where no price moves a weight by a digit."""
 LARGEST_VALUE: Final = 1e18
 """Of a pool, in the numeraire."""
 SMALLEST_STD: Final = 1e-11

@@ -15,6 +15,9 @@ DEFAULT_RULE: Final = "momentum"
 K_NAMES: Final = ("log_k", "k", "absolute_k")
 """Names of which one gives a rule its k (SPEC §5); a schema lists the first, which is the one that is searched."""
 
+NATURAL_NAMES: Final[Mapping[str, str]] = MappingProxyType({"k_per_day": "log_k", "memory_days": "logit_lamb"})
+"""Names in the units of people → the internal parameters that they stand for."""
+
 _TREND_NAMES: Final = frozenset({"log_k", "logit_lamb", "logit_delta_lamb"})
 """Parameters that are read as k per day, memory in days and decay."""
 
@@ -43,8 +46,7 @@ class RuleInfo:
     @property
     def readable_names(self) -> tuple[str, ...]:
         """Names that a params file may use instead: k per day, memory in days."""
-        forms = {"log_k": "k_per_day", "logit_lamb": "memory_days"}
-        return tuple(form for name, form in forms.items() if name in self.schema)
+        return tuple(form for form, name in NATURAL_NAMES.items() if name in self.schema)
 
     @property
     def plain_names(self) -> tuple[str, ...]:

@@ -134,16 +134,23 @@ def get_param_value(
 
 
 def get_optuna_range(
-    name: str, run_fingerprint: Mapping[str, Any], schema: Mapping[str, ParamSpec]
+    name: str, run_fingerprint: Mapping[str, Any], schema: Mapping[str, ParamSpec], token: str | None = None
 ) -> OptunaRange | None:
     """The search range of `name`: the schema's, with the fingerprint's `parameter_config` entries on top.
 
     The overrides stand at `optimisation_settings.optuna_settings.parameter_config.<name>` and may hold any of `low`,
-    `high`, `log_scale` and `scalar`.
+    `high`, `log_scale` and `scalar`. `low` and `high` are a number for all tokens, or a mapping from token to number;
+    tokens that it leaves out keep the schema's.
+
+    Args:
+        name: the parameter.
+        run_fingerprint: a fingerprint, or its mapping.
+        schema: of the pool's rule.
+        token: whose range; needed only where tokens have ranges of their own.
 
     Raises:
         UnknownParameterError: `name` is not in the schema.
-        ValueError: the merged range is not a range.
+        ValueError: the merged range is not a range, or tokens have ranges of their own and `token` is not given.
     """
     if name not in schema:
         raise UnknownParameterError(f"`{name}` is not in the schema; the schema knows {', '.join(sorted(schema))}")
@@ -152,7 +159,11 @@ def get_optuna_range(
     override = optuna_settings.get("parameter_config", {}).get(name)
     if not override:
         return base
-    given = {key: value for key, value in override.items() if key in ("low", "high", "log_scale", "scalar")}
+    entries = {key: override[key] for key in ("low", "high", "log_scale", "scalar") if key in override}
+    if token is None and any(isinstance(value, Mapping) for value in entries.values()):
+        raise ValueError(f"`{name}` has a range for each token, so `token` must be given")
+    values = {key: value.get(token) if isinstance(value, Mapping) else value for key, value in entries.items()}
+    given = {key: value for key, value in values.items() if value is not None}
     return OptunaRange(**given) if base is None else replace(base, **given)
 
 

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from momentum_opt.cli.app import main
@@ -59,6 +60,45 @@ def test_show_as_json(config: Path, capsys: pytest.CaptureFixture[str]):
     assert document["digest"] == load_fingerprint(config).digest
     assert document["engine"]["name"] == "closed_form"
     assert document["config"]["pool"]["chunk_period"] == 1440
+
+
+RANGES = "search.parameters={k_per_day: [1, 512], memory_days: {ETH: [2, 28]}}"
+SAID = [
+    "search range: k per day 1 to 512 (log_k 0 to 9)",
+    "search range: BTC: memory 0.9696 to 30 days (λ 0.01799 to 0.8837, logit_lamb -4 to 2.028)",
+    "search range: ETH: memory 2 to 28 days (λ 0.1154 to 0.8758, logit_lamb -2.037 to 1.953)",
+]
+"""By bisection: λ of 30, 28 and 2 days are 0.88375, 0.87582 and 0.11538; 1/(1+e^4) has 0.9696 days."""
+
+
+def test_ranges_are_shown_in_both_units(config: Path, capsys: pytest.CaptureFixture[str]):
+    settings = ("--set", RANGES, "--set", "pool.max_memory_days=30")
+    for command, mark in (("show", "# "), ("check", "")):
+        assert run("config", command, config, *settings) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.removeprefix(mark) for line in lines if "search range" in line] == SAID
+    assert run("config", "show", config, *settings, "--json") == 0
+    k, *memories = json.loads(capsys.readouterr().out)["ranges"]
+    assert k == {
+        "parameter": "log_k", "tokens": ["BTC", "ETH"], "low": 0.0, "high": 9.0, "k_per_day": [1.0, 512.0],
+        "log_scale": False,
+    }  # fmt: skip
+    assert [one["tokens"] for one in memories] == [["BTC"], ["ETH"]]
+    for one in memories:
+        lamb = np.array(one["lamb"])
+        np.testing.assert_allclose(np.log(lamb / (1 - lamb)), [one["low"], one["high"]], rtol=1e-12)
+        np.testing.assert_allclose(one["memory_days"], 2 * np.cbrt(6 * lamb / (1 - lamb) ** 3), rtol=1e-12)
+
+
+def test_a_shared_number_and_a_memory_beyond_the_cap_are_shown_as_they_act(
+    config: Path, capsys: pytest.CaptureFixture[str]
+):
+    off = ("--set", "search.clip_to_effective=false", "--set", "search.force_scalar=true")
+    assert run("config", "check", config, *off) == 0
+    shown = capsys.readouterr().out
+    assert "memory 0.9696 to 365 days (λ 0.01799 to 0.9901, logit_lamb -4 to 8), one number for all tokens\n" in shown
+    assert run("config", "show", config, "--set", "search.parameters.log_k={around: {half_width: 0.5}}") == 0
+    assert "log_k.around: searched within 0.5 of the parameters of --from" in capsys.readouterr().out
 
 
 def test_show_hides_a_password(config: Path, capsys: pytest.CaptureFixture[str]):

@@ -84,6 +84,12 @@ def test_stdout_is_one_document_and_the_rest_goes_to_stderr(done: Done):
     assert Path(document["run_dir"]).name == folder.name
     assert re.search(r"^16/16 trials, best \S+, \d+ trials/s, 0 failed, \d+ s elapsed, 0 s left$", process.stderr, re.M)
     assert "note: logit_lamb: searched up to 2.0284 instead of 8" in process.stderr
+    assert "\nsearch range: k per day 0.01031 to 4096 (log_k -6.6 to 12)\n" in process.stderr
+    assert re.search(
+        r"^search range: memory 0.969\d to 30 days \(λ 0.01799 to 0.88\d+, logit_lamb -4 to 2.028\)$",
+        process.stderr,
+        re.M,
+    )
     assert re.search(r"^\d+ candidates at a time.*; memory and speed would allow [\d,]+$", process.stderr, re.M)
     assert "{" not in process.stderr
 

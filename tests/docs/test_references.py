@@ -12,10 +12,11 @@ from docs.hooks import commands, configuration, incumbent, metrics, notebook
 from docs.run_notebook import run_cell
 from momentum_opt.fingerprint import load_fingerprint
 from momentum_opt.fingerprint.keys import LEAVES
+from momentum_opt.fingerprint.natural import EXAMPLES
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.schema import MOMENTUM_PARAM_SCHEMA
 from tests.docs.blocks import PAGES, blocks
-from tests.sample_runs import ROOT
+from tests.sample_runs import ROOT, smoke
 
 
 def test_every_key_is_in_the_reference():
@@ -30,6 +31,9 @@ def test_every_key_is_in_the_reference():
         assert accepts or kind == "mapping", leaf
         assert meaning.endswith("."), leaf
     assert set(MOMENTUM_PARAM_SCHEMA) <= set(rows)
+    for name, example in EXAMPLES.items():
+        assert f"[low, high], such as {example}" in rows[f"search.parameters.{name}"]
+        assert smoke(f"search.parameters.{name}={example}", "pool.max_memory_days=365").search.parameters
 
 
 def test_every_metric_is_in_the_reference():

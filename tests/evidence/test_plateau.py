@@ -13,7 +13,7 @@ DRAWS = 200
 
 
 def test_a_cloud_moves_one_number_or_all_within_its_radius_and_range():
-    space = search_space(smoke("search.parameters.log_k.low=-2.0", "search.parameters.log_k.high=6.0"))
+    space = search_space(smoke("search.parameters.log_k={low: -2.0, high: {SYNA: 6.0, SYNB: 3.0}}"))
     low, high = np.array([(one.low, one.high) for one in space.ranges.values()]).T
     winner = low + (high - low) * np.linspace(0.03, 0.9, len(low))
     found = clouds(space, winner, DRAWS, np.random.default_rng(0))
@@ -41,6 +41,14 @@ def test_a_grid_goes_over_k_and_memory_of_one_token():
             grid.rows[:, columns], [(memory, k) for memory in grid.logit_lamb for k in grid.log_k]
         )
         np.testing.assert_array_equal(np.delete(grid.rows, columns, axis=1), np.delete([winner] * 9, columns, axis=1))
+
+
+def test_a_grid_goes_over_the_ranges_of_its_token():
+    space = search_space(smoke("search.parameters={k_per_day: {SYNB: [2, 8]}, memory_days: {SYNA: [1, 20]}}"))
+    for grid in grids(space, np.array(list(space.first_trial.values())), 2, TOKENS):
+        for name, side in (("log_k", grid.log_k), ("logit_lamb", grid.logit_lamb)):
+            bounds = space.ranges[f"{name}_{grid.token}"]
+            np.testing.assert_allclose(side, [bounds.low, bounds.high], rtol=1e-15)
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,17 @@ def test_noise_follows_the_ranges_of_the_fingerprint():
 
 
 @pytest.mark.parametrize("noise", NOISES)
+def test_noise_follows_the_range_of_each_token(noise):
+    """Tokens that the fingerprint does not name keep the schema's range, and their noise to the last bit."""
+    plain, own = start(33, noise), start(33, noise, log_k={"low": {"B": 4.0}, "high": {"B": 5.0}})
+    drawn = np.asarray(own["log_k"][1:, 1])
+    assert 4.0 <= drawn.min() < 4.3
+    assert 4.4 < drawn.max() <= 5.0
+    np.testing.assert_array_equal(own["log_k"][:, ::2], plain["log_k"][:, ::2])
+    np.testing.assert_array_equal(own["logit_lamb"], plain["logit_lamb"])
+
+
+@pytest.mark.parametrize("noise", NOISES)
 def test_the_seed_decides_and_numpys_global_generator_is_left_alone(noise):
     before = np.random.get_state()
     first, again, other = start(9, noise), start(9, noise), start(9, noise, seed=1)

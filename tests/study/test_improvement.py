@@ -165,6 +165,7 @@ WEIGHTS = "search.parameters.initial_weights_logits={low: -10, high: 10}"
         (WEIGHTS, "pool.minimum_weight=0.2"),
         ("objective.windows=3", "objective.aggregate=worst", "objective.overfitting_penalty=0.3"),
         ("objective.windows=2", "objective.aggregate=mean_minus_std", "objective.turnover_penalty=5"),
+        ("search.parameters.log_k={low: {SYNA: 2}, high: 8}", "search.parameters.memory_days.SYNB=[1, 9]"),
         ("search.parameters.log_k={low: 1, high: 8, log_scale: true}",),
         ("objective.metric=returns_over_hodl",),
         ("pool.chunk_period=2880", "pool.weight_interpolation_method=approx_optimal"),
@@ -184,6 +185,9 @@ def test_what_is_found_is_what_a_trial_scores(settings: tuple[str, ...], market:
     np.testing.assert_allclose(improved.objectives, after[:, 0], rtol=1e-9, atol=1e-9)
     assert (after[:, 0] >= before[:, 0] - 1e-9).all()
     assert after.max() > before.max()
+    numbers, ranges = memetic._numbers(improved.units.T), space.ranges.values()
+    assert (numbers >= np.array([one.low for one in ranges]) - 1e-9).all()
+    assert (numbers <= np.array([one.high for one in ranges]) + 1e-9).all()
 
 
 def test_a_study_compiles_its_improvement_once(market: Market):

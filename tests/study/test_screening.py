@@ -65,7 +65,8 @@ def after(times: int) -> Callable[[], bool]:
 
 
 def test_every_candidate_is_a_point_of_one_sequence_scored_as_a_trial_is(evaluator: Evaluator):
-    fingerprint = smoke(*SCREEN, "search.seed=3")
+    ranges = "search.parameters={k_per_day: {SYNA: [2, 300]}, memory_days: {SYNB: [1, 9]}}"
+    fingerprint = smoke(*SCREEN, "search.seed=3", ranges)
     space, found = search_space(fingerprint), screened(fingerprint, evaluator)
     units = qmc.Sobol(6, rng=np.random.default_rng(3)).random_base2(7)[:100]
     low, high = np.array([(one.low, one.high) for one in space.ranges.values()]).T

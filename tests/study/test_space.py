@@ -58,7 +58,7 @@ def test_force_scalar_makes_all_of_them_scalars():
 
 def test_the_clip_to_effective_values():
     space = search_space(fingerprint())
-    high = space.sampled[1].range.high
+    high = space.sampled[1].whole[0].high
     assert high == pytest.approx(4.60, abs=5e-3)
     assert memory_days(high) == pytest.approx(365, rel=1e-9)
     assert space.distributions["logit_lamb_AAA"] == FloatDistribution(-4.0, high)
@@ -69,18 +69,50 @@ def test_the_clip_to_effective_values():
 
 def test_the_clip_can_be_switched_off_and_needs_a_reason():
     off = search_space(fingerprint(search={"clip_to_effective": False}))
-    assert off.sampled[1].range.high == 8.0
+    assert off.sampled[1].whole[0].high == 8.0
     assert off.notes == ()
     below = search_space(fingerprint({"logit_lamb": {"high": 3.0}}))
-    assert below.sampled[1].range.high == 3.0
+    assert below.sampled[1].whole[0].high == 3.0
     assert below.notes == ()
 
 
 def test_a_range_wholly_above_the_cap_is_kept_and_named():
     space = search_space(fingerprint({"logit_lamb": {"low": 6.0, "high": 7.0}}))
-    assert (space.sampled[1].range.low, space.sampled[1].range.high) == (6.0, 7.0)
+    assert (space.sampled[1].whole[0].low, space.sampled[1].whole[0].high) == (6.0, 7.0)
     (note,) = space.notes
     assert "its whole range [6, 7] acts the same" in note
+
+
+def test_ranges_that_differ_between_tokens():
+    low = {"AAA": 6.0}
+    space = search_space(fingerprint({"log_k": {"low": {"BBB": 1.0}, "high": 5.0}, "logit_lamb": {"low": low}}))
+    assert space.distributions["log_k_AAA"] == FloatDistribution(-6.6, 5.0)
+    assert space.distributions["log_k_BBB"] == FloatDistribution(1.0, 5.0)
+    assert space.distributions["logit_lamb_AAA"] == FloatDistribution(6.0, 8.0)
+    high = space.ranges["logit_lamb_BBB"].high
+    assert memory_days(high) == pytest.approx(365, rel=1e-9)
+    reason = "logits above 4.6028 all act as the cap of 365 days"
+    assert space.notes == (
+        f"logit_lamb_AAA: {reason}, so its whole range [6, 8] acts the same",
+        f"logit_lamb_BBB: searched up to 4.6028 instead of 8: {reason}",
+    )
+    assert space.first_trial["log_k_BBB"] == pytest.approx(math.log2(20.0))
+    assert space.first_trial["logit_lamb_AAA"] == 6.0
+
+
+def test_known_logits_move_together_into_ranges_that_differ():
+    """Softmax sees differences alone: what lies outside moves by one number, as far as all can be inside."""
+    ranges = {"initial_weights_logits": {"low": {"AAA": -1.0, "BBB": 1.0}, "high": {"AAA": 1.0, "BBB": 3.0}}}
+    space = search_space(fingerprint(ranges), [known(initial_weights_logits=[5.0, 6.0])])
+    first = space.first_trials[0]
+    assert first["initial_weights_logits_BBB"] - first["initial_weights_logits_AAA"] == pytest.approx(1.0)
+    assert space.notes[1:] == ()
+
+
+def test_around_stays_inside_the_schemas_range_of_every_token():
+    space = search_space(fingerprint({**AROUND, "logit_lamb": {"high": {"AAA": 1.5}}}), [known()])
+    assert space.distributions["logit_lamb_AAA"] == FloatDistribution(-4.0, 1.5)
+    assert space.distributions["log_k_BBB"] == FloatDistribution(2.5, 5.5)
 
 
 def test_overrides_and_the_log_scale():
