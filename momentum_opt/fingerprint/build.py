@@ -22,6 +22,8 @@ from momentum_opt.fingerprint.mistakes import (
 from momentum_opt.fingerprint.natural import PARAMETERS, rules_of, take_natural_ranges, with_natural_ranges
 from momentum_opt.fingerprint.rules import broken_rules
 from momentum_opt.fingerprint.sections import (
+    CHEAP_GENERATIONS,
+    CLOSED_FORM_LIMIT,
     DEFAULT_BATCH,
     DEFAULT_KEPT,
     DEFAULT_SAMPLER,
@@ -211,6 +213,8 @@ def _fill_defaults(tree: dict[str, Any]) -> set[Path]:
     improves = _get(tree, "search", "sampler", None) == "memetic"
     put("search", "batch_size", IMPROVED_BATCH if improves else DEFAULT_BATCH)
     put("search", "screen", DEFAULT_SCREEN if improves else 0)
+    if improves and _closed_form(tree):
+        put("search", "generations", CHEAP_GENERATIONS)
     put("search", "screen_keep", KEPT_WITH_COSTS if improves and costly else DEFAULT_KEPT)
     if "walk_forward" in tree:
         put("walk_forward", "step_days", _get(tree, "walk_forward", "test_days", 1))
@@ -224,6 +228,21 @@ def _memetic_serves(tree: dict[str, Any]) -> bool:
         return False
     held = _get(tree, "costs", "arb_frequency", 1) != 1
     return not (held and _get(tree, "objective", "turnover_penalty", 0))
+
+
+def _closed_form(tree: dict[str, Any]) -> bool:
+    """Whether weights move in steps that the closed form serves (`engine.py`), as far as unchecked values say."""
+    pool = Pool.model_fields
+    sizes = (
+        _get(tree, "pool", "maximum_change", pool["maximum_change"].default),
+        _get(tree, "costs", "arb_frequency", 1),
+        _get(tree, "pool", "minimum_weight", 0),
+    )
+    linear = _get(tree, "pool", "weight_interpolation_method", "linear") == "linear"
+    if not linear or not all(isinstance(size, int | float) for size in sizes):
+        return False
+    change, every, floor = sizes
+    return change * every <= CLOSED_FORM_LIMIT * floor
 
 
 def _get(tree: dict[str, Any], section: str, name: str, default: Any) -> Any:

@@ -1,17 +1,15 @@
 """Which engine simulates a fingerprint, and whether its periods fit the bars of the prices (SPEC §2, §3, §8)."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint.run_fingerprint import Fingerprint
+from momentum_opt.fingerprint.sections import CLOSED_FORM_LIMIT
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.metrics import fewest_bars_per_day
 
 EngineName = Literal["closed_form", "in_chunk", "with_costs"]
-
-CLOSED_FORM_LIMIT: Final = 0.05
-"""Largest change of a weight between two arbitrages, as a share of minimum_weight, for the closed form (SPEC §8)."""
 
 
 @dataclass(frozen=True, slots=True)

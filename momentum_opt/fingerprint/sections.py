@@ -59,7 +59,13 @@ DEFAULT_BATCH: Final = 64
 IMPROVED_BATCH: Final = 128
 """Trials of a batch, and the wider one of memetic, which keeps its compiled evolution busy."""
 
-DEFAULT_SCREEN: Final = 8192
+CHEAP_GENERATIONS: Final = 220
+"""Generations of memetic where the closed form scores a candidate in a tenth of the time."""
+
+CLOSED_FORM_LIMIT: Final = 0.05
+"""Largest change of a weight between two arbitrages, as a share of minimum_weight, for the closed form (SPEC §8)."""
+
+DEFAULT_SCREEN: Final = 4096
 """Candidates that are screened before memetic begins."""
 
 DEFAULT_KEPT: Final = 256
@@ -281,8 +287,8 @@ class Search(Section):
     """Who chooses the next candidates; memetic unless given, and nsga2 where that cannot serve."""
     generations: Annotated[
         int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.generations", unit="generations", added=True)
-    ] = 120
-    """Of memetic: proposals that each lane of a batch evolves through."""
+    ] = 100
+    """Of memetic: proposals that each lane of a batch evolves through; 220 with the closed form unless given."""
     steps: Annotated[int, whole(at_most=10**6), Key(f"{_OPTUNA}.steps", unit="steps", added=True)] = 8
     """Of memetic: steps of gradient ascent that follow them; 0 leaves the ascent out."""
     proposals: Annotated[Proposals, word(PROPOSALS), Key(f"{_OPTUNA}.proposals", added=True)] = "auto"
@@ -294,7 +300,7 @@ class Search(Section):
     ] = None
     """Time after which no further batch begins; screening counts."""
     screen: Annotated[int, whole(at_most=10**9), Key(f"{_OPTUNA}.screen", unit="candidates")]
-    """Quasi-random candidates scored before the sampler starts; 8192 for memetic and 0 for others unless given."""
+    """Quasi-random candidates scored before the sampler starts; 4096 for memetic and 0 for others unless given."""
     screen_keep: Annotated[int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.screen_keep", unit="candidates")]
     """The best screened ones, which enter the study; 256, or 64 for memetic with costs, unless given."""
     early_stopping: EarlyStopping | None = None
