@@ -1,11 +1,9 @@
 """The configuration's models → the page of all keys: type, unit, default, limits, meaning, fingerprint key."""
 
-import ast
 import inspect
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from types import SimpleNamespace, UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Union, get_args, get_origin
 
 from pydantic import PlainValidator
 from pydantic.fields import FieldInfo
@@ -14,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from docs.hooks.tables import table
 from momentum_opt.fingerprint import sections
 from momentum_opt.fingerprint.fields import Key
+from momentum_opt.fingerprint.help_texts import help_texts
 from momentum_opt.fingerprint.keys import LEAF_AT, section_of
 from momentum_opt.fingerprint.mistakes import RefusedError
 from momentum_opt.fingerprint.natural import EXAMPLES
@@ -28,6 +27,7 @@ page and the program cannot differ. Only `tokens`, `window.start` and `window.en
 prices named otherwise). Unknown keys are mistakes, and all mistakes are listed at once, with file, line and what to do.
 
 ```console
+$ momentum-opt config new --data prices --out my.yaml  # a commented configuration for a folder of prices
 $ momentum-opt config show configs/quickstart.yaml     # every value as it is used, the periods, the engine
 $ momentum-opt config check configs/quickstart.yaml    # mistakes only
 ```
@@ -119,7 +119,7 @@ def _row(model: type[Section], path: tuple[str, ...], field: FieldInfo) -> tuple
     leaf = LEAF_AT.get(path)
     key = next((entry for entry in field.metadata if isinstance(entry, Key)), Key())
     named = "" if leaf is None else f"`{'.'.join(leaf.key)}`{' ●' if leaf.in_digest else ''}"
-    help_text = _helps(model)[path[-1]]
+    help_text = help_texts(model)[path[-1]]
     return f"`{'.'.join(path)}`", _type(field), key.unit, _default(field, key), _accepts(field), help_text, named
 
 
@@ -165,16 +165,3 @@ def _accepts(field: FieldInfo) -> str:
     except RefusedError as refused:
         return refused.mistakes[0].fix.removeprefix("give ").removeprefix("write it as ").removeprefix("write ")
     raise AssertionError("a field accepts anything")
-
-
-@cache
-def _helps(model: type[Section]) -> Mapping[str, str]:
-    """Field → the text below it in the class."""
-    (tree,) = ast.parse(inspect.getsource(model)).body
-    assert isinstance(tree, ast.ClassDef)
-    texts: dict[str, Any] = {}
-    for before, after in zip(tree.body, tree.body[1:], strict=False):
-        if isinstance(before, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-            assert isinstance(before.target, ast.Name)
-            texts[before.target.id] = after.value.value
-    return texts

@@ -11,6 +11,7 @@ from typer.models import ParameterInfo
 
 from momentum_opt.cli.backtest import backtest
 from momentum_opt.cli.config import config_app
+from momentum_opt.cli.config_new import new
 from momentum_opt.cli.data import data_app
 from momentum_opt.cli.examples import examples
 from momentum_opt.cli.export import export
@@ -45,6 +46,7 @@ app.command(epilog=examples("walk-forward"))(walk_forward)
 app.command(epilog=examples("export"))(export)
 app.command(epilog=examples("rehearse"))(rehearse)
 app.command(epilog=examples("weights"))(weights)
+config_app.command(epilog=examples("config new"))(new)
 app.add_typer(config_app, name="config")
 app.add_typer(data_app, name="data")
 app.add_typer(trials_app, name="trials")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from momentum_opt.fingerprint import Fingerprint
 
 config_app = typer.Typer(
-    help="Show, check or import a configuration.",
+    help="Begin, show, check or import a configuration.",
     epilog=examples("config"),
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -121,6 +121,15 @@ def import_file(
         typer.echo(f"ignored, not about a momentum pool: {key}", err=True)
     if len(ignored) > MOST_IGNORED:
         typer.echo(f"ignored as well: {len(ignored) - MOST_IGNORED:,} more keys", err=True)
+    write_new(out, text)
+
+
+def write_new(out: Path | None, text: str) -> None:
+    """Write a file that is not there yet; to stdout without one.
+
+    Raises:
+        UsageError: it is there, or cannot be written.
+    """
     if out is None:
         typer.echo(text, nl=False)
         return

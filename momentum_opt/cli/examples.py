@@ -34,7 +34,15 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "momentum-opt weights --params best.json --state state.json",
             "momentum-opt weights --params best.json --at 2024-01-20 --json",
         ),
-        "config": ("momentum-opt config show configs/quickstart.yaml",),
+        "config": (
+            "momentum-opt config new --data data/sample --out mine.yaml",
+            "momentum-opt config show configs/quickstart.yaml",
+        ),
+        "config new": (
+            "momentum-opt config new --data data/sample",
+            "momentum-opt config new --data prices --tokens BTC,ETH,USDC --out mine.yaml",
+            "momentum-opt config new --data prices --window 2022-06-01:2023-06-01:2023-09-01 --out mine.yaml",
+        ),
         "config show": (
             "momentum-opt config show configs/quickstart.yaml",
             "momentum-opt config show configs/quickstart.yaml --set costs.fees=0.003 --json",

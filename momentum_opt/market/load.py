@@ -97,7 +97,7 @@ def load_market(
     found = _examine(Path(root), tokens, start, end, burn_in_days, max_gap_minutes, lambda series, _: series)
     problems = found.problems + _bar_problems([_bar_of(one) for one in found.results], found.window)
     if problems:
-        raise _together(problems)
+        raise together(problems)
     return _assemble(found.results, found.window, found.burn_in_days)
 
 
@@ -149,14 +149,14 @@ def _examine(
     _check_arguments(tokens, start, end, burn_in_days, max_gap_minutes)
     check_folder(root)
     problems: list[DataError] = []
-    files = _collect(lambda token: open_price_file(root, token), sorted(tokens), problems)
+    files = collect(lambda token: open_price_file(root, token), sorted(tokens), problems)
 
     start_ms = utc_ms(start)
-    files = _collect(lambda file: check_overlap(file, start_ms), files, problems)
+    files = collect(lambda file: check_overlap(file, start_ms), files, problems)
     history = min(((start_ms - file.first_ms) // MS_PER_DAY for file in files), default=0)
     burn_in = min(burn_in_days, history)
     window = Window(start_ms, start_ms - burn_in * MS_PER_DAY, utc_ms(end), max_gap_minutes)
-    results = _collect(lambda file: keep(load_series(file, window), window), files, problems)
+    results = collect(lambda file: keep(load_series(file, window), window), files, problems)
     return _Examined(window, burn_in, results, problems)
 
 
@@ -172,7 +172,7 @@ def _check_arguments(tokens: Sequence[str], start: date, end: date, burn_in_days
         )
 
 
-def _collect(step: Callable[[_Item], _Result], items: Iterable[_Item], problems: list[DataError]) -> list[_Result]:
+def collect(step: Callable[[_Item], _Result], items: Iterable[_Item], problems: list[DataError]) -> list[_Result]:
     """Apply `step` to each item, keeping the results that came out and noting the errors of the others."""
     results: list[_Result] = []
     for item in items:
@@ -183,7 +183,8 @@ def _collect(step: Callable[[_Item], _Result], items: Iterable[_Item], problems:
     return results
 
 
-def _together(problems: list[DataError]) -> DataError:
+def together(problems: list[DataError]) -> DataError:
+    """One error of several; files that are missing alone stay a `MissingFileError`."""
     all_missing = all(isinstance(problem, MissingFileError) for problem in problems)
     return (MissingFileError if all_missing else DataError)([line for problem in problems for line in problem.problems])
 
