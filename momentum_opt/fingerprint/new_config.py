@@ -29,9 +29,6 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Section → the keys that are written."""
 
-_FOLLOWING: Final = {("pool", "minimum_weight"), ("search", "sampler")}
-"""Keys whose default follows from others, or from the version: left to it."""
-
 _MOST_WORDS: Final = 6
 _WIDTH: Final = 100
 
@@ -74,21 +71,36 @@ def _entry(path: Path, value: Any, suggested: Any, *, alone: bool) -> Iterator[s
         return
     indent = "  " * (len(path) - 1)
     yield from _comment(_help(path), indent)
-    mark = "# " * ((value is None and alone) or path in _FOLLOWING)
+    mark = "# " * ((value is None and alone) or _follows(path))
     yield textwrap.indent(to_yaml_text({path[-1]: shown}).rstrip(), indent + mark)
 
 
 def _help(path: Path) -> str:
     """The help text of a key, its unit where the text has it not, and the words that it may be where they are few."""
-    model: type[Section] = RunConfig
-    for part in path[:-1]:
-        model = section_of(model.model_fields[part]) or model
-    key = next(entry for entry in model.model_fields[path[-1]].metadata if isinstance(entry, Key))
+    model = _section(path)
+    key = _key(path)
     text = help_texts(model)[path[-1]].rstrip(".")
     words = LEAF_AT[path].words
     listed = f" One of {', '.join(words)}." if 0 < len(words) <= _MOST_WORDS else ""
     told = not key.unit or key.unit.split()[0] in text.lower()
     return f"{text}{'' if told else f' ({key.unit})'}.{listed}"
+
+
+def _follows(path: Path) -> bool:
+    """Whether the default follows from other keys, so that it is left to them."""
+    return _section(path).model_fields[path[-1]].is_required() and _key(path).example is None
+
+
+def _section(path: Path) -> type[Section]:
+    """The class of the section that a key stands in."""
+    model: type[Section] = RunConfig
+    for part in path[:-1]:
+        model = section_of(model.model_fields[part]) or model
+    return model
+
+
+def _key(path: Path) -> Key:
+    return next(entry for entry in _section(path).model_fields[path[-1]].metadata if isinstance(entry, Key))
 
 
 def _comment(text: str, indent: str) -> Iterator[str]:

@@ -85,7 +85,7 @@ def test_comments_are_the_help_texts_and_what_they_hide_can_be_used(tmp_path: Pa
         assert text in SECTIONS or text.startswith("Ranges of the search"), text
     assert len(texts) > 20
     shown = [hidden.sub(r"\1\2\3", line) for line in lines]
-    assert sum(before != after for before, after in zip(lines, shown, strict=True)) == 9
+    assert sum(before != after for before, after in zip(lines, shown, strict=True)) == 10
     path = tmp_path / "all.yaml"
     path.write_text("\n".join(shown))
     whole = load_fingerprint(path)
