@@ -83,7 +83,8 @@ def covered_days(root: Path, tokens: Sequence[str]) -> Coverage:
             f"{root}: no whole day that all files cover: {begins.path} begins on {day(begins.first_ms)}, {ends.path} "
             f"ends on {day(ends.last_ms)}; choose among them with --tokens, or import more"
         )
-    return Coverage(*(date.fromisoformat(day(ms)) for ms in (first, end)), bar, begins.token, ends.token)
+    first_day, end_day = (date.fromisoformat(day(ms)) for ms in (first, end))
+    return Coverage(first_day, end_day, bar, begins.token, ends.token)
 
 
 def _open(root: Path, tokens: Sequence[str]) -> tuple[list[PriceFile], int]:
