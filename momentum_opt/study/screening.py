@@ -12,26 +12,15 @@ from typing import Final
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial
 
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.study.block_sums import encoded
 from momentum_opt.study.dropping import LOOK_SECONDS
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.pareto import balanced_order, pareto_rows
 from momentum_opt.study.samplers import first_generation, sobol_numbers
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import (
-    BLOCKS,
-    FAIL_REASON,
-    SCREEN,
-    SOURCE,
-    TRAIN,
-    VALIDATION,
-    TrialRecord,
-    json_metrics,
-    not_finite,
-)
+from momentum_opt.study.trials import SCREEN, SOURCE, TrialRecord, finished_trial, not_finite
 
 AT_ONCE: Final = 2
 """Chunks under way."""
@@ -196,38 +185,15 @@ def kept_trials(
         scores: one row for each kept candidate, where trials are scored otherwise than the screening was.
     """
     scores = rows_of(screened.scores, screened.kept) if scores is None else scores
-    distributions = space.distributions
     generation = first_generation(fingerprint.search.sampler)
-    found: list[FrozenTrial] = []
-    for rank, place in enumerate(screened.kept.tolist()):
-        values = scores.objectives[rank]
-        known = bool(np.isfinite(values).all())
-        own = {
-            TRAIN: _metrics_at(scores.train, rank),
-            VALIDATION: _metrics_at(scores.validation, rank),
-            **_blocks_at(scores, rank),
-        }
-        found.append(
-            create_trial(
-                state=TrialState.COMPLETE if known else TrialState.FAIL,
-                values=[float(value) for value in values] if known else None,
-                params=dict(zip(distributions, screened.numbers[place].tolist(), strict=True)),
-                distributions=distributions,
-                user_attrs={
-                    SOURCE: SCREEN,
-                    SCREEN_NUMBER: place,
-                    KEPT: len(screened.kept),
-                    **(own if known else {FAIL_REASON: not_finite(values)}),
-                },
-                system_attrs=generation if rank < fingerprint.search.batch_size else {},
-            )
+    return [
+        finished_trial(
+            screened.numbers[place].tolist(),
+            space.distributions,
+            scores,
+            rank,
+            {SOURCE: SCREEN, SCREEN_NUMBER: place, KEPT: len(screened.kept)},
+            generation if rank < fingerprint.search.batch_size else {},
         )
-    return found
-
-
-def _blocks_at(scores: BatchScores, place: int) -> dict[str, str]:
-    return {} if scores.blocks is None else {BLOCKS: encoded(scores.blocks[place])}
-
-
-def _metrics_at(table: Mapping[str, NDArray[np.float64]], place: int) -> dict[str, float | None]:
-    return json_metrics({name: values[place] for name, values in table.items()})
+        for rank, place in enumerate(screened.kept.tolist())
+    ]
