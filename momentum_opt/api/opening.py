@@ -24,7 +24,7 @@ from momentum_opt.results.run_folder import (
 from momentum_opt.study.known import require_known
 from momentum_opt.study.places import storage_file
 from momentum_opt.study.storage import RESTORE, DurableStudy, JournalStore, Store, open_store
-from momentum_opt.study.trials import SCREEN, TrialRecord
+from momentum_opt.study.trials import TrialRecord
 from momentum_opt.units import counted
 
 Document = dict[str, Any]
@@ -178,6 +178,6 @@ def settled_best(run: Run, winner: TrialRecord, records: Sequence[TrialRecord]) 
     if not all(path.exists() for path in (folder.best, folder.trials, folder.daily)):
         return None
     best = read_best(folder.best)
-    n_trials = sum(record.source != SCREEN for record in records)
+    n_trials = sum(record.counts for record in records)
     same = best["trial"] == winner.number and best["study"]["n_trials"] == n_trials
     return best if same and best["study"]["name"] == run.study.name else None

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from momentum_opt.api.evidence import find_evidence
+from momentum_opt.api.neighbours import Scorer
 from momentum_opt.api.opening import Run, settled_best
 from momentum_opt.api.verifying import verified_document
-from momentum_opt.api.warm_starting import space_of
 from momentum_opt.errors import MomentumOptError, StudyError
 from momentum_opt.evidence.findings import Findings
+from momentum_opt.evidence.neighbourhood import Neighbourhood
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import StudyFacts
 from momentum_opt.results.files import folder_in_the_way, write_json
@@ -24,13 +25,18 @@ from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.ledger import Outcome
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import SCREEN, TrialRecord, best_record
+from momentum_opt.study.trials import TrialRecord, best_record
 
 Document = dict[str, Any]
 
 
 def settle(
-    run: Run, outcome: Outcome, command: str, on_phase: Callable[[str], None] = lambda _: None
+    run: Run,
+    outcome: Outcome,
+    command: str,
+    scorer: Scorer,
+    neighbourhood: Neighbourhood | None,
+    on_phase: Callable[[str], None] = lambda _: None,
 ) -> tuple[Document, tuple[TrialRecord, ...], Findings | None]:
     """Write the results of all trials that are finished by now.
 
@@ -38,6 +44,8 @@ def settle(
         run: an opened run.
         outcome: how its search ended.
         command: noted in the list of looks at the test.
+        scorer: of the run.
+        neighbourhood: of a trial, where one has been scored already.
         on_phase: called with what begins: `replay`, `evidence`.
 
     Returns:
@@ -50,7 +58,9 @@ def settle(
     try:
         with run.folder.held():
             records = tuple(run.study.records())
-            best, findings = _write(run, records, outcome.stopped, command, on_phase)
+            best, findings = _write(
+                run, records, outcome.stopped, command, scorer, neighbourhood, on_phase
+            )
             return best, records, findings
     except OSError as error:
         if isinstance(error, MomentumOptError):
@@ -64,19 +74,25 @@ def settle(
 
 
 def _write(
-    run: Run, records: Sequence[TrialRecord], stopped: str, command: str, on_phase: Callable[[str], None]
+    run: Run,
+    records: Sequence[TrialRecord],
+    stopped: str,
+    command: str,
+    scorer: Scorer,
+    neighbourhood: Neighbourhood | None,
+    on_phase: Callable[[str], None],
 ) -> tuple[Document, Findings | None]:
     if not records:
         raise StudyError(f"the study was stopped ({stopped}) before its first batch; run the command again")
     on_phase("replay")
-    space = space_of(run)
+    space = scorer.space
     write_table(run.folder.trials, trials_table(records, space, run.fingerprint))
     winner = _winner(records, run.fingerprint)
     best, replayed = settled_best(run, winner, records), None
     if best is None:
         best, replayed = _settled_anew(run, space, records, winner, command)
     on_phase("evidence")
-    return best, find_evidence(run, space, records, stopped, winner, replayed)
+    return best, find_evidence(run, records, stopped, winner, replayed, scorer, neighbourhood)
 
 
 def _settled_anew(
@@ -84,7 +100,7 @@ def _settled_anew(
 ) -> tuple[Document, Replay | None]:
     """best.json, written anew, and the winner's replay, where one had to be made."""
     params = space.params(winner.numbers)
-    sampled = [record for record in records if record.source != SCREEN]
+    sampled = [record for record in records if record.counts]
     facts = StudyFacts(run.study.name, len(sampled), sum(record.failed for record in sampled))
     best, replayed = _recounted(run, winner, params, facts), None
     if best is None:
