@@ -33,8 +33,9 @@ WAYS: Final = 2
 SLOWEST: Final = 0.25
 FASTEST: Final = 2.0
 """Least and largest exponent that the missing gain is taken to fall with."""
+FEWEST_TIMES: Final = 1.25
 MOST_TIMES: Final = 16
-"""No more trials are suggested than this many times the present ones."""
+"""Times the present trials that are suggested at least, and at most."""
 
 _REMEDIES: Final = {
     "timeout": "raise search.timeout",
@@ -156,18 +157,24 @@ def last_quarter(gained: Values) -> float | None:
 
 
 def trials_needed(gained: Values) -> int:
-    """About how many trials it takes until the last quarter adds no more than `STILL`.
+    """About how many trials it takes until the last quarter adds no more than `STILL`; of at least `FEWEST`.
 
-    The gain that is missing after n trials is taken to fall as n^(−a). Then each doubling of n adds 2^(−a) times what
-    the one before has added, which gives a from the last two doublings, and what the last quarter adds falls as n^(−a)
-    too. `SLOWEST` and `FASTEST` bound a, `MOST_TIMES` the result.
+    The gain that is missing after N trials is taken to fall as M (N/n)^(−a). Then every doubling adds 2^(−a) times what
+    the one before has added, which gives a from the last two doublings, and M = (G(n) − G(n/2)) / (2^a − 1). What the
+    last quarter adds, A at n, falls as (N/n)^(−a) too, so it is the share s of the gain once
+
+        (N/n)^(−a) = s (G(n) + M) / (A + s M).
+
+    `SLOWEST` and `FASTEST` bound a, `MOST_TIMES` the result.
     """
     n = len(gained) - 1
-    share = last_quarter(gained) or 0.0
     added, before = gained[n] - gained[n // 2], gained[n // 2] - gained[n // 4]
     falls = math.log2(before / added) if added > 0.0 and before > 0.0 else SLOWEST
-    times = (max(share, STILL) / STILL) ** (1.0 / min(max(falls, SLOWEST), FASTEST))
-    return _rounded_up(n * min(max(times, 1.25), MOST_TIMES))
+    exponent = min(max(falls, SLOWEST), FASTEST)
+    missing = added / (2.0**exponent - 1.0)
+    last = gained[n] - gained[n - n // 4]
+    times = ((last + STILL * missing) / (STILL * (gained[n] + missing))) ** (1.0 / exponent)
+    return _rounded_up(n * min(max(times, FEWEST_TIMES), MOST_TIMES))
 
 
 def times_met(search: Search, baseline: float) -> Met:

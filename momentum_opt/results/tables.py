@@ -218,7 +218,7 @@ def _start_columns(starts: Values | None, space: SearchSpace, fingerprint: Finge
     """The searched numbers of the starts per token, internal and readable, as the trials' own stand beside them."""
     if starts is None:
         return {}
-    known = ~np.isnan(starts).any(axis=1)
+    known = np.isfinite(starts.sum(axis=1))
     middle = np.array([one.low for one in space.ranges.values()])
     params = space.columns(np.where(known[:, None], starts, middle))
     searched = {one.name for one in space.sampled}

@@ -45,8 +45,8 @@ class VerdictBox:
     words: str
     kind: str
     rules: tuple[RuleLine, ...]
-    notes: tuple[str, ...] = ()
     disclaimer: str = DISCLAIMER
+    notes: tuple[str, ...] = ()
 
 
 def verdict_box(content: Content) -> VerdictBox | None:
@@ -55,7 +55,7 @@ def verdict_box(content: Content) -> VerdictBox | None:
         return None
     if content.findings is None:
         why = next((line for line in content.missing if "evidence.json" in line), "evidence.json is missing")
-        return VerdictBox("Luck or skill was not assessed", f"{why}.", "unknown", (), _notes(content))
+        return VerdictBox("Luck or skill was not assessed", f"{why}.", "unknown", (), notes=_notes(content))
     found = content.findings.verdict
     headline, _, words = found.words.partition(": ")
     return VerdictBox(
@@ -63,7 +63,7 @@ def verdict_box(content: Content) -> VerdictBox | None:
         _sentence(words),
         found.outcome.replace(" ", "-"),
         tuple(_line(rule, content.fingerprint.objective.metric) for rule in found.rules),
-        _notes(content),
+        notes=_notes(content),
     )
 
 
