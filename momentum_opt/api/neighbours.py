@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from momentum_opt.api.opening import Run
+from momentum_opt.api.opening import Run, held
 from momentum_opt.api.searching import Watch, evaluator_of, search_here
 from momentum_opt.api.warm_starting import space_of
 from momentum_opt.api.workers import search_with_workers
@@ -73,7 +73,7 @@ def search_on(run: Run, watch: Watch, scorer: Scorer, workers: int) -> tuple[Out
     outcome = _search(run, watch, workers)
     quiet = replace(watch, on_start=lambda *_: None, on_message=lambda _: None)  # has been said
     while outcome.stopped != INTERRUPTED:
-        with run.folder.held():
+        with held(run):
             look = _look_around(run, watch, scorer)
         if watch.should_stop():
             return replace(outcome, stopped=INTERRUPTED, dropped=watch.should_drop()), look.found

@@ -1,15 +1,17 @@
 """A fingerprint and a folder in; prices, run folder and study out, checked to be of one run. Light: imports no JAX."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from momentum_opt.api.prices import market_of
-from momentum_opt.errors import RunFolderError
+from momentum_opt.errors import MomentumOptError, RunFolderError, StudyError
 from momentum_opt.fingerprint import Fingerprint, check_bar
 from momentum_opt.market import Market
+from momentum_opt.results.files import folder_in_the_way
 from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import (
     WARM_START,
@@ -170,6 +172,27 @@ def _warn_of_lost_trials(run: Run) -> None:
             LostTrialsWarning,
             stacklevel=2,
         )
+
+
+@contextmanager
+def held(run: Run) -> Generator[None]:
+    """Keep other processes from writing the results of a run while this one does.
+
+    Raises:
+        StudyError: the system refuses to write them.
+    """
+    try:
+        with run.folder.held():
+            yield
+    except OSError as error:
+        if isinstance(error, MomentumOptError):
+            raise
+        where = error.filename or run.folder.path
+        raise StudyError(
+            folder_in_the_way(error)
+            or f"{where}: the results cannot be written ({error.strerror or error}); the trials are safe: make room, "
+            "or make it writable, and run the command again"
+        ) from error
 
 
 def settled_best(run: Run, winner: TrialRecord, records: Sequence[TrialRecord]) -> Document | None:

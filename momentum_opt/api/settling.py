@@ -10,16 +10,16 @@ from typing import Any
 
 from momentum_opt.api.evidence import find_evidence
 from momentum_opt.api.neighbours import Scorer
-from momentum_opt.api.opening import Run, settled_best
+from momentum_opt.api.opening import Run, held, settled_best
 from momentum_opt.api.verifying import verified_document
-from momentum_opt.errors import MomentumOptError, StudyError
+from momentum_opt.errors import StudyError
 from momentum_opt.evidence.convergence import Convergence, convergence, search_of
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.evidence.neighbourhood import Neighbourhood
 from momentum_opt.evidence.range_ends import range_ends
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import StudyFacts
-from momentum_opt.results.files import folder_in_the_way, write_json
+from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import internal_form
 from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import append_test_look
@@ -59,20 +59,10 @@ def settle(
         StudyError: there is no trial, every one failed, or the results cannot be written.
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
-    try:
-        with run.folder.held():
-            records = tuple(run.study.records())
-            best, findings = _write(run, records, outcome.stopped, command, scorer, neighbourhood, on_phase)
-            return best, records, findings
-    except OSError as error:
-        if isinstance(error, MomentumOptError):
-            raise
-        where = error.filename or run.folder.path
-        raise StudyError(
-            folder_in_the_way(error)
-            or f"{where}: the results cannot be written ({error.strerror or error}); the trials are safe: make room, "
-            "or make it writable, and run the command again"
-        ) from error
+    with held(run):
+        records = tuple(run.study.records())
+        best, findings = _write(run, records, outcome.stopped, command, scorer, neighbourhood, on_phase)
+        return best, records, findings
 
 
 def _write(

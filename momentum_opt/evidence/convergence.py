@@ -37,6 +37,8 @@ FEWEST_TIMES: Final = 1.25
 MOST_TIMES: Final = 16
 """Times the present trials that are suggested at least, and at most."""
 
+NEIGHBOURS_LEFT: Final = "points near the best may still score better"
+
 _REMEDIES: Final = {
     "timeout": "raise search.timeout",
     "early stopping": "raise search.early_stopping.patience",
@@ -233,7 +235,8 @@ def convergence(
     n, known = len(gained) - 1, bool(np.isfinite(baseline))
     reason = _not_measured(gained, known=known, several=several)
     if reason is not None:
-        facts = (reason, *(end.words for end in ends))
+        left = (NEIGHBOURS_LEFT,) if neighbours_left else ()
+        facts = (reason, *(end.words for end in ends), *left)
         words = f"not measured: {'; '.join(facts)}"
         return Convergence(None, words, facts, (), n, baseline if known else None, None, None, None, tuple(ends), None)
     share, met = last_quarter(gained), times_met(search, baseline)
@@ -245,7 +248,7 @@ def convergence(
     what = f"the last quarter of {counted(n, 'trial')}{' and points near its winner' if later else ''}"
     facts = [f"{what} added {_percent(share)} of the gain", met.words]
     facts += [end.words for end in ends]
-    facts += ["points near the best still score better"] if neighbours_left else []
+    facts += [NEIGHBOURS_LEFT] if neighbours_left else []
     converged = not needed and not ends
     remedies = _more_trials(needed, n, n_trials, stopped) if needed else []
     remedies += [f"widen {key}" for key in dict.fromkeys(end.widen for end in ends)]
