@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial
 
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.study.samplers import first_generation
+from momentum_opt.study.screening import finished_trial
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import (
     NEAR,
@@ -23,7 +24,6 @@ from momentum_opt.study.trials import (
     POINTS,
     SOURCE,
     TrialRecord,
-    finished_trial,
 )
 
 if TYPE_CHECKING:

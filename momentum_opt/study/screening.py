@@ -4,23 +4,35 @@ Everything here depends on the configuration and the prices alone, so a screenin
 again and comes out the same.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from optuna.trial import FrozenTrial
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.study.block_sums import encoded
 from momentum_opt.study.dropping import LOOK_SECONDS
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.pareto import balanced_order, pareto_rows
 from momentum_opt.study.samplers import first_generation, sobol_numbers
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import SCREEN, SOURCE, TrialRecord, finished_trial, not_finite
+from momentum_opt.study.trials import (
+    BLOCKS,
+    FAIL_REASON,
+    SCREEN,
+    SOURCE,
+    TRAIN,
+    VALIDATION,
+    TrialRecord,
+    json_metrics,
+    not_finite,
+)
 
 AT_ONCE: Final = 2
 """Chunks under way."""
@@ -197,3 +209,40 @@ def kept_trials(
         )
         for rank, place in enumerate(screened.kept.tolist())
     ]
+
+
+def finished_trial(
+    numbers: Sequence[float],
+    distributions: Mapping[str, BaseDistribution],
+    scores: BatchScores,
+    row: int,
+    attributes: Mapping[str, Any],
+    system_attributes: Mapping[str, Any],
+) -> FrozenTrial:
+    """A candidate that was not asked of a sampler as a finished trial; one that has no objective failed.
+
+    Args:
+        numbers: in the order of the distributions.
+        distributions: what the study samples.
+        scores: of a batch.
+        row: the candidate's row in them.
+        attributes: what the trial notes besides its scores.
+        system_attributes: what Optuna's samplers read.
+    """
+    values = scores.objectives[row]
+    known = bool(np.isfinite(values).all())
+    own: dict[str, Any] = {FAIL_REASON: not_finite(values)}
+    if known:
+        own = {
+            key: json_metrics({name: column[row] for name, column in table.items()})
+            for key, table in ((TRAIN, scores.train), (VALIDATION, scores.validation))
+        }
+        own |= {} if scores.blocks is None else {BLOCKS: encoded(scores.blocks[row])}
+    return create_trial(
+        state=TrialState.COMPLETE if known else TrialState.FAIL,
+        values=[float(value) for value in values] if known else None,
+        params=dict(zip(distributions, numbers, strict=True)),
+        distributions=dict(distributions),
+        user_attrs={**attributes, **own},
+        system_attrs=dict(system_attributes),
+    )

@@ -3,18 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
-from momentum_opt.study.block_sums import encoded
 from momentum_opt.study.pareto import balanced_row, pareto_rows
-
-if TYPE_CHECKING:
-    from momentum_opt.study.evaluation import BatchScores
 
 BATCH_START = "batch_start"
 BATCH_SIZE = "batch_size"
@@ -115,43 +109,6 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         batch=(attributes.get(WORKER, 0), attributes[BATCH_START]) if BATCH_START in attributes else None,
         near=attributes.get(NEAR),
         near_count=attributes.get(NEAR_COUNT, 0),
-    )
-
-
-def finished_trial(
-    numbers: Sequence[float],
-    distributions: Mapping[str, BaseDistribution],
-    scores: "BatchScores",
-    row: int,
-    attributes: Mapping[str, Any],
-    system_attributes: Mapping[str, Any],
-) -> FrozenTrial:
-    """A candidate that was not asked of a sampler as a finished trial; one that has no objective failed.
-
-    Args:
-        numbers: in the order of the distributions.
-        distributions: what the study samples.
-        scores: of a batch.
-        row: the candidate's row in them.
-        attributes: what the trial notes besides its scores.
-        system_attributes: what Optuna's samplers read.
-    """
-    values = scores.objectives[row]
-    known = bool(np.isfinite(values).all())
-    own: dict[str, Any] = {FAIL_REASON: not_finite(values)}
-    if known:
-        own = {
-            key: json_metrics({name: column[row] for name, column in table.items()})
-            for key, table in ((TRAIN, scores.train), (VALIDATION, scores.validation))
-        }
-        own |= {} if scores.blocks is None else {BLOCKS: encoded(scores.blocks[row])}
-    return create_trial(
-        state=TrialState.COMPLETE if known else TrialState.FAIL,
-        values=[float(value) for value in values] if known else None,
-        params=dict(zip(distributions, numbers, strict=True)),
-        distributions=dict(distributions),
-        user_attrs={**attributes, **own},
-        system_attrs=dict(system_attributes),
     )
 
 
