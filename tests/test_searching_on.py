@@ -17,9 +17,15 @@ from momentum_opt.api.neighbours import Scorer
 from momentum_opt.api.opening import open_run
 from momentum_opt.api.prices import market_of
 from momentum_opt.api.tuning import TuneResult, tune
+from momentum_opt.cli.render import convergence_lines
 from momentum_opt.evidence.neighbourhood import score_neighbourhood
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.evidence import read_evidence
+from momentum_opt.results.files import write_json
+from momentum_opt.results.records import read_best
+from momentum_opt.results.report.content import run_content
+from momentum_opt.results.report.verdict import verdict_box
+from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.study.replay import replay
 from momentum_opt.study.space import search_space
 from momentum_opt.study.trials import best_record
@@ -107,6 +113,25 @@ def test_convergence_stands_in_best_json_and_tells_of_it(whole: tuple[TuneResult
     assert found["converged"] is False
     assert (found["trials"], found["last_quarter"] > 0.01) == (16, True)
     assert "the last quarter of 16 trials and points near its winner added" in found["words"]
+
+
+def test_terminal_and_page_say_it_and_an_older_best_json_still_serves(whole: tuple[TuneResult, Path], tmp_path: Path):
+    folder = shutil.copytree(whole[1], tmp_path / "run")
+    best = read_best(folder / "best.json")
+    assert convergence_lines(best)[0].startswith("search: ")
+    assert len(convergence_lines(best)) == 1 + len(best["convergence"]["facts"])
+    box = verdict_box(run_content(RunFolder(folder)))
+    assert box is not None
+    assert best["convergence"]["facts"][0] in box.notes[0]
+    counts = ("n_neighbours", "n_points")
+    study = {key: value for key, value in best["study"].items() if key not in counts}
+    older = {key: value for key, value in best.items() if key not in ("convergence", "checksums")}
+    write_json(folder / "best.json", {**older, "study": study})
+    assert convergence_lines(read_best(folder / "best.json")) == []
+    box = verdict_box(run_content(RunFolder(folder)))
+    assert box is not None
+    assert box.notes == ()
+    assert tune(PLAIN, folder).best["trial"] == best["trial"]
 
 
 def same_results(one: Path, other: Path) -> None:

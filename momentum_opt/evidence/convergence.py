@@ -231,8 +231,9 @@ def convergence(
         several: whether there are several objectives, of which no gain can be told.
         neighbours_left: whether points near the winner may still beat it.
     """
-    gained = gains(search.objectives, search.counts, baseline)
-    n, known = len(gained) - 1, bool(np.isfinite(baseline))
+    known = bool(np.isfinite(baseline))
+    gained = gains(search.objectives, search.counts, baseline if known else math.nan)
+    n = len(gained) - 1
     reason = _not_measured(gained, known=known, several=several)
     if reason is not None:
         left = (NEIGHBOURS_LEFT,) if neighbours_left else ()

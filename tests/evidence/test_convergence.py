@@ -199,6 +199,7 @@ def test_points_near_the_best_that_still_score_better():
     [
         (settled(), 0.0, {"several": True}, "several objectives have no single gain"),
         (settled(), np.nan, {}, "the constant-weight pool has no objective to gain over"),
+        (settled(), -np.inf, {}, "the constant-weight pool has no objective to gain over"),
         (settled(), 10.0, {}, "no trial scores above the constant-weight pool"),
         (search(RISING[:3]), 0.0, {}, "3 trials of the sampler, fewer than 4"),
         (search(RISING[:1], [False]), 0.0, {}, "0 trials of the sampler, fewer than 4"),
