@@ -17,6 +17,9 @@ from momentum_opt.vocabulary.schema import OptunaRange
 END_SHARE: Final = 0.02
 """Of its range: a number that lies this close to an end lies at it."""
 
+NATURAL_KEYS: Final = {"log_k": "k_per_day", "logit_lamb": "memory_days"}
+"""Parameter → the key of `search.parameters` that gives its range in natural units."""
+
 Values = NDArray[np.float64]
 
 
@@ -124,4 +127,6 @@ def _widening_key(name: str, end: str, bounds: OptunaRange, fingerprint: Fingerp
         return "pool.max_memory_days"
     override = fingerprint.search.parameters.get(name)
     narrowed = override is not None and override.around is not None
-    return f"search.parameters.{name}{'.around.half_width' if narrowed else ''}"
+    if narrowed:
+        return f"search.parameters.{name}.around.half_width"
+    return f"search.parameters.{NATURAL_KEYS.get(name, name)}"

@@ -226,7 +226,7 @@ def test_numbers_at_the_ends_of_their_ranges_in_natural_units():
     numbers["log_k_SYNB"] = k.low + 0.99 * END_SHARE * (k.high - k.low)
     numbers["logit_lamb_SYNA"] = memory.high
     low, high = range_ends(numbers, space, fingerprint)
-    assert (low.name, low.token, low.end, low.widen) == ("log_k", "SYNB", "low", "search.parameters.log_k")
+    assert (low.name, low.token, low.end, low.widen) == ("log_k", "SYNB", "low", "search.parameters.k_per_day")
     assert low.natural_value == pytest.approx(2.0 ** numbers["log_k_SYNB"])
     assert low.natural_range == pytest.approx((2.0**k.low, 2.0**k.high))
     assert (high.name, high.token, high.end, high.widen) == ("logit_lamb", "SYNA", "high", "pool.max_memory_days")
@@ -237,7 +237,7 @@ def test_numbers_at_the_ends_of_their_ranges_in_natural_units():
     found = convergence(settled(), 0.0, (low, high), n_trials=40, stopped="finished")
     assert found.converged is False
     assert found.suggested_trials is None
-    assert found.remedies == ("widen search.parameters.log_k", "widen pool.max_memory_days")
+    assert found.remedies == ("widen search.parameters.k_per_day", "widen pool.max_memory_days")
 
 
 def test_ends_of_shared_and_narrowed_ranges():
@@ -246,7 +246,7 @@ def test_ends_of_shared_and_narrowed_ranges():
     numbers = {key: one.high for key, one in space.ranges.items()}
     found = range_ends(numbers, space, shared)
     assert [(one.name, one.token) for one in found] == [("log_k", "all"), *(("logit_lamb", name) for name in TOKENS)]
-    assert found[1].widen == "search.parameters.logit_lamb"  # it ends below the cap
+    assert found[1].widen == "search.parameters.memory_days"  # it ends below the cap
     narrow = smoke("search.parameters.log_k.around={half_width: 1}")
     known = ({"log_k": np.full(3, 4.0), "logit_lamb": np.zeros(3), "initial_weights_logits": np.ones(3)},)
     require_known(narrow, known)
