@@ -153,7 +153,7 @@ def evaluator() -> Evaluator:
 def test_the_search_goes_on_after_neighbours_as_it_would_after_a_restart(
     sampler: str, evaluator: Evaluator, tmp_path: Path
 ):
-    fingerprint = smoke(f"search.sampler={sampler}", "search.generations=2", "search.steps=0")
+    fingerprint = smoke(f"search.sampler={sampler}", "search.screen=0", "search.generations=2", "search.steps=0")
 
     def study(name: str) -> Study:
         durable = JournalStore(tmp_path / name).open_study("one", 1, {"it": "is this one"})
