@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from momentum_opt.api.neighbours import Scorer
 from momentum_opt.api.opening import Run
-from momentum_opt.api.searching import evaluator_of
 from momentum_opt.evidence.assess import WinnerPath, assess
 from momentum_opt.evidence.findings import Findings
+from momentum_opt.evidence.neighbourhood import Neighbourhood
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.evidence import recorded_evidence, write_evidence
 from momentum_opt.results.tables import read_screened
 from momentum_opt.study.constant_weight import constant_weight_log_growth
 from momentum_opt.study.replay import BASELINE_METRICS, Replay, replay
-from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord
 
 BASELINE = "constant_weight"
@@ -22,11 +22,12 @@ BASELINE = "constant_weight"
 
 def find_evidence(
     run: Run,
-    space: SearchSpace,
     records: Sequence[TrialRecord],
     stopped: str,
     winner: TrialRecord,
     replayed: Replay | None,
+    scorer: Scorer,
+    neighbourhood: Neighbourhood | None,
 ) -> Findings | None:
     """What evidence.json says of the winner; made anew where it tells of another one, other trials or other settings.
 
@@ -34,13 +35,14 @@ def find_evidence(
 
     Args:
         run: whose winner it is.
-        space: what was searched.
         records: all finished trials.
         stopped: how the study ended.
         winner: one of the trials.
         replayed: the winner's replay, where it has been made already.
+        scorer: of the run.
+        neighbourhood: of a trial, where one has been scored already; the winner's is scored where it is another one's.
     """
-    fingerprint, folder = run.fingerprint, run.folder
+    fingerprint, folder, space = run.fingerprint, run.folder, scorer.space
     recorded = recorded_evidence(folder.evidence, fingerprint, records, winner)
     if recorded is not None:
         return recorded
@@ -50,7 +52,8 @@ def find_evidence(
     replayed = replayed or replay(fingerprint, run.market, space.params(winner.numbers))
     screened = read_screened(folder.screen, space, fingerprint) if fingerprint.search.screen else None
     path = winner_path(fingerprint, run.market, replayed)
-    findings = assess(evaluator_of(run), space, records, winner, path, screened)
+    around = neighbourhood if neighbourhood is not None and neighbourhood.trial == winner.number else None
+    findings = assess(scorer.evaluator, space, records, winner, path, screened, around)
     write_evidence(folder.evidence, findings)
     return findings
 

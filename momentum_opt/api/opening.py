@@ -1,15 +1,17 @@
 """A fingerprint and a folder in; prices, run folder and study out, checked to be of one run. Light: imports no JAX."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from momentum_opt.api.prices import market_of
-from momentum_opt.errors import RunFolderError
+from momentum_opt.errors import MomentumOptError, RunFolderError, StudyError
 from momentum_opt.fingerprint import Fingerprint, check_bar
 from momentum_opt.market import Market
+from momentum_opt.results.files import folder_in_the_way
 from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import (
     WARM_START,
@@ -24,7 +26,7 @@ from momentum_opt.results.run_folder import (
 from momentum_opt.study.known import require_known
 from momentum_opt.study.places import storage_file
 from momentum_opt.study.storage import RESTORE, DurableStudy, JournalStore, Store, open_store
-from momentum_opt.study.trials import SCREEN, TrialRecord
+from momentum_opt.study.trials import TrialRecord
 from momentum_opt.units import counted
 
 Document = dict[str, Any]
@@ -172,12 +174,33 @@ def _warn_of_lost_trials(run: Run) -> None:
         )
 
 
+@contextmanager
+def held(run: Run) -> Generator[None]:
+    """Keep other processes from writing the results of a run while this one does.
+
+    Raises:
+        StudyError: the system refuses to write them.
+    """
+    try:
+        with run.folder.held():
+            yield
+    except OSError as error:
+        if isinstance(error, MomentumOptError):
+            raise
+        where = error.filename or run.folder.path
+        raise StudyError(
+            folder_in_the_way(error)
+            or f"{where}: the results cannot be written ({error.strerror or error}); the trials are safe: make room, "
+            "or make it writable, and run the command again"
+        ) from error
+
+
 def settled_best(run: Run, winner: TrialRecord, records: Sequence[TrialRecord]) -> Document | None:
     """best.json, where it already tells of this winner among these trials."""
     folder = run.folder
     if not all(path.exists() for path in (folder.best, folder.trials, folder.daily)):
         return None
     best = read_best(folder.best)
-    n_trials = sum(record.source != SCREEN for record in records)
+    n_trials = sum(record.counts for record in records)
     same = best["trial"] == winner.number and best["study"]["n_trials"] == n_trials
     return best if same and best["study"]["name"] == run.study.name else None

@@ -5,32 +5,42 @@ then, and replays a winner only where nobody has done so yet. The last one write
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from momentum_opt.api.evidence import find_evidence
-from momentum_opt.api.opening import Run, settled_best
+from momentum_opt.api.neighbours import Scorer
+from momentum_opt.api.opening import Run, held, settled_best
 from momentum_opt.api.verifying import verified_document
-from momentum_opt.api.warm_starting import space_of
-from momentum_opt.errors import MomentumOptError, StudyError
+from momentum_opt.errors import StudyError
+from momentum_opt.evidence.convergence import Convergence, convergence, search_of
 from momentum_opt.evidence.findings import Findings
+from momentum_opt.evidence.neighbourhood import Neighbourhood
+from momentum_opt.evidence.range_ends import range_ends
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import StudyFacts
-from momentum_opt.results.files import folder_in_the_way, write_json
+from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import internal_form
 from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import append_test_look
 from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.ledger import Outcome
+from momentum_opt.study.neighbours import MOST_ROUNDS, latest_rounds
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import SCREEN, TrialRecord, best_record
+from momentum_opt.study.trials import TrialRecord, best_record
 
 Document = dict[str, Any]
 
 
 def settle(
-    run: Run, outcome: Outcome, command: str, on_phase: Callable[[str], None] = lambda _: None
+    run: Run,
+    outcome: Outcome,
+    command: str,
+    scorer: Scorer,
+    neighbourhood: Neighbourhood | None,
+    on_phase: Callable[[str], None] = lambda _: None,
 ) -> tuple[Document, tuple[TrialRecord, ...], Findings | None]:
     """Write the results of all trials that are finished by now.
 
@@ -38,6 +48,8 @@ def settle(
         run: an opened run.
         outcome: how its search ended.
         command: noted in the list of looks at the test.
+        scorer: of the run.
+        neighbourhood: of a trial, where one has been scored already.
         on_phase: called with what begins: `replay`, `evidence`.
 
     Returns:
@@ -47,50 +59,72 @@ def settle(
         StudyError: there is no trial, every one failed, or the results cannot be written.
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
-    try:
-        with run.folder.held():
-            records = tuple(run.study.records())
-            best, findings = _write(run, records, outcome.stopped, command, on_phase)
-            return best, records, findings
-    except OSError as error:
-        if isinstance(error, MomentumOptError):
-            raise
-        where = error.filename or run.folder.path
-        raise StudyError(
-            folder_in_the_way(error)
-            or f"{where}: the results cannot be written ({error.strerror or error}); the trials are safe: make room, "
-            "or make it writable, and run the command again"
-        ) from error
+    with held(run):
+        records = tuple(run.study.records())
+        best, findings = _write(run, records, outcome.stopped, command, scorer, neighbourhood, on_phase)
+        return best, records, findings
 
 
 def _write(
-    run: Run, records: Sequence[TrialRecord], stopped: str, command: str, on_phase: Callable[[str], None]
+    run: Run,
+    records: Sequence[TrialRecord],
+    stopped: str,
+    command: str,
+    scorer: Scorer,
+    neighbourhood: Neighbourhood | None,
+    on_phase: Callable[[str], None],
 ) -> tuple[Document, Findings | None]:
     if not records:
         raise StudyError(f"the study was stopped ({stopped}) before its first batch; run the command again")
     on_phase("replay")
-    space = space_of(run)
+    space = scorer.space
     write_table(run.folder.trials, trials_table(records, space, run.fingerprint))
     winner = _winner(records, run.fingerprint)
     best, replayed = settled_best(run, winner, records), None
     if best is None:
-        best, replayed = _settled_anew(run, space, records, winner, command)
+        measured = _convergence(run, records, winner, stopped, scorer)
+        best, replayed = _settled_anew(run, space, records, winner, command, measured)
     on_phase("evidence")
-    return best, find_evidence(run, space, records, stopped, winner, replayed)
+    return best, find_evidence(run, records, stopped, winner, replayed, scorer, neighbourhood)
 
 
 def _settled_anew(
-    run: Run, space: SearchSpace, records: Sequence[TrialRecord], winner: TrialRecord, command: str
+    run: Run,
+    space: SearchSpace,
+    records: Sequence[TrialRecord],
+    winner: TrialRecord,
+    command: str,
+    measured: Convergence,
 ) -> tuple[Document, Replay | None]:
     """best.json, written anew, and the winner's replay, where one had to be made."""
     params = space.params(winner.numbers)
-    sampled = [record for record in records if record.source != SCREEN]
-    facts = StudyFacts(run.study.name, len(sampled), sum(record.failed for record in sampled))
+    facts = StudyFacts.of(
+        run.study.name,
+        run.fingerprint,
+        [record.source for record in records],
+        [record.failed for record in records],
+        [record.points for record in records],
+    )
     best, replayed = _recounted(run, winner, params, facts), None
     if best is None:
         best, replayed = _replayed(run, winner, params, facts, command)
-    write_json(run.folder.best, best)
+    write_json(run.folder.best, {**best, "convergence": asdict(measured)})
     return read_best(run.folder.best), replayed
+
+
+def _convergence(
+    run: Run, records: Sequence[TrialRecord], winner: TrialRecord, stopped: str, scorer: Scorer
+) -> Convergence:
+    """Whether the search has converged, as far as it has come."""
+    return convergence(
+        search_of(records, scorer.space),
+        scorer.baseline,
+        range_ends(winner.numbers, scorer.space, run.fingerprint),
+        n_trials=run.fingerprint.search.n_trials,
+        stopped=stopped,
+        several=run.fingerprint.objective.multi_objective,
+        neighbours_left=len(latest_rounds(records)) >= MOST_ROUNDS,
+    )
 
 
 def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRecord:
@@ -116,7 +150,8 @@ def _recounted(run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFact
         return None
     if best["params"] != internal_form(params, run.fingerprint.tokens):
         return None
-    return {**best, "study": {**study, "n_trials": facts.n_trials, "n_failed": facts.n_failed}}
+    counts = {key: value for key, value in asdict(facts).items() if key != "name"}
+    return {**best, "study": {**study, **counts}}
 
 
 def _replayed(

@@ -19,7 +19,7 @@ from momentum_opt.results.test_looks import note_look
 from momentum_opt.results.trial_list import Row, TrialList, find_trial
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.space import start_params
-from momentum_opt.study.trials import SAMPLER, SCREEN, TrialRecord
+from momentum_opt.study.trials import SAMPLER, TrialRecord
 
 Document = dict[str, Any]
 
@@ -88,5 +88,6 @@ def _record(row: Row, trials: TrialList) -> TrialRecord:
 
 def _facts(trials: TrialList, name: str) -> StudyFacts:
     rows = trials.rows
-    sampled = rows[rows["source"] != SCREEN] if "source" in rows else rows
-    return StudyFacts(name, len(sampled), int((sampled["state"] == "FAIL").sum()))
+    sources = rows["source"].tolist() if "source" in rows else [SAMPLER] * len(rows)
+    points = rows["points"].tolist() if "points" in rows else [1] * len(rows)
+    return StudyFacts.of(name, trials.fingerprint, sources, (rows["state"] == "FAIL").tolist(), points)

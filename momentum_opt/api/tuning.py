@@ -95,15 +95,16 @@ def tune(
         done = _finished(run)
         if done is not None:
             return done
-        from momentum_opt.api.searching import Watch, search_here  # these import JAX
+        from momentum_opt.api.neighbours import Scorer, search_on  # these import JAX
+        from momentum_opt.api.searching import Watch
         from momentum_opt.api.settling import settle
-        from momentum_opt.api.workers import search_with_workers
 
         on_phase("search")
         watch = Watch(on_start, on_batch, on_message, on_phase, should_stop, should_drop)
-        outcome = search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
+        scorer = Scorer(run)
+        outcome, neighbourhood = search_on(run, watch, scorer, workers)
         begin = (lambda _: None) if outcome.stopped == "interrupted" else on_phase
-        best, records, findings = settle(run, outcome, command, begin)
+        best, records, findings = settle(run, outcome, command, scorer, neighbourhood, begin)
         return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped), findings)
     finally:
         run.study.close()

@@ -66,6 +66,15 @@ def verdict_lines(findings: "Findings | None") -> list[str]:
     return [f"luck or skill: {found.words}", *rules]
 
 
+def convergence_lines(document: Document) -> list[str]:
+    """Whether the search has converged, why, and what to do; nothing of a best.json that says nothing of it."""
+    measured = document.get("convergence")
+    if measured is None:
+        return []
+    verdict = {True: "converged", False: "not converged", None: "convergence not measured"}[measured["converged"]]
+    return [f"search: {'; '.join([verdict, *measured['remedies']])}", *(f"  {fact}" for fact in measured["facts"])]
+
+
 def data_lines(document: Document) -> list[str]:
     """One line per price file, and one on the burn-in."""
     data = document["data"]

@@ -185,7 +185,14 @@ def append_log(log: Path, line: str) -> None:
 
 
 def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
-    from momentum_opt.cli.render import metric_table, objective_line, parameter_table, test_lines, verdict_lines
+    from momentum_opt.cli.render import (
+        convergence_lines,
+        metric_table,
+        objective_line,
+        parameter_table,
+        test_lines,
+        verdict_lines,
+    )
     from momentum_opt.cli.trials import pareto_text
     from momentum_opt.results.evidence import evidence_document
     from momentum_opt.results.files import to_json
@@ -208,14 +215,20 @@ def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     study = best["study"]
     failed = f", {study['n_failed']} failed" if study["n_failed"] else ""
     screened = f" and {counted(study['n_screened'], 'screened candidate')}" if study["n_screened"] else ""
-    source = {"screen": ", from the screening", "warm_start": ", from the warm start"}.get(best["source"], "")
+    near = f" and {counted(study['n_neighbours'], 'trial')} near earlier winners" if study.get("n_neighbours") else ""
+    source = {
+        "screen": ", from the screening",
+        "warm_start": ", from the warm start",
+        "neighbourhood": ", near an earlier winner",
+    }.get(best["source"], "")
     winner = f"trial {best['trial']}{source} ({result.outcome.stopped})"
-    typer.echo(f"best of {counted(study['n_trials'], 'trial')}{screened}{failed}: {winner}")
+    typer.echo(f"best of {counted(study['n_trials'], 'trial')}{screened}{near}{failed}: {winner}")
     typer.echo(objective_line(best))
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     if front is not None:
         typer.echo(f"{pareto_text(front, folder.path)}\n")
-    for line in [*test_lines(best, read_test_looks(folder.test_looks)), *verdict_lines(result.findings)]:
+    looks = read_test_looks(folder.test_looks)
+    for line in [*test_lines(best, looks), *verdict_lines(result.findings), *convergence_lines(best)]:
         typer.echo(line)
     typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")
     if page is not None:

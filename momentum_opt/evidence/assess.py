@@ -16,7 +16,7 @@ from momentum_opt.evidence.findings import (
     PlateauFindings,
     SharpeFindings,
 )
-from momentum_opt.evidence.neighbourhood import clouds, grids, keys_of, random_rows
+from momentum_opt.evidence.neighbourhood import Neighbourhood, keys_of, random_rows, score_neighbourhood
 from momentum_opt.evidence.plateau import heat_map, plateau_findings
 from momentum_opt.evidence.scoring import ScoredRows, constant_weight_objective, score_rows
 from momentum_opt.evidence.statistics import histogram, sharpe_findings
@@ -24,7 +24,7 @@ from momentum_opt.evidence.verdict import verdict
 from momentum_opt.study.block_sums import ROWS, Sums, decoded
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import SCREEN, TrialRecord
+from momentum_opt.study.trials import TrialRecord
 
 RANDOM: Final = "random"
 SCREENED: Final = "screened"
@@ -61,6 +61,7 @@ def assess(
     winner: TrialRecord,
     path: WinnerPath,
     screened: ScoredRows | None = None,
+    neighbourhood: Neighbourhood | None = None,
 ) -> Findings:
     """Everything that can be said of the winner, and the verdict.
 
@@ -71,13 +72,14 @@ def assess(
         winner: one of them.
         path: its replay.
         screened: candidates scored before the study; they take the place of the random parameter sets.
+        neighbourhood: the winner's, where it has been scored already.
     """
     began = time.monotonic()
     fingerprint = evaluator.fingerprint
     settings, seed = fingerprint.evidence, fingerprint.search.seed
-    rng = np.random.default_rng([seed, winner.number])
     others = screened
     if others is None:
+        rng = np.random.default_rng([seed, winner.number])
         others = score_rows([random_rows(space, settings.random_baselines, rng)], space, evaluator)
     competitors, n_distinct, missing = _competitors(
         records, space, screened, settings.blocks, same_costs=not fingerprint.proposes_without_costs
@@ -98,8 +100,10 @@ def assess(
         )
 
     excess = say(path.returns - path.baseline, excess=True)
-    plateau = _plateau(evaluator, space, winner, rng)
-    sampled = [record for record in records if record.source != SCREEN]
+    if neighbourhood is None:
+        neighbourhood = score_neighbourhood(evaluator, space, winner)
+    plateau = None if neighbourhood is None else _plateau(evaluator, space, winner, neighbourhood)
+    sampled = [record for record in records if record.counts]
     validation = (path.metric, path.validation, path.baseline_validation)
     return Findings(
         trial=winner.number,
@@ -158,19 +162,12 @@ def _finite(sums: Sums) -> Sums:
 
 
 def _plateau(
-    evaluator: Evaluator, space: SearchSpace, winner: TrialRecord, rng: np.random.Generator
-) -> PlateauFindings | None:
-    fingerprint = evaluator.fingerprint
-    settings = fingerprint.evidence
-    if not settings.plateau_draws and not settings.heat_map:
-        return None
-    (numbers,) = space.lifted(np.array([[winner.numbers[key] for key in keys_of(space)]]))
-    around = clouds(space, numbers, settings.plateau_draws, rng)
-    maps = grids(space, numbers, settings.heat_map, fingerprint.tokens) if settings.heat_map else []
-    parts = [numbers[None], *(one.rows for one in (*around, *maps))]
-    objectives = score_rows(parts, space, evaluator).objectives
-    own, *pieces = np.split(objectives, np.cumsum([len(part) for part in parts])[:-1])
-    params = space.params(winner.numbers)
+    evaluator: Evaluator, space: SearchSpace, winner: TrialRecord, neighbourhood: Neighbourhood
+) -> PlateauFindings:
+    around, maps = neighbourhood.clouds, neighbourhood.grids
+    ends = np.cumsum([1, *(len(part.rows) for part in (*around, *maps))])
+    own, *pieces = np.split(neighbourhood.objectives, ends[:-1])
+    fingerprint, params = evaluator.fingerprint, space.params(winner.numbers)
     return plateau_findings(
         float(own[0]),
         constant_weight_objective(space.start, evaluator),

@@ -1,4 +1,4 @@
-"""Candidates to compare a winner with (SPEC §13): a search space in; random sets, clouds and grids of numbers out.
+"""Candidates to compare a winner with (SPEC §13): a search space in; random sets, clouds and grids out, and scored.
 
 A row of numbers is one candidate, in the order of the space's distributions.
 """
@@ -6,10 +6,13 @@ A row of numbers is one candidate, in the order of the space's distributions.
 from dataclasses import dataclass
 from typing import Final
 
+import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.space import SearchSpace
+from momentum_opt.study.trials import TrialRecord
 from momentum_opt.vocabulary.schema import OptunaRange, sample_in_range
 
 JOINT: Final = "joint"
@@ -40,6 +43,50 @@ class GridRows:
     log_k: Rows
     logit_lamb: Rows
     rows: Rows
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The clouds and grids around a winner, scored.
+
+    Attributes:
+        trial: number of the winner.
+        clouds: around it.
+        grids: through it.
+        numbers: (candidate, number) of the winner, then of all clouds, then of all grids.
+        scores: of the same.
+    """
+
+    trial: int
+    clouds: tuple[CloudRows, ...]
+    grids: tuple[GridRows, ...]
+    numbers: Rows
+    scores: BatchScores
+
+    @property
+    def without_winner(self) -> BatchScores:
+        """The scores of clouds and grids alone."""
+        return jax.tree.map(lambda values: values[1:], self.scores)
+
+    @property
+    def objectives(self) -> Rows:
+        """(candidate,) the first objective; NaN where a candidate failed."""
+        return np.where(np.isfinite(self.scores.objectives).all(axis=1), self.scores.objectives[:, 0], np.nan)
+
+
+def score_neighbourhood(evaluator: Evaluator, space: SearchSpace, winner: TrialRecord) -> Neighbourhood | None:
+    """The neighbourhood of a trial as the `evidence` section asks for it; None where it asks for none.
+
+    It follows from seed, trial and configuration alone: whoever scores it again finds the same.
+    """
+    settings, seed = evaluator.fingerprint.evidence, evaluator.fingerprint.search.seed
+    if not settings.plateau_draws and not settings.heat_map:
+        return None
+    (numbers,) = space.lifted(np.array([[winner.numbers[key] for key in keys_of(space)]]))
+    around = clouds(space, numbers, settings.plateau_draws, np.random.default_rng([seed, winner.number, 1]))
+    maps = grids(space, numbers, settings.heat_map, evaluator.fingerprint.tokens) if settings.heat_map else []
+    rows = np.concatenate([numbers[None], *(one.rows for one in (*around, *maps))])
+    return Neighbourhood(winner.number, tuple(around), tuple(maps), rows, evaluator.score_columns(space.columns(rows)))
 
 
 def keys_of(space: SearchSpace) -> tuple[str, ...]:

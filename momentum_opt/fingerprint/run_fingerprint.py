@@ -190,6 +190,11 @@ class Fingerprint(Mapping[str, Any]):
         free = Costs(arb_frequency=self.costs.arb_frequency)
         return Fingerprint(self._config.model_copy(update={"costs": free}))
 
+    def with_timeout(self, seconds: float) -> "Fingerprint":
+        """The same run with another timeout; the digest stays."""
+        search = self._config.search.model_copy(update={"timeout": seconds})
+        return Fingerprint(self._config.model_copy(update={"search": search}))
+
     @property
     def bout_length(self) -> int:
         """Simulated minutes + 1."""

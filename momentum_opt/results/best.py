@@ -1,7 +1,7 @@
 """best.json (SPEC §15): a trial and its replay in, one document from which the result can be replayed out."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,18 +16,43 @@ from momentum_opt.results.parameters import internal_form, readable_form
 from momentum_opt.results.run_folder import now_text, prices_record, utc_ms
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay
-from momentum_opt.study.trials import TrialRecord
+from momentum_opt.study.trials import BESIDE, NEIGHBOURHOOD, SCREEN, TrialRecord
 
 PACKAGES: Final = ("momentum-opt", "jax", "jaxlib", "numpy", "numba", "scipy", "optuna", "cmaes", "pandas", "pyarrow")
 
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """What best.json says of the study."""
+    """What best.json says of the study.
+
+    Attributes:
+        name: of the study.
+        n_trials: finished trials of the sampler.
+        n_failed: of them, without an objective.
+        n_neighbours: trials from the neighbourhood of an earlier winner.
+        n_points: points scored: all trials, what was scored on the way to them, and screened candidates.
+    """
 
     name: str
     n_trials: int
     n_failed: int
+    n_neighbours: int
+    n_points: int
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        fingerprint: Fingerprint,
+        sources: Sequence[str],
+        failed: Sequence[bool],
+        points: Sequence[int],
+    ) -> "StudyFacts":
+        """The facts of a study's finished trials, from what each of them notes."""
+        asked = [lost for source, lost in zip(sources, failed, strict=True) if source not in BESIDE]
+        scored = sum(count for source, count in zip(sources, points, strict=True) if source != SCREEN)
+        near = sum(source == NEIGHBOURHOOD for source in sources)
+        return cls(name, len(asked), sum(asked), near, fingerprint.search.screen + scored)
 
 
 def best_document(
@@ -58,6 +83,8 @@ def best_document(
             "n_trials": study.n_trials,
             "n_failed": study.n_failed,
             "n_screened": fingerprint.search.screen,
+            "n_neighbours": study.n_neighbours,
+            "n_points": study.n_points,
         },
         "versions": versions(),
         "created": now_text(),

@@ -12,7 +12,7 @@ from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.checksums import CHECKSUMS
 from momentum_opt.results.files import read_json, refuse_changed, write_json
-from momentum_opt.study.trials import SCREEN, TrialRecord
+from momentum_opt.study.trials import TrialRecord
 
 _FINDINGS = TypeAdapter(Findings)
 _REMADE: Final = "remove the file, and tune again: it is made anew"
@@ -56,5 +56,5 @@ def recorded_evidence(
     except (RunFolderError, OSError):
         return None
     told = (found.trial, found.candidates.trials, dict(found.settings))
-    sampled = sum(record.source != SCREEN for record in records)
+    sampled = sum(record.counts for record in records)
     return found if told == (winner.number, sampled, fingerprint.evidence.model_dump()) else None

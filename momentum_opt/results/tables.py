@@ -23,7 +23,7 @@ from momentum_opt.study.block_sums import ROWS, Sums, as_columns, column_names, 
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.screening import Screened
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import SCREEN, TrialRecord
+from momentum_opt.study.trials import SCREEN, START_OF, TrialRecord
 
 MOST_SCREENED_BLOCKS = 20_000
 """Screened candidates whose sums per block are looked at: more say no more of luck, and would take 1.2 kB each."""
@@ -41,12 +41,15 @@ class TrialColumns:
 
     Attributes:
         number: (row,).
-        source: (row,) `sampler`, `screen` or `warm_start`.
+        source: (row,) `sampler`, `screen`, `warm_start` or `neighbourhood`.
         numbers: (row, key) sampled numbers, in the order of the search space.
         objectives: (row, objective); NaN where the row failed.
         metrics: column name, such as `train_returns`, → (row,) numbers.
         fail_reason: (row,) text, or None for a complete row.
         blocks: sums per block of train days, NaN in rows without; None where no row has any.
+        points: (row,) how many points were scored to find the row.
+        starts: (row, key) numbers from which it was improved, NaN in rows that were not; None where none was.
+        near: (row,) the trial near which it was found, NaN in other rows; None where none was.
     """
 
     number: NDArray[np.int64]
@@ -56,6 +59,9 @@ class TrialColumns:
     metrics: Mapping[str, Values]
     fail_reason: Sequence[str | None]
     blocks: Sums | None = None
+    points: NDArray[np.int64] | None = None
+    starts: Values | None = None
+    near: Values | None = None
 
 
 def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColumns:
@@ -75,7 +81,22 @@ def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColum
         },
         fail_reason=[record.fail_reason for record in records],
         blocks=_decoded_blocks(records),
+        points=np.array([record.points for record in records], np.int64),
+        starts=_starts(records, keys),
+        near=_near(records),
     )
+
+
+def _starts(records: Sequence[TrialRecord], keys: Sequence[str]) -> Values | None:
+    if not any(record.start for record in records):
+        return None
+    return np.array([[record.start.get(key, math.nan) for key in keys] for record in records], np.float64)
+
+
+def _near(records: Sequence[TrialRecord]) -> Values | None:
+    if all(record.near is None for record in records):
+        return None
+    return np.array([math.nan if record.near is None else record.near for record in records], np.float64)
 
 
 def _decoded_blocks(records: Sequence[TrialRecord]) -> Sums | None:
@@ -161,9 +182,11 @@ def trials_table(records: Sequence[TrialRecord], space: SearchSpace, fingerprint
 def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
     """Columns as a table.
 
-    `number`, `state`, `source`, `objective` (or three of them), every parameter per token in internal form and as
-    `k_per_day_T`, `memory_days_T`, `lamb_T`, `initial_weights_T`, `train_<metric>`, `validation_<metric>`,
-    `fail_reason`, and the sums per block of train days, `block_n_0` … (`study.block_sums`).
+    `number`, `state`, `source`, `near` (where trials were found near another one), `points`, `objective` (or three of
+    them), every parameter per token in internal form and as `k_per_day_T`, `memory_days_T`, `lamb_T`,
+    `initial_weights_T`, `train_<metric>`, `validation_<metric>`, `fail_reason`, `start_log_k_T`, `start_k_per_day_T`, …
+    (where trials were improved: where that began), and the sums per block of train days, `block_n_0` …
+    (`study.block_sums`).
     """
     params = space.columns(columns.numbers)
     forms = {**params, **readable_columns(params, fingerprint)}
@@ -175,6 +198,8 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
             "number": columns.number,
             "state": np.where(failed, "FAIL", "COMPLETE"),
             "source": columns.source,
+            **({} if columns.near is None else {"near": columns.near}),
+            **({} if columns.points is None else {"points": columns.points}),
             **dict(zip(names, objectives.T, strict=True)),
             **{
                 f"{name}_{token}": values
@@ -183,9 +208,29 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
             },
             **columns.metrics,
             "fail_reason": np.array(columns.fail_reason, dtype=object),
+            **_start_columns(columns.starts, space, fingerprint),
             **({} if columns.blocks is None else as_columns(columns.blocks)),
         }
     )
+
+
+def _start_columns(starts: Values | None, space: SearchSpace, fingerprint: Fingerprint) -> dict[str, Values]:
+    """The searched numbers of the starts per token, internal and readable, as the trials' own stand beside them."""
+    if starts is None:
+        return {}
+    known = np.isfinite(starts.sum(axis=1))
+    middle = np.array([one.low for one in space.ranges.values()])
+    params = space.columns(np.where(known[:, None], starts, middle))
+    searched = {one.name for one in space.sampled}
+    still = {"lamb", *({"initial_weights"} if "initial_weights_logits" not in searched else set[str]())}
+    forms = {name: params[name] for name in searched} | {
+        name: table for name, table in readable_columns(params, fingerprint).items() if name not in still
+    }
+    return {
+        f"{START_OF}{name}_{token}": np.where(known, values, math.nan)
+        for name, table in forms.items()
+        for token, values in zip(fingerprint.tokens, table, strict=True)
+    }
 
 
 def replay_table(replay: Replay, market: Market, bars: np.ndarray) -> pd.DataFrame:

@@ -22,6 +22,9 @@ from momentum_opt.vocabulary.rules import RULES
 Row = dict[str, Any]
 
 _CONDITION: Final = re.compile(r"\s*(\S+)\s*(>=|<=|==|!=|=|>|<)\s*(.*\S)\s*")
+START: Final = "start_"
+"""Before the columns of where a trial's improvement began."""
+
 _SMALLEST_FIRST: Final = ("number", "state", "source", "fail_reason")
 _COMPARE: Final = {
     ">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "=": np.equal, "==": np.equal,
@@ -50,11 +53,12 @@ class TrialList:
 
     @property
     def default_columns(self) -> list[str]:
-        """What is shown where no columns are named: objective, validation, and the readable parameters."""
+        """What is shown where no columns are named: objective, validation, readable parameters, their starts."""
         metric = self.fingerprint.objective.metric
-        names = ["number", "pick", "state", "source", *self.objectives, f"validation_{metric}", "train_returns"]
+        names = ["number", "pick", "state", "source", "near", "points", *self.objectives]
+        names += [f"validation_{metric}", "train_returns"]
         rule, tokens = RULES[self.fingerprint.pool.rule], self.fingerprint.tokens
-        names += [f"{name}_{token}" for name in rule.leading_forms for token in tokens]
+        names += [f"{start}{name}_{token}" for start in ("", START) for name in rule.leading_forms for token in tokens]
         return [name for name in names if name in self.rows]
 
 

@@ -35,9 +35,13 @@ CONVERGED: Final = 1e-3
 
 @dataclass
 class _State:
-    """A population after `used` trials of a study, how many came before it, and the spread of its first generation."""
+    """A population after `used` trials of a study, how many came before it, and the spread of its first generation.
+
+    `skip` trials of the study came before the first of them.
+    """
 
     optimizer: "CMA"
+    skip: int
     used: int = 0
     restarts: int = 0
     spread: float | None = None
@@ -79,7 +83,7 @@ class PopulationSampler(WholeSpaceSampler):
         batch_seed: of this batch.
         population: complete trials per generation, raised to what the dimension needs.
         distributions: what is sampled; floats alone.
-        skip: complete trials at the beginning of the study that this sampler did not ask for.
+        skip: complete trials of the study up to the last one that was not asked of a sampler.
         mean: where the first population begins; None is the middle of the ranges.
     """
 
@@ -119,7 +123,9 @@ class PopulationSampler(WholeSpaceSampler):
     def _optimizer_for(self, study: optuna.Study) -> "CMA":
         """The optimizer after all whole generations of the study."""
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))[self._skip :]
-        state = _states.setdefault(study, _State(self._new(self._mean)))
+        state = _states.get(study)
+        if state is None or state.skip != self._skip:
+            state = _states[study] = _State(self._new(self._mean), self._skip)
         while len(complete) >= state.used + self._population:
             generation = complete[state.used : state.used + self._population]
             values = [float(trial.values[0]) for trial in generation]

@@ -14,7 +14,7 @@ class Progress:
     """Where a study stands after a batch.
 
     Attributes:
-        done: finished trials, all runs and workers of the study counted, without the screened ones.
+        done: finished trials, all runs and workers of the study counted, of those that count.
         total: trials it is to have.
         failed: of the finished ones.
         best: the best trial so far; None while all have failed.
@@ -48,8 +48,8 @@ class Outcome:
 
     @property
     def sampled(self) -> tuple[TrialRecord, ...]:
-        """Those that were asked of a sampler, without the screened ones."""
-        return tuple(record for record in self.records if record.source != SCREEN)
+        """Those that were asked of a sampler, without screened ones and neighbours."""
+        return tuple(record for record in self.records if record.counts)
 
 
 class Ledger:
@@ -61,6 +61,7 @@ class Ledger:
         self._records: list[TrialRecord] = []
         self._leader = Leader()
         self._tops: list[float] = []  # the best first objective of records 0 … i
+        self._counting: list[int] = []  # places of the records that count
 
     def add(self, record: TrialRecord) -> None:
         """Take in one more finished trial."""
@@ -70,7 +71,10 @@ class Ledger:
         if self._records and record.number < self._records[-1].number:  # another program finished it late
             insort(self._records, record, key=lambda one: one.number)
             self._tops = list(accumulate(map(_first_objective, self._records), max))
+            self._counting = [place for place, one in enumerate(self._records) if one.counts]
             return
+        if record.counts:
+            self._counting.append(len(self._records))
         self._records.append(record)
         self._tops.append(max([*self._tops[-1:], _first_objective(record)]))
 
@@ -81,8 +85,8 @@ class Ledger:
 
     @property
     def sampled(self) -> int:
-        """How many of them count towards the number of trials: all but the screened ones."""
-        return len(self._records) - self.screened
+        """How many of them count towards the number of trials: all but screened ones and neighbours."""
+        return len(self._counting)
 
     @property
     def best(self) -> TrialRecord | None:
@@ -93,14 +97,15 @@ class Ledger:
         """Whether the best objective has not risen by min_improvement · |best| within the last `patience` trials.
 
         The (first) objective counts. Screened candidates come before all other trials and are never among the last;
-        never true before there are `patience` trials, and a complete one among the earlier ones.
+        neighbours of a winner that entered since then are a rise like any other. Never true before there are `patience`
+        trials, and a complete one among the earlier ones.
         """
-        if len(self._records) <= patience or self.sampled < patience:
+        if self.sampled < patience or (first := self._counting[-patience]) == 0:
             return False
-        best = self._tops[-patience - 1]
+        best = self._tops[first - 1]
         if best == -math.inf:
             return False
-        after = max(map(_first_objective, self._records[-patience:]))
+        after = max(map(_first_objective, self._records[first:]))
         return not (after > best and after >= best + min_improvement * abs(best))
 
 

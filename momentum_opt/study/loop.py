@@ -80,7 +80,7 @@ class Study:
         """Screen, and go on until the study has `n_trials` finished trials besides, or is stopped.
 
         Args:
-            n_trials: finished trials of all workers and all runs together, without the screened ones.
+            n_trials: finished trials of all workers and all runs together, of those that count.
             on_batch: called after every batch, and after every chunk of the screening.
             on_screened: called with all screened candidates, before the best of them enter the study.
             should_stop: asked between two batches; True ends the run.
@@ -162,9 +162,9 @@ class Study:
                 if screened is None:
                     return reason_to_stop() or "interrupted"
                 on_screened(screened)
-                there = len(self._ledger.records)
+                there = self._ledger.screened
                 trials = kept_trials(screened, self._space, self._fingerprint, self._kept_scores(screened))
-                self.durable.append(trials[there:], expected=there)
+                self.durable.append(trials[there:], expected=len(self._ledger.records))
                 self._read_in()
                 if not trials:
                     break  # none can be kept, so there is nothing to wait for

@@ -18,7 +18,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.study.memetic import Memetic, finished_of, memetic_of, notes
 from momentum_opt.study.samplers import GivenPoints, ask_batch, batch_sampler, work_out_parents
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import SOURCE, WARM_START, WORKER, was_sampled
+from momentum_opt.study.trials import NEAR, SOURCE, WARM_START, WORKER, was_sampled, was_screened
 
 if TYPE_CHECKING:
     from momentum_opt.study.improvement import Improver
@@ -51,7 +51,10 @@ class Mirror:
         self._finished = 0
         self._own = 0
         self._generation = 0
-        self._screened: list[Mapping[str, float]] = []
+        self._complete = 0
+        self._given = 0
+        self._mean: Mapping[str, float] | None = next(iter(self._space.warm), None)
+        self._near: int | None = None
         self._warm: set[int] = set()
         self._notes: dict[int, dict[str, Any]] = {}
         self._memetic = (
@@ -62,13 +65,22 @@ class Mirror:
     def absorb(self, trials: Iterable[FrozenTrial]) -> None:
         """Take in finished trials of the durable study."""
         for trial in trials:
+            bare = copy.copy(trial)
+            # No sampler reads more of them, and copies of all would cost most of the time.
+            bare.user_attrs = {key: trial.user_attrs[key] for key in (SOURCE,) if key in trial.user_attrs}
+            self._study.add_trial(bare)
+            self._complete += trial.state == TrialState.COMPLETE
             if was_sampled(trial):
                 self._count(trial.user_attrs.get(WORKER, -1))
             else:
-                self._screened.append(trial.params)
-            bare = copy.copy(trial)
-            bare.user_attrs = {}  # no sampler reads them, and copies of them would cost most of the time
-            self._study.add_trial(bare)
+                self._take_given(trial)
+
+    def _take_given(self, trial: FrozenTrial) -> None:
+        """A trial that no sampler asked for: cmaes begins after the last of them, at the best of the last lot."""
+        near = trial.user_attrs.get(NEAR)
+        if self._given == 0 or near != self._near:  # the best of a lot comes first
+            self._mean, self._near = trial.params, near
+        self._given = self._complete
 
     def ask(self, size: int) -> Sequence[optuna.Trial]:
         """A batch of new trials; it depends on the seed, the worker and the trials finished before it alone."""
@@ -84,8 +96,8 @@ class Mirror:
             worker=self._worker,
             own=self._own,
             screened=search.screen,
-            kept=len(self._screened),
-            mean=next(iter([*self._screened[:1], *self._space.warm]), None),
+            kept=self._given,
+            mean=self._mean,
         )
         self._generation = work_out_parents(self._study, self._generation)
         first = self._first
@@ -98,7 +110,7 @@ class Mirror:
         known = self._space.first_trials[self._first : self._first + size]
         numbers = np.array([[one[key] for key in keys] for one in known]).reshape(-1, len(keys))
         rows = [
-            ([trial.params[key] for key in keys], _first_value(trial), not was_sampled(trial))
+            ([trial.params[key] for key in keys], _first_value(trial), was_screened(trial))
             for trial in self._study.get_trials(deepcopy=False)
         ]
         proposed = memetic.propose(
@@ -135,6 +147,7 @@ class Mirror:
             The trial as the durable study is to have it.
         """
         told = self._study.tell(trial, values, state=TrialState.FAIL if values is None else None)
+        self._complete += values is not None
         self._count(self._worker)
         finished = copy.copy(told)
         source = {SOURCE: WARM_START} if trial.number in self._warm else {}

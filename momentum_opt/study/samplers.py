@@ -156,7 +156,7 @@ def batch_sampler(
         worker: number of the worker that asks; each has a random stream of its own, and 0 that of a study with one.
         own: how many of the finished trials are this worker's, None for all; `qmc` goes on in its sequence from there.
         screened: candidates of the screening; qmc goes on after them.
-        kept: how many of them are in the study, before all other trials.
+        kept: complete trials of the study up to the last one that no sampler asked for; cmaes begins after them.
         mean: where cmaes begins; None is the middle of the ranges.
     """
     stream = [worker] if worker else []

@@ -4,14 +4,15 @@ Everything here depends on the configuration and the prices alone, so a screenin
 again and comes out the same.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from momentum_opt.fingerprint import Fingerprint
@@ -196,38 +197,52 @@ def kept_trials(
         scores: one row for each kept candidate, where trials are scored otherwise than the screening was.
     """
     scores = rows_of(screened.scores, screened.kept) if scores is None else scores
-    distributions = space.distributions
     generation = first_generation(fingerprint.search.sampler)
-    found: list[FrozenTrial] = []
-    for rank, place in enumerate(screened.kept.tolist()):
-        values = scores.objectives[rank]
-        known = bool(np.isfinite(values).all())
-        own = {
-            TRAIN: _metrics_at(scores.train, rank),
-            VALIDATION: _metrics_at(scores.validation, rank),
-            **_blocks_at(scores, rank),
-        }
-        found.append(
-            create_trial(
-                state=TrialState.COMPLETE if known else TrialState.FAIL,
-                values=[float(value) for value in values] if known else None,
-                params=dict(zip(distributions, screened.numbers[place].tolist(), strict=True)),
-                distributions=distributions,
-                user_attrs={
-                    SOURCE: SCREEN,
-                    SCREEN_NUMBER: place,
-                    KEPT: len(screened.kept),
-                    **(own if known else {FAIL_REASON: not_finite(values)}),
-                },
-                system_attrs=generation if rank < fingerprint.search.batch_size else {},
-            )
+    return [
+        finished_trial(
+            screened.numbers[place].tolist(),
+            space.distributions,
+            scores,
+            rank,
+            {SOURCE: SCREEN, SCREEN_NUMBER: place, KEPT: len(screened.kept)},
+            generation if rank < fingerprint.search.batch_size else {},
         )
-    return found
+        for rank, place in enumerate(screened.kept.tolist())
+    ]
 
 
-def _blocks_at(scores: BatchScores, place: int) -> dict[str, str]:
-    return {} if scores.blocks is None else {BLOCKS: encoded(scores.blocks[place])}
+def finished_trial(
+    numbers: Sequence[float],
+    distributions: Mapping[str, BaseDistribution],
+    scores: BatchScores,
+    row: int,
+    attributes: Mapping[str, Any],
+    system_attributes: Mapping[str, Any],
+) -> FrozenTrial:
+    """A candidate that was not asked of a sampler as a finished trial; one that has no objective failed.
 
-
-def _metrics_at(table: Mapping[str, NDArray[np.float64]], place: int) -> dict[str, float | None]:
-    return json_metrics({name: values[place] for name, values in table.items()})
+    Args:
+        numbers: in the order of the distributions.
+        distributions: what the study samples.
+        scores: of a batch.
+        row: the candidate's row in them.
+        attributes: what the trial notes besides its scores.
+        system_attributes: what Optuna's samplers read.
+    """
+    values = scores.objectives[row]
+    known = bool(np.isfinite(values).all())
+    own: dict[str, Any] = {FAIL_REASON: not_finite(values)}
+    if known:
+        own = {
+            key: json_metrics({name: column[row] for name, column in table.items()})
+            for key, table in ((TRAIN, scores.train), (VALIDATION, scores.validation))
+        }
+        own |= {} if scores.blocks is None else {BLOCKS: encoded(scores.blocks[row])}
+    return create_trial(
+        state=TrialState.COMPLETE if known else TrialState.FAIL,
+        values=[float(value) for value in values] if known else None,
+        params=dict(zip(distributions, numbers, strict=True)),
+        distributions=dict(distributions),
+        user_attrs={**attributes, **own},
+        system_attrs=dict(system_attributes),
+    )

@@ -272,7 +272,7 @@ class DurableStudy:
         return self._store.append(self.study, [sealed(one, self.digest) for one in trials], self.digest, expected)
 
     def count_sampled(self) -> int:
-        """How many finished trials count towards the study's total: all but the screened ones."""
+        """How many finished trials count towards the study's total: all but screened ones and neighbours."""
         return sum(map(was_sampled, self.finished()))
 
     def worker(self) -> AbstractContextManager[int]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,17 @@ VALIDATION = "validation"
 SOURCE = "source"
 SCREEN = "screen"
 WARM_START = "warm_start"
+NEIGHBOURHOOD = "neighbourhood"
 SAMPLER = "sampler"
+BESIDE = frozenset({SCREEN, NEIGHBOURHOOD})
+"""Sources of trials that were not asked of the sampler: they do not count towards the number of trials."""
 POINTS = "points"
 START_OF = "start_"
 """Before the name of a number: where the ascent that led to the trial began."""
+NEAR = "near"
+"""Number of the trial whose neighbourhood a trial comes from."""
+NEAR_COUNT = "near_count"
+"""How many trials come from it: with fewer in the storage, their append was cut short."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +44,14 @@ class TrialRecord:
         train: metrics of the train days; NaN where unavailable.
         validation: metrics of the validation days.
         fail_reason: why it failed; None for a complete trial.
-        source: where its numbers came from: `sampler`, `screen`, or `warm_start`.
+        source: where its numbers came from: `sampler`, `screen`, `warm_start` or `neighbourhood`.
         blocks: its sums per block of train days, encoded (`block_sums`); None where they were not gathered.
-        points: how many points were scored to find it, itself included; above one where it was improved.
+        points: how many points were scored to find it, itself included; above one where it was improved. The first
+            trial of a neighbourhood counts all points of it that did not become trials.
+        start: where its improvement began, by Optuna name; empty where it was not improved.
+        batch: worker, and trials finished before the batch that it was asked in; None where it was not asked.
+        near: number of the trial whose neighbourhood it comes from; None of others.
+        near_count: how many trials come from that neighbourhood.
     """
 
     number: int
@@ -51,16 +63,30 @@ class TrialRecord:
     source: str = SAMPLER
     blocks: str | None = None
     points: int = 1
+    start: Mapping[str, float] = field(default_factory=dict[str, float])
+    batch: tuple[int, int] | None = None
+    near: int | None = None
+    near_count: int = 0
 
     @property
     def failed(self) -> bool:
         """Whether it has no objective."""
         return not self.objectives
 
+    @property
+    def counts(self) -> bool:
+        """Whether it counts towards the number of trials, as those do that were asked of the sampler."""
+        return self.source not in BESIDE
+
 
 def was_sampled(trial: FrozenTrial) -> bool:
-    """Whether a finished trial counts towards the number of trials: the screened ones do not."""
-    return trial.user_attrs.get(SOURCE) != SCREEN
+    """Whether a finished trial counts towards the number of trials: screened ones and neighbours do not."""
+    return trial.user_attrs.get(SOURCE) not in BESIDE
+
+
+def was_screened(trial: FrozenTrial) -> bool:
+    """Whether a finished trial comes from the screening."""
+    return trial.user_attrs.get(SOURCE) == SCREEN
 
 
 def record_of(trial: FrozenTrial) -> TrialRecord:
@@ -77,6 +103,12 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         source=attributes.get(SOURCE, SAMPLER),
         blocks=attributes.get(BLOCKS) if complete else None,
         points=attributes.get(POINTS, 1),
+        start={
+            name: float(attributes[f"{START_OF}{name}"]) for name in trial.params if f"{START_OF}{name}" in attributes
+        },
+        batch=(attributes.get(WORKER, 0), attributes[BATCH_START]) if BATCH_START in attributes else None,
+        near=attributes.get(NEAR),
+        near_count=attributes.get(NEAR_COUNT, 0),
     )
 
 

@@ -22,7 +22,7 @@ from momentum_opt.results.report.wording import BASELINE_LABELS
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.results.test_looks import Looks, looks_words, read_test_looks
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """Goes up whenever the same files would give another page."""
 
 Document = Mapping[str, Any]

@@ -12,6 +12,7 @@ from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import POINT, light
 from momentum_opt.results.report.wording import number, parameter_label
 from momentum_opt.study.importance import parameter_importances
+from momentum_opt.study.trials import NEIGHBOURHOOD
 from momentum_opt.units import counted
 
 _SHOWN: Final = 0.99
@@ -110,6 +111,8 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
 
 
 def _importances(content: Content, trials: pd.DataFrame) -> Plot | None:
+    if "source" in trials:  # points near the winner say what its surroundings are like, not what decides
+        trials = trials[trials["source"] != NEIGHBOURHOOD]
     params = {
         name: {token: finite(trials[f"{name}_{token}"]) for token in content.tokens}
         for name in content.document["params"]

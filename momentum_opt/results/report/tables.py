@@ -169,11 +169,20 @@ def study_table(document: Document) -> Table:
             ("study", str(study["name"])),
             ("winner", f"trial {document['trial']}"),
             ("trials", f"{study['n_trials']:,}, {study['n_failed']:,} failed"),
+            *_beside_rows(study),
             ("sampler", f"{study['sampler']}, seed {study['seed']}"),
         ]
     rows.append(("written", str(document["created"])))
     rows += [(name, str(version)) for name, version in document["versions"].items()]
     return table("Study and versions", ("", ""), rows)
+
+
+def _beside_rows(study: Document) -> Iterable[tuple[str, str]]:
+    """What was scored beside the trials of the sampler; nothing of an older best.json that does not say."""
+    if study.get("n_neighbours"):
+        yield "trials near an earlier winner", f"{study['n_neighbours']:,}"
+    if study.get("n_points"):
+        yield "points scored", f"{study['n_points']:,}"
 
 
 _STATISTICS: Final[Mapping[str, str]] = {

@@ -39,13 +39,14 @@ class RuleLine:
 
 @dataclass(frozen=True)
 class VerdictBox:
-    """Headline, explanation, and rules; `kind` is the outcome as a CSS class."""
+    """Headline, explanation, rules, and what else is said of the search; `kind` is the outcome as a CSS class."""
 
     headline: str
     words: str
     kind: str
     rules: tuple[RuleLine, ...]
     disclaimer: str = DISCLAIMER
+    notes: tuple[str, ...] = ()
 
 
 def verdict_box(content: Content) -> VerdictBox | None:
@@ -54,7 +55,7 @@ def verdict_box(content: Content) -> VerdictBox | None:
         return None
     if content.findings is None:
         why = next((line for line in content.missing if "evidence.json" in line), "evidence.json is missing")
-        return VerdictBox("Luck or skill was not assessed", f"{why}.", "unknown", ())
+        return VerdictBox("Luck or skill was not assessed", f"{why}.", "unknown", (), notes=_notes(content))
     found = content.findings.verdict
     headline, _, words = found.words.partition(": ")
     return VerdictBox(
@@ -62,7 +63,14 @@ def verdict_box(content: Content) -> VerdictBox | None:
         _sentence(words),
         found.outcome.replace(" ", "-"),
         tuple(_line(rule, content.fingerprint.objective.metric) for rule in found.rules),
+        notes=_notes(content),
     )
+
+
+def _notes(content: Content) -> tuple[str, ...]:
+    """Whether the search has converged: said beside the rules, and none of them."""
+    measured = content.document.get("convergence")
+    return () if measured is None else (_sentence(f"search {measured['words']}"),)
 
 
 def _line(rule: Rule, metric: str) -> RuleLine:
