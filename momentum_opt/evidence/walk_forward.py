@@ -47,6 +47,7 @@ def fold_days(replayed: Replay, market: Market, days: Days, number: int) -> Fold
         "hodl": prices @ replayed.reserves[first],
         "uniform_hodl": (prices / prices[0]).mean(axis=1),
         "constant_weight": replayed.baselines["constant_weight"][marks],
+        "rebalanced": replayed.baselines["rebalanced"][marks],
     }
     return FoldDays(
         time_ms=market.times_ms[market.start_row :][marks[:-1]],

@@ -21,6 +21,7 @@ from momentum_opt.fingerprint.keys import (
 from momentum_opt.fingerprint.mistakes import Mistake, Path, dotted, show
 from momentum_opt.fingerprint.periods import Periods, split_periods
 from momentum_opt.fingerprint.sections import (
+    Baselines,
     Costs,
     Data,
     Device,
@@ -168,6 +169,11 @@ class Fingerprint(Mapping[str, Any]):
     def walk_forward(self) -> WalkForward | None:
         """Folds of the walk-forward; None where the configuration names none."""
         return self._config.walk_forward
+
+    @property
+    def baselines(self) -> Baselines:
+        """What the pool is compared with."""
+        return self._config.baselines
 
     @property
     def evidence(self) -> Evidence:

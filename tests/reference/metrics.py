@@ -66,6 +66,53 @@ def all_metrics(
         }
 
 
+def flow_metrics(
+    values: Floats,
+    weights: Floats,
+    reserves: Floats,
+    prices: Floats,
+    fees_lp: Floats,
+    constant_weight: Floats,
+    bars_per_day: int = 1440,
+    exchange_cost: float = 0.0,
+) -> dict[str, float]:
+    """What a slice trades, earns and loses per year, and its information ratio, step by step.
+
+    Args:
+        values: (T,) value at every bar of the slice.
+        weights: (T, asset) as the pool shows them.
+        reserves: (T, asset).
+        prices: (T, asset).
+        fees_lp: (T,) what liquidity providers earned at each bar.
+        constant_weight: (T,) value of the constant-weight pool.
+        bars_per_day: D.
+        exchange_cost: c, share of the value traded on the exchange.
+    """
+    steps, year = len(values) - 1, 365 * bars_per_day
+    moved = traded = 0.0
+    rebalanced = values[0]
+    for t in range(steps):
+        x = prices[t + 1] / prices[t]
+        moved += 0.5 * sum(abs(float(d)) for d in weights[t + 1] - weights[t])
+        traded += 0.5 * sum(
+            abs(float(d)) * float(p) for d, p in zip(reserves[t + 1] - reserves[t], prices[t + 1], strict=True)
+        )
+        drifted = weights[t] * x / (weights[t] * x).sum()
+        rebalanced *= (weights[t] * x).sum() * (1.0 - exchange_cost * np.abs(weights[t + 1] - drifted).sum())
+    own, baseline = (np.diff(np.log(series[::bars_per_day])) for series in (values, constant_weight))
+    excess = own - baseline
+    with np.errstate(all="ignore"):
+        return {
+            "information_ratio": over_deviation(np.sqrt(365.0) * excess.mean(), excess.std())
+            if len(excess) >= 2
+            else float("nan"),
+            "weight_turnover": float(np.float64(moved) * year / steps),
+            "volume": float(np.float64(traded) / values.mean() * year / steps),
+            "fee_yield": float(np.float64(fees_lp.sum()) / values.mean() * year / steps),
+            "lvr": float(np.log(rebalanced / values[-1]) * year / steps),
+        }
+
+
 def _total(values: Floats, reserves: Floats, first: Floats, last: Floats, D: int) -> dict[str, float]:
     v_0, v_end = values[0], values[-1]
     ratios = {

@@ -1,22 +1,39 @@
 """Metrics and objective of a simulated pool by SPEC §10 and §11 in plain numpy, from the oracle's bars."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from tests.reference.metrics import all_metrics
+from tests.reference.metrics import all_metrics, flow_metrics
 from tests.reference.minute_loop import Path
 from tests.simulation.cases import Case
 
 Days = tuple[int, int]
 
 
-def slice_metrics(case: Case, path: Path, days: Days) -> dict[str, float]:
-    """Every metric on whole days [first, end), re-based to the slice's first reserves and prices."""
+def slice_metrics(
+    case: Case, path: Path, days: Days, *, constant_weight: Path | None = None, exchange_cost: float = 0.0
+) -> dict[str, float]:
+    """Every metric on whole days [first, end), re-based to the slice's first reserves and prices.
+
+    `constant_weight` is the path that the information ratio compares with: of equal weights, unless given.
+    """
     D = 1440 // case.pool.bar_minutes
     rows = slice(days[0] * D, days[1] * D)
     prices = case.prices[case.start_row :][rows]
-    return all_metrics(path.value[rows], path.reserves[rows][0], prices[0], prices[-1], D)
+    baseline = constant_weight_path(case, np.full(case.n, 1.0 / case.n)) if constant_weight is None else constant_weight
+    flows = flow_metrics(
+        path.value[rows], path.weights[rows], path.reserves[rows], prices, path.fees_lp[rows], baseline.value[rows], D,
+        exchange_cost,
+    )  # fmt: skip
+    return all_metrics(path.value[rows], path.reserves[rows][0], prices[0], prices[-1], D) | flows
+
+
+def constant_weight_path(case: Case, weights: np.ndarray) -> Path:
+    """The pool that keeps `weights`, on the same prices and costs."""
+    still = replace(case, pool=replace(case.pool, rule="constant_weight"))
+    return still.reference({"initial_weights": weights})
 
 
 def slice_turnover(case: Case, path: Path, days: Days) -> float:

@@ -26,6 +26,7 @@ DASHES: Final[Mapping[str, tuple[float, ...]]] = {
     "hodl": (5.0, 2.0),
     "uniform_hodl": (1.5, 1.5),
     "constant_weight": (6.0, 1.5, 1.5, 1.5),
+    "rebalanced": (3.0, 1.0),
 }
 DATES: Final = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S"]
 DATES_AT_ZERO: Final = ["", "%Y", "%b", "%d %b", "%H:%M", "%H:%M"]
@@ -52,9 +53,11 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         above, below = canvas.panels(
             220, 96, top=56.0 if canvas.narrow else 40.0, between=34.0, bottom=22.0, share_x=True
         )
-        for name, label in BASELINE_LABELS.items():
-            colour = light(BASELINE_ROLES[name])
-            above.plot(days_of(daily), curves[name], color=colour, dashes=DASHES[name], lw=1.1, label=label)
+        for name in curves:
+            if name == _POOL:
+                continue
+            look = {"color": light(BASELINE_ROLES[name]), "dashes": DASHES[name], "label": BASELINE_LABELS[name]}
+            above.plot(days_of(daily), curves[name], lw=1.1, **look)
         above.plot(days_of(daily), curves[_POOL], color=light("pool"), lw=1.8, label=_POOL)
         above.tick_params(labelbottom=False)
         if np.nanmax(curves[_POOL]) > _WIDE_SPREAD * np.nanmin(curves[_POOL]) > 0:
@@ -64,13 +67,10 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         below.plot(days_of(daily), ratio, color=light("pool"), lw=1.4)
         below.axhline(1.0, color=light("constant"), lw=0.9)
         below.set_title("this pool over the constant-weight pool")
-        canvas.legend(above, 2 if canvas.narrow else 4, above=22.0)
+        canvas.legend(above, 2 if canvas.narrow else 5, above=22.0)
         _mark_periods(canvas, content, [above, below], daily)
 
-    ends = ", ".join(
-        f"{name} {percent(values[-1] - 1)}"
-        for name, values in zip((*BASELINE_LABELS.values(), _POOL), _in_order(curves), strict=True)
-    )
+    ends = ", ".join(f"{BASELINE_LABELS.get(name, name)} {percent(values[-1] - 1)}" for name, values in curves.items())
     return Plot(
         key="equity",
         title="Value of the pool and of the baselines",
@@ -137,14 +137,10 @@ def _weights(content: Content, daily: pd.DataFrame) -> Plot:
 
 
 def _curves(daily: pd.DataFrame) -> dict[str, Values]:
-    """Values relative to the first day, the baselines first."""
+    """Values relative to the first day, the baselines first: those that the run's version had."""
     columns = {**{name: f"{name}_value" for name in BASELINE_LABELS}, _POOL: "value"}
-    values = {name: finite(daily[column]) for name, column in columns.items()}
+    values = {name: finite(daily[column]) for name, column in columns.items() if column in daily}
     return {name: one / one[0] for name, one in values.items()}
-
-
-def _in_order(curves: Mapping[str, Values]) -> list[Values]:
-    return [curves[name] for name in (*BASELINE_LABELS, _POOL)]
 
 
 def days_of(daily: pd.DataFrame) -> Values:

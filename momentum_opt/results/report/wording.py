@@ -12,8 +12,14 @@ BASELINE_LABELS: Final[Mapping[str, str]] = {
     "hodl": "HODL",
     "uniform_hodl": "uniform HODL",
     "constant_weight": "constant-weight pool",
+    "rebalanced": "rebalanced on an exchange",
 }
-BASELINE_ROLES: Final[Mapping[str, str]] = {"hodl": "hodl", "uniform_hodl": "uniform", "constant_weight": "constant"}
+BASELINE_ROLES: Final[Mapping[str, str]] = {
+    "hodl": "hodl",
+    "uniform_hodl": "uniform",
+    "constant_weight": "constant",
+    "rebalanced": "rebalanced",
+}
 """Baseline → its colour."""
 
 _PARAMETERS: Final[Mapping[str, str]] = {
@@ -48,6 +54,8 @@ def percent(value: float | None) -> str:
 def metric_value(name: str, value: float | None) -> str:
     """A metric in its unit."""
     unit = METRICS[name].unit if name in METRICS else "none"
+    if unit == "times per year":
+        return f"{number(value)} a year" if value is not None and math.isfinite(value) else ABSENT
     if unit == "none":
         plain = value is not None and abs(value) < 1e5
         return f"{value:,.3f}".replace("-", "−") if plain else number(value, 3)
