@@ -17,10 +17,10 @@ _WEEK, _MONTH = DAYS_PER_WEEK, DAYS_PER_MONTH
 METRIC_FUNCTIONS: Final[Mapping[str, MetricFunction]] = MappingProxyType(
     {
         "daily_log_sharpe": ratios.daily_log_sharpe,
+        "information_ratio": ratios.information_ratio,
         "daily_sharpe": ratios.daily_sharpe,
         "sortino": ratios.sortino,
         "cvar_95": risk.cvar_95,
-        "information_ratio": ratios.information_ratio,
         "returns": growth.total_return,
         "annualised_returns": growth.annualised_return,
         "returns_over_hodl": growth.total_return_over_hodl,

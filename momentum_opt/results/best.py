@@ -46,6 +46,7 @@ def best_document(
         "metrics": replay.metrics,
         "baselines": replay.baseline_metrics,
         "fees_earned": replay.fees_earned,
+        "decomposition": replay.decomposition,
         "fingerprint": recordable(fingerprint.to_dict()),
         "digest": fingerprint.digest,
         "data": prices_record(market),

@@ -94,15 +94,10 @@ _DAILY, _LAST, _DAY_END, _MINUTE = Cadence
 
 METRICS: Final[Mapping[str, MetricInfo]] = _table(
     ("daily_log_sharpe", _DAILY, "none", "annualised Sharpe ratio of daily log returns"),
+    ("information_ratio", _DAILY, "none", "annualised Sharpe ratio of daily log returns over constant weights'"),
     ("daily_sharpe", _DAILY, "none", "annualised Sharpe ratio of daily returns"),
     ("sortino", _DAILY, "none", "annualised mean daily return over the downside deviation of daily returns"),
     ("cvar_95", _DAILY, "ratio", "mean of the daily returns at or below their 5th percentile"),
-    (
-        "information_ratio",
-        _DAILY,
-        "none",
-        "annualised Sharpe ratio of daily log returns in excess of constant weights",
-    ),
     ("returns", _LAST, "ratio", "total return"),
     ("annualised_returns", _LAST, "per year", "total return, annualised"),
     ("returns_over_hodl", _LAST, "ratio", "total return over holding the first reserves"),
@@ -139,7 +134,7 @@ METRICS: Final[Mapping[str, MetricInfo]] = _table(
         "lvr",
         _MINUTE,
         "per year",
-        "loss versus rebalancing: log value of holding the weights on an exchange over the pool's",
+        "loss versus rebalancing: what holding its weights on an exchange gains more",
         "lower",
     ),
 )

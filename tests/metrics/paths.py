@@ -27,13 +27,14 @@ def slice_path(values: np.ndarray, bars_per_day: int, first_reserves=RESERVES, f
     days = slice(bars_per_day - 1, None, bars_per_day)
     made = made_up(len(values))
     ratio = made.prices[1:] / made.prices[:-1]
+    daily, logs = minute[::bars_per_day], jnp.log(made.constant_weight[::bars_per_day])
 
     def alike(number: float) -> jnp.ndarray:
         return jnp.full(minute.shape[1:], number)
 
     return SlicePath(
-        minute[::bars_per_day], minute[-1], minute[days], minute, held, uniform,
-        constant_weight=jnp.asarray(np.log(made.constant_weight[::bars_per_day])),
+        daily, minute[-1], minute[days], minute, held, uniform,
+        constant_weight=jnp.broadcast_to(logs.reshape(logs.shape + (1,) * (minute.ndim - 1)), daily.shape),
         weights_moved=alike(0.5 * np.abs(np.diff(made.weights, axis=0)).sum()),
         flows=Flows(
             mean_value=jnp.mean(minute, axis=0),

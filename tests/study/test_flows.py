@@ -1,4 +1,4 @@
-"""What a pool trades, earns and loses to arbitrage, scored on every path of the engine, against the plain minute loop."""
+"""What a pool trades, earns and loses to arbitrage, scored in every engine, against the plain minute loop."""
 
 from dataclasses import replace
 from functools import partial

@@ -42,7 +42,9 @@ def path_plots(content: Content) -> list[Plot]:
     """Equity, drawdown and weights; none without a daily table."""
     if content.daily is None or len(content.daily) < 2:
         return []
-    return [_equity(content, content.daily), _drawdown(content, content.daily), _weights(content, content.daily)]
+    daily = content.daily
+    parts = [_parts(content, daily)] if {"rebalanced_value", "fees_earned"} <= set(daily) else []
+    return [_equity(content, daily), _drawdown(content, daily), *parts, _weights(content, daily)]
 
 
 def _equity(content: Content, daily: pd.DataFrame) -> Plot:
@@ -105,6 +107,39 @@ def _drawdown(content: Content, daily: pd.DataFrame) -> Plot:
         f"{percent(float(np.nanmin(falls['constant_weight'])))}.",
         caption=f"Fall from the highest daily value since the start; the pool's deepest is {worst}. The table's "
         "max_drawdown reads every minute and begins anew with each period.",
+        draw=draw,
+    )
+
+
+def _parts(content: Content, daily: pd.DataFrame) -> Plot:
+    """The log return since the start in parts: HODL, moving the weights, loss versus rebalancing; and fees earned."""
+    curves = _curves(daily)
+    total, hodl, rebalanced = (np.log(curves[name]) for name in (_POOL, "hodl", "rebalanced"))
+    fees = np.cumsum(finite(daily["fees_earned"]) / finite(daily["value"]))
+    parts = {
+        "HODL": (hodl, "hodl", DASHES["hodl"]),
+        "moving the weights": (rebalanced - hodl, "rebalanced", DASHES["rebalanced"]),
+        "loss versus rebalancing": (total - rebalanced, "constant", DASHES["constant_weight"]),
+        **({"fees earned": (fees, "uniform", DASHES["uniform_hodl"])} if fees.any() else {}),
+    }
+
+    def draw(canvas: Canvas) -> None:
+        (axes,) = canvas.panels(180, top=56.0 if canvas.narrow else 40.0, bottom=22.0)
+        for label, (values, role, dashes) in parts.items():
+            axes.plot(days_of(daily), values, color=light(role), dashes=dashes, lw=1.2, label=label)
+        axes.plot(days_of(daily), total, color=light("pool"), lw=1.8, label=_POOL)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        canvas.legend(axes, 2 if canvas.narrow else 5, above=22.0)
+        _mark_periods(canvas, content, [axes], daily)
+
+    ends = ", ".join(f"{label} {percent(float(values[-1]))}" for label, (values, _, _) in parts.items())
+    return Plot(
+        key="parts",
+        title="Where the return comes from",
+        alt=f"Lines of the log return since the start in parts, at the end: {ends}; the pool {percent(float(total[-1]))}.",
+        caption="Log return since the first day: HODL of the first reserves, plus what trading to the pool's weights on "
+        "an exchange adds, less what the pool loses to that (fees earned reduce the loss and are shown beside, over the "
+        "pool's value).",
         draw=draw,
     )
 

@@ -22,6 +22,15 @@ BASELINE_ROLES: Final[Mapping[str, str]] = {
 }
 """Baseline → its colour."""
 
+RETURN_PARTS: Final[Mapping[str, str]] = {
+    "total": "log return",
+    "hodl": "= HODL from the period's start",
+    "weights": "+ moving the weights",
+    "lvr": "− loss versus rebalancing",
+    "fees": "fees earned, over the mean value",
+}
+"""Part of a period's log return → its label; total = hodl + weights − lvr, and fees are part of the total."""
+
 _PARAMETERS: Final[Mapping[str, str]] = {
     "log_k": "k per day",
     "k": "k per day",
