@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 _UNLIMITED = 10_000
 """Columns of a list of trials where no terminal limits them: one line per trial, to be searched."""
 
-SHOWN_METRICS = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
+SHOWN_METRICS = (
+    "daily_log_sharpe",
+    "information_ratio",
+    "returns",
+    "returns_over_hodl",
+    "annualised_returns",
+    "max_drawdown",
+    "weight_turnover",
+)
 
 _FORM_FORMATS = {"lamb": ".6f", "initial_weights": ".4f"}
 

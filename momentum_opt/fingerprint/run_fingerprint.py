@@ -188,8 +188,12 @@ class Fingerprint(Mapping[str, Any]):
 
     @property
     def proposes_without_costs(self) -> bool:
-        """Whether screening and memetic read the engine without costs, and trials are scored with them."""
-        return self.costs.has_costs and self.search.proposals != "same"
+        """Whether screening and memetic read the engine without costs, and trials are scored with them.
+
+        Never where the objective is what fees earn: without costs that is nothing.
+        """
+        earns = self.objective.metric == "fee_yield"
+        return self.costs.has_costs and self.search.proposals != "same" and not earns
 
     def without_costs(self) -> "Fingerprint":
         """The same run where trading costs nothing and nobody else trades; arbitrages come as often."""

@@ -9,7 +9,7 @@ do not overlap share one.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from momentum_opt.arrays import Array, Bool, Float, PerCandidate
 from momentum_opt.metrics.blocks import lowest, percentile, returns
 from momentum_opt.metrics.tails import Tail, add_to_tail, start_tail, tail_percentile
 from momentum_opt.units import DAYS_PER_MONTH, DAYS_PER_WEEK
+from momentum_opt.vocabulary.names import FLOWS
 
 TailKey = tuple[int, float]
 """Days of a block, and percent of a percentile of its minute returns."""
@@ -48,9 +49,6 @@ class Needs:
     total: bool = False
     flows: tuple[str, ...] = ()
 
-
-FLOWS: Final = ("traded", "fees", "rebalanced", "shares")
-"""What engines sum up of the steps from bar to bar: see `path.Flows`; `shares` is Σ_i |Δ(R_i p_i/V)|."""
 
 _MOMENTS, _EXTREMES = Needs(moments=True), Needs(extremes=True)
 METRIC_NEEDS = {
@@ -114,15 +112,6 @@ class TrackSummary(NamedTuple):
     """The percentile of the returns from the block's first bar to the day's last; blocks of several days."""
 
 
-class DayFlows(NamedTuple):
-    """Sums over a day, by the names of `FLOWS`."""
-
-    inside: dict[str, Float[Array, "..."]]
-    """Over the steps between the day's bars."""
-    into: dict[str, Float[Array, "..."]]
-    """Of the step into its first bar from the day before; 0 on the first day."""
-
-
 class Summary(NamedTuple):
     """What is kept of every day; None or missing where no metric needs it."""
 
@@ -141,7 +130,10 @@ class Summary(NamedTuple):
     tracks: tuple[TrackSummary, ...]
     total: Float[Array, "day *batch"] | None = None
     """Sum of the values."""
-    flows: DayFlows | None = None
+    inside: dict[str, Float[Array, "day *batch"]] | None = None
+    """By the names of `FLOWS`: sums over the steps between the day's bars."""
+    into: dict[str, Float[Array, "day *batch"]] | None = None
+    """Likewise: of the step into its first bar from the day before; 0 on the first day."""
 
     def part(self, first: int, end: int, number: int) -> "SliceSummary":
         """The days [first, end), of the track `number`."""
@@ -178,14 +170,20 @@ def start_days(like: PerCandidate, needs: Needs, n_tracks: int, bars_per_day: in
 
 
 def summarise_day(
-    state: DayState, values: Float[Array, "bar *batch"], flows: DayFlows, marks: tuple[Track, ...], needs: Needs
+    state: DayState,
+    values: Float[Array, "bar *batch"],
+    inside: dict[str, PerCandidate],
+    into: dict[str, PerCandidate],
+    marks: tuple[Track, ...],
+    needs: Needs,
 ) -> tuple[DayState, Summary]:
     """One day more.
 
     Args:
         state: after the day before.
         values: at the day's bars.
-        flows: the day's.
+        inside: flows between them.
+        into: flows of the step to the first of them.
         marks: per track, whether a block begins on this day.
         needs: what to keep.
     """
@@ -204,7 +202,7 @@ def summarise_day(
     ]
     after = DayState(values[-1], tuple(own for own, _ in moved))
     total = jnp.sum(values, axis=0) if needs.total else None
-    return after, Summary(mean, spread, low, high, fall, tails, tuple(kept for _, kept in moved), total, flows)
+    return after, Summary(mean, spread, low, high, fall, tails, tuple(kept for _, kept in moved), total, inside, into)
 
 
 def _move_track(

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 from jax import lax
 
 from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
-from momentum_opt.metrics.summary import DayFlows
 from momentum_opt.pool.arbitrage import small_token_growth, token_growth
 from momentum_opt.pool.interpolation import weight_path
 from momentum_opt.simulation.in_chunk import arbitrage_path
@@ -20,10 +19,19 @@ from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import ChunkState
 
 Sums = dict[str, PerCandidate]
-"""By the names of `metrics.summary.FLOWS`."""
+"""By the names of `vocabulary.names.FLOWS`."""
 
 _SMALL = 0.1
 """A growth per bar up to which nine terms give its exponential to the last bit: 0.1^10/10! is 3e-17."""
+
+
+class DayFlows(NamedTuple):
+    """Sums over a day."""
+
+    inside: Sums
+    """Over the steps between its bars."""
+    into: Sums
+    """Of the step into its first bar from the day before; 0 on the first day."""
 
 
 class Reduction(NamedTuple):
@@ -36,7 +44,7 @@ class Reduction(NamedTuple):
     marks: Any
     """Arrays with a leading axis of days, handed to `day` one by one."""
     flows: tuple[str, ...] = ()
-    """What is summed up, of `metrics.summary.FLOWS`."""
+    """What is summed up, of `vocabulary.names.FLOWS`."""
 
 
 class BlockFlows(NamedTuple):

@@ -79,7 +79,7 @@ class Watch(NamedTuple):
     moments: bool = False
     """Sums of the returns and of their squares."""
     flows: bool = False
-    """Sum of the values, and the flows of `metrics.summary.FLOWS` but the last."""
+    """Sum of the values, and the flows of `vocabulary.names.FLOWS` but the last."""
     shares: bool = False
     """Σ |Δ(R p/V)|."""
 
@@ -96,6 +96,9 @@ class Watch(NamedTuple):
         return tuple(name for wanted, names in parts if wanted for name in names)
 
 
+NOTHING: Final = Watch()
+
+
 class Walked(NamedTuple):
     """Reserves at the end of each day, and at its last bar; (day, asset, candidate)."""
 
@@ -107,7 +110,7 @@ class Walked(NamedTuple):
     """(day, row, candidate) the same one step later, at the first bar of the next day."""
 
 
-def walk(inputs: Walk, trade: Trade, blocks_per_day: int, watch: Watch = Watch()) -> Walked:  # noqa: B008  # immutable
+def walk(inputs: Walk, trade: Trade, blocks_per_day: int, watch: Watch) -> Walked:
     """Run all candidates through all blocks, on the calling thread alone and without Python's lock.
 
     Raises:
@@ -124,7 +127,7 @@ def walk(inputs: Walk, trade: Trade, blocks_per_day: int, watch: Watch = Watch()
     return found
 
 
-def why_not(n_assets: int, trade: Trade, watch: Watch = Watch()) -> str | None:  # noqa: B008  # immutable
+def why_not(n_assets: int, trade: Trade, watch: Watch) -> str | None:
     """Why there can be no kernel for `n_assets` tokens on this machine; None where there is one, compiled by then."""
     try:
         with _one_compiles:

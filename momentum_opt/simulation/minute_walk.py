@@ -10,19 +10,18 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from momentum_opt.arrays import Array
-from momentum_opt.metrics.summary import DayFlows, Needs, Summary, TrackSummary
+from momentum_opt.arrays import Array, Float
 from momentum_opt.simulation.cost_inputs import WalkedSteps, walked_steps
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
-from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked, Watch, walk, why_not
+from momentum_opt.simulation.minute_kernel import LANES, NOTHING, TILE, Walk, Walked, Watch, walk, why_not
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings, block_weights, moved_at_boundaries
 from momentum_opt.vocabulary.metrics import Cadence
@@ -43,28 +42,29 @@ def _weights(
     return (origin, step), moved_at_boundaries(step, blocks, spec)
 
 
+class WatchedDays(NamedTuple):
+    """What a kernel watched of every day, by the names of `Watch.rows`."""
+
+    inside: dict[str, Float[Array, "day *batch"]]
+    """At the day's last bar."""
+    after: dict[str, Float[Array, "day *batch"]]
+    """One step later, at the first bar of the next day."""
+
+
 class KernelWarning(UserWarning):
     """The kernel cannot be had on this machine, and XLA's loop takes its place."""
 
 
-def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any, needs: Needs = Needs()) -> bool:  # noqa: B008
-    """Whether `walk_with_costs` can take the place of `simulate`, here and for this."""
-    watched = spec.arb == 1 and watch_of(needs) is not None
+def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any, watch: Watch | None = NOTHING) -> bool:
+    """Whether `walk_with_costs` can take the place of `simulate`, here and for this; None cannot be watched."""
+    watched = spec.arb == 1 and watch is not None and watch != NOTHING
     most = Cadence.DAY_END if cadence == Cadence.MINUTE and watched else cadence
     return arbitrage_alone(spec, most, dtype) and jax.default_backend() == "cpu"
 
 
-def watch_of(needs: Needs) -> Watch | None:
-    """What the kernel watches to keep what metrics need; None where it cannot."""
-    if needs.squares or needs.tails:
-        return None
-    flows = needs.total or any(name != "shares" for name in needs.flows)
-    return Watch(needs.extremes, needs.moments, flows, "shares" in needs.flows)
-
-
-def kernel_works(spec: SimulationSpec, needs: Needs = Needs()) -> bool:  # noqa: B008  # immutable
+def kernel_works(spec: SimulationSpec, watch: Watch = NOTHING) -> bool:
     """Whether the kernel for this can be compiled here, which is done by then; with one warning where it cannot."""
-    problem = why_not(spec.n_assets, spec.trade, watch_of(needs) or Watch())
+    problem = why_not(spec.n_assets, spec.trade, watch)
     if problem is not None:
         _warn_once(problem)
     return problem is None
@@ -98,13 +98,12 @@ def walk_with_costs(
     settings: Settings,
     candidates: Candidates,
     threads: int,
-    needs: Needs = Needs(),  # noqa: B008  # immutable
-    n_tracks: int = 1,
+    watch: Watch = NOTHING,
 ) -> CostPath:
     """As `simulate_with_costs`, which says what the arguments are; `threads` share the candidates.
 
-    The result is that of the XLA loop up to rounding, for every candidate whatever its neighbours are. `needs` is what
-    is kept of the minutes, for which the path has a summary then, with as many tracks.
+    The result is that of the XLA loop up to rounding, for every candidate whatever its neighbours are. What is kept of
+    the minutes is a `WatchedDays`, where there is a watch.
     """
     assert arrays.blocks.cost is not None
     blocks = arrays.blocks._replace(cost=None, bars=None)
@@ -114,8 +113,6 @@ def walk_with_costs(
     steps["first_price"] = np.ascontiguousarray(arrays.days.price[0])
     steps["exchange_cost"] = np.atleast_1d(np.asarray(settings.exchange_cost))
     tokens_of_all = np.asarray(settings.initial_pool_value / arrays.days.price[0])[:, None]
-    watch = watch_of(needs)
-    assert watch is not None
     one_at_a_time = threading.Lock()
 
     def run(some: Candidates) -> tuple[Walked, tuple[Any, Any]]:
@@ -130,36 +127,16 @@ def walk_with_costs(
     whole: Any = jax.tree.map(lambda *each: np.concatenate(each, axis=-1)[..., :width], *parts)
     walked, moved = whole
     first = jnp.concatenate([(candidates.initial_weights * tokens_of_all)[None], walked.reserves])
-    kept = _summary(walked, watch, needs, spec, n_tracks) if watch.rows else None
+    kept = _watched(walked, watch) if watch.rows else None
     return CostPath(first, jnp.asarray(walked.before), *map(jnp.asarray, moved), kept=kept)
 
 
-def _summary(walked: Walked, watch: Watch, needs: Needs, spec: SimulationSpec, n_tracks: int) -> Summary:
-    """What the kernel watched, as `summarise_day` has it."""
-    inside = {name: walked.inside[:, row] for row, name in enumerate(watch.rows)}
-    after = {name: walked.after[:, row] for row, name in enumerate(watch.rows)}
-    broken = 0.0 * inside["value"]  # NaN where the value is: comparisons with it would leave what they had
-    mean = spread = None
-    if needs.moments:
-        steps = max(spec.bars_per_day - 1, 1)
-        mean = inside["returns"] / steps
-        spread = np.maximum(inside["squares"] - steps * mean * mean, 0.0) + broken
-    day = {name: inside[name] for name in needs.flows}
-    step = {name: after[name] - inside[name] for name in needs.flows}
-    if "rebalanced" in day:
-        day["rebalanced"] = np.log(inside["rebalanced"])
-        step["rebalanced"] = np.log(after["rebalanced"] / inside["rebalanced"])
-    into = {name: np.concatenate([np.zeros_like(out[:1]), out[:-1]]) for name, out in step.items()}
-    lowest, highest, fall = (
-        inside[name] + broken if watch.extremes else None for name in ("lowest", "highest", "fall")
+def _watched(walked: Walked, watch: Watch) -> WatchedDays:
+    inside, after = (
+        {name: jnp.asarray(rows[:, place]) for place, name in enumerate(watch.rows)}
+        for rows in (walked.inside, walked.after)
     )
-    return jax.tree.map(
-        jnp.asarray,
-        Summary(
-            mean, spread, lowest, highest, fall, {}, (TrackSummary(None, {}),) * n_tracks,
-            inside["total"] if needs.total else None, DayFlows(day, into),
-        ),
-    )  # fmt: skip
+    return WatchedDays(inside, after)
 
 
 def _flat(steps: WalkedSteps) -> dict[str, NDArray[Any]]:

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from momentum_opt.arrays import Array, Float, Int
-from momentum_opt.metrics.path import Flows
 from momentum_opt.pool.costs import Costs, Income
 from momentum_opt.pool.interpolation import weight_path
 from momentum_opt.pool.outside import SwapOutcome, Swaps
@@ -91,15 +90,6 @@ class MinutePath(NamedTuple):
     def reserves_of_first_tokens(self, bar: int) -> Float[Array, "asset *batch"]:
         """The reserves at `bar` that belong to the pool tokens of bar 0."""
         return self.reserves[bar] if self.supply is None else self.reserves[bar] / self.supply[bar]
-
-    def flows_of(self, first: int, end: int) -> Flows:
-        """What flowed through the pool over the bars [first, end)."""
-        assert self.steps is not None
-        traded, rebalanced = (
-            jnp.sum(steps[first + 1 : end], axis=0) for steps in (self.steps.traded, self.steps.rebalanced)
-        )
-        mean_value = jnp.mean(self.value_of_first_tokens[first:end], axis=0)
-        return Flows(mean_value, traded, jnp.sum(self.steps.fees[first:end], axis=0), rebalanced)
 
     @property
     def rebalanced_value(self) -> Float[Array, "time *batch"]:

@@ -19,7 +19,7 @@ from momentum_opt.metrics.summary import Needs
 from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minute_gpu import Choice, Walker, choose_walker, pallas_serves
-from momentum_opt.simulation.minute_kernel import LANES
+from momentum_opt.simulation.minute_kernel import LANES, NOTHING
 from momentum_opt.simulation.minute_walk import kernel_serves, kernel_works, walk_with_costs
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
@@ -40,6 +40,7 @@ from momentum_opt.study.scoring import (
     tracks_of,
 )
 from momentum_opt.study.sharding import choose_devices, on_all, run_shares
+from momentum_opt.study.watched import watch_of, watched_summary
 from momentum_opt.study.width import most_per_device
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import Cadence
@@ -125,8 +126,10 @@ class Evaluator:
         minutes = self.scoring.cadence == Cadence.MINUTE
         self.spec = replace(spec, every_bar=spec.every_bar or (minutes and spec.arb > 1))
         self._needs = needs_of_score(self.scoring) if minutes else Needs()
-        serves = kernel_serves(self.spec, self.scoring.cadence, self._dtype, self._needs)
-        self._walks = serves and kernel_works(self.spec, self._needs)
+        watch = watch_of(self._needs)
+        self._watch = watch or NOTHING
+        serves = kernel_serves(self.spec, self.scoring.cadence, self._dtype, watch)
+        self._walks = serves and kernel_works(self.spec, self._watch)
         self._chooses = pallas_serves(self.spec, self.scoring.cadence, self._dtype)
         self.choice: Choice | None = None
         """What walks the minutes on a GPU, and why; None before the first batch, and where there is no choice."""
@@ -211,8 +214,11 @@ class Evaluator:
         walker = self._walker_for(candidates)
         if walker == "numba":
             some = jax.tree.map(jnp.asarray, candidates)
-            tracks = len(tracks_of(self.scoring))
-            path = walk_with_costs(self.spec, self._arrays, self._settings, some, self._threads, self._needs, tracks)
+            path = walk_with_costs(self.spec, self._arrays, self._settings, some, self._threads, self._watch)
+            if path.kept is not None:
+                tracks = len(tracks_of(self.scoring))
+                days = watched_summary(path.kept, self._needs, self.spec.bars_per_day, tracks)
+                path = path._replace(kept=days)
             constant = self._compared_growth(some)
             scores = score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties, constant)
             return jax.device_get(scores)

@@ -53,7 +53,7 @@ def slice_path(
     reserves = boundary_reserves(path, inputs, first)
     flows = None
     if minutes is not None:
-        flows = minutes.flows_of(first * bars, end * bars)
+        flows = _flows_between(minutes, first * bars, end * bars)
     elif summary is not None:
         flows = _flows_of(summary, bars)
     return SlicePath(
@@ -71,21 +71,34 @@ def slice_path(
     )
 
 
+def _flows_between(minutes: MinutePath, first: int, end: int) -> Flows:
+    """What flowed through the pool over the bars [first, end)."""
+    steps = minutes.steps
+    assert steps is not None
+    return Flows(
+        mean_value=jnp.mean(minutes.value_of_first_tokens[first:end], axis=0),
+        traded=jnp.sum(steps.traded[first + 1 : end], axis=0),
+        fees=jnp.sum(steps.fees[first:end], axis=0),
+        rebalanced=jnp.sum(steps.rebalanced[first + 1 : end], axis=0),
+    )
+
+
 def _flows_of(summary: SliceSummary, bars_per_day: int) -> Flows:
     """The flows of a slice: those inside its days and between them, and for fees the ones at its first bar."""
-    days = summary.flows
-    assert days is not None
+    inside, into = summary.inside, summary.into
+    assert inside is not None
+    assert into is not None
 
     def between(name: str) -> PerCandidate | None:
-        if name not in days.inside:
+        if name not in inside:
             return None
-        return jnp.sum(days.inside[name], axis=0) + jnp.sum(days.into[name][1:], axis=0)
+        return jnp.sum(inside[name], axis=0) + jnp.sum(into[name][1:], axis=0)
 
     fees, total = between("fees"), summary.total
     return Flows(
         mean_value=None if total is None else jnp.sum(total, axis=0) / (total.shape[0] * bars_per_day),
         traded=between("traded"),
-        fees=None if fees is None else fees + days.into["fees"][0],
+        fees=None if fees is None else fees + into["fees"][0],
         rebalanced=between("rebalanced"),
     )
 
@@ -105,8 +118,8 @@ def mean_turnover(
     if minutes is not None:
         shares: Float[Array, "time asset *batch"] = minutes.shares[first * spec.bars_per_day : end * spec.bars_per_day]
         return jnp.sum(jnp.abs(jnp.diff(shares, axis=0)), axis=(0, 1)) / changes
-    flows = None if path.kept is None else path.kept.flows
-    if flows is None or "shares" not in flows.inside:
+    kept = path.kept
+    if kept is None or "shares" not in kept.inside:
         return None
-    moved = flows.inside["shares"][first:end], flows.into["shares"][first + 1 : end]
+    moved = kept.inside["shares"][first:end], kept.into["shares"][first + 1 : end]
     return sum(jnp.sum(part, axis=0) for part in moved) / changes

@@ -68,10 +68,14 @@ def plain_objective(
     overfitting: float = 0.0,
     turnover: float = 0.0,
 ) -> float:
-    """Aggregate over the train windows − overfitting · max(0, aggregate − validation); turnover off every slice."""
+    """Aggregate over the train windows − overfitting · max(0, aggregate − validation); turnover off every slice.
+
+    A metric of which less is better counts as the loss that it is: with its sign turned.
+    """
+    sign = -1.0 if metric in ("weight_turnover", "volume", "lvr") else 1.0
 
     def measured(days: Days) -> float:
-        return slice_metrics(case, path, days)[metric] - turnover * slice_turnover(case, path, days)
+        return sign * slice_metrics(case, path, days)[metric] - turnover * slice_turnover(case, path, days)
 
     reached = AGGREGATES[how](np.array([measured(days) for days in windows_of(train_days, windows)]))
     return reached - overfitting * max(0.0, reached - measured((train_days, total_days))) if overfitting else reached

@@ -18,6 +18,7 @@ from momentum_opt.study.scoring import (
     score_path,
     score_spec,
 )
+from momentum_opt.study.watched import watch_of, watched_summary
 from momentum_opt.vocabulary.metrics import Cadence
 from tests.reference.minute_loop import Pool
 from tests.simulation.cases import Case, random_params
@@ -51,9 +52,12 @@ def in_xla(case: Case, sets, **options):
 def in_kernel(case: Case, sets, **options):
     spec, scoring, settings, penalties = prepared(case, **options)
     needs = needs_of_score(scoring)
-    assert kernel_serves(spec, scoring.cadence, jnp.dtype("float64"), needs)
+    watch = watch_of(needs)
+    assert watch is not None
+    assert kernel_serves(spec, scoring.cadence, jnp.dtype("float64"), watch)
     arrays, candidates = market_arrays(case.prices, case.start_row, spec), stack(sets, len(sets), jnp.float64)
-    path = walk_with_costs(spec, arrays, settings, candidates, 2, needs, 1)
+    path = walk_with_costs(spec, arrays, settings, candidates, 2, watch)
+    path = path._replace(kept=watched_summary(path.kept, needs, spec.bars_per_day, 1))
     still = walk_with_costs(replace(spec, rule="constant_weight"), arrays, settings, candidates, 1)
     value = jnp.sum(still.reserves[:-1] * arrays.days.price[:-1, :, None], axis=1)
     return jax.jit(score_path, static_argnums=(0, 1))(spec, scoring, arrays.days, path, None, penalties, jnp.log(value))
@@ -136,3 +140,43 @@ def test_a_broken_candidate_has_no_minute_metric_in_the_kernel() -> None:
     for name in ("volume", "fee_yield", "lvr", "max_drawdown", "greatest_draw_down", "sharpe"):
         assert np.isnan(found.train[name][0]), name
         assert np.isfinite(found.train[name][1]), name
+
+
+def test_the_order_of_the_tokens_changes_nothing() -> None:
+    case = Case.random(*FREE["in chunk"], DAYS, seed=3)
+    sets, order = sets_of(case), np.array([2, 0, 1])
+    turned = [{name: values[order] for name, values in one.items()} for one in sets]
+    found, wanted = in_xla(case.with_prices(case.prices[:, order]), turned), in_xla(case, sets)
+    for name in NAMES:
+        np.testing.assert_allclose(found.train[name], wanted.train[name], rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("walk", [in_xla, in_kernel])
+def test_constant_prices_give_zero(walk) -> None:
+    case = Case.random(*(FREE["in chunk"] if walk is in_xla else COSTLY["two tokens"]), DAYS, seed=3)
+    still = case.with_prices(np.broadcast_to(case.prices[0], case.prices.shape).copy())
+    found = walk(still, sets_of(still), exchange_cost=0.0)
+    for name in ("weight_turnover", "volume", "fee_yield", "lvr", "returns", "max_drawdown"):
+        np.testing.assert_allclose(found.train[name], 0.0, atol=1e-8, err_msg=name)
+    assert np.isnan(found.train["information_ratio"]).all()
+
+
+def test_the_loss_of_equal_weights_is_an_eighth_of_the_variance() -> None:
+    """Milionis et al. (2022): σ²/8 a year for a token of volatility σ beside a numeraire, without fees."""
+    paths, days, sigma = 256, 20, 0.8
+    pool = Pool(bar_minutes=60, chunk_period=1440, max_memory_days=1.0, rule="constant_weight")
+    steps = np.random.default_rng(11).normal(0.0, sigma / np.sqrt(365 * 24), (paths, (days + 1) * 24))
+    prices = np.stack([1000.0 * np.exp(np.cumsum(steps, axis=1)), np.ones_like(steps)], axis=-1)
+    case = Case(prices[0], 24, pool)
+    fingerprint, spec = case.fingerprint(return_val="lvr"), case.spec
+    scoring = replace(score_spec(fingerprint, spec), names=("lvr",))
+    arrays = [market_arrays(one, 24, spec, bars=True) for one in prices]
+    fixed = settings_of(fingerprint, jnp.float64), penalties_of(fingerprint, jnp.float64)
+    equal = stack([{"initial_weights": np.full(2, 0.5)}], 1, jnp.float64)
+
+    def lost(market):
+        return score_candidates(spec, scoring, market, *fixed, equal).train["lvr"][0]
+
+    found = np.asarray(jax.jit(jax.vmap(lost))(jax.tree.map(lambda *each: jnp.stack(each), *arrays)))
+    assert abs(found.mean() - sigma**2 / 8) < 4 * found.std() / np.sqrt(paths)
+    assert found.std() / np.sqrt(paths) < 0.01 * sigma**2 / 8

@@ -133,13 +133,14 @@ def _parts(content: Content, daily: pd.DataFrame) -> Plot:
         _mark_periods(canvas, content, [axes], daily)
 
     ends = ", ".join(f"{label} {percent(float(values[-1]))}" for label, (values, _, _) in parts.items())
+    whole = percent(float(total[-1]))
     return Plot(
         key="parts",
         title="Where the return comes from",
-        alt=f"Lines of the log return since the start in parts, at the end: {ends}; the pool {percent(float(total[-1]))}.",
-        caption="Log return since the first day: HODL of the first reserves, plus what trading to the pool's weights on "
-        "an exchange adds, less what the pool loses to that (fees earned reduce the loss and are shown beside, over the "
-        "pool's value).",
+        alt=f"Lines of the log return since the start in parts, at the end: {ends}; the pool {whole}.",
+        caption="Log return since the first day: HODL of the first reserves, plus what trading to the pool's weights "
+        "on an exchange adds, less what the pool loses to that. Fees earned reduce the loss and are shown beside, over "
+        "the pool's value.",
         draw=draw,
     )
 

@@ -13,7 +13,15 @@ from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
-SHOWN_METRICS: Final = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
+SHOWN_METRICS: Final = (
+    "daily_log_sharpe",
+    "information_ratio",
+    "returns",
+    "returns_over_hodl",
+    "annualised_returns",
+    "max_drawdown",
+    "weight_turnover",
+)
 BASELINE_METRICS: Final = ("daily_log_sharpe", "returns", "max_drawdown")
 
 
@@ -115,8 +123,9 @@ def decomposition_table(content: Content) -> Table | None:
         return None
     rows = ((label, *(percent(parts[period][name]) for period in parts)) for name, label in RETURN_PARTS.items())
     note = (
-        "HODL holds the period's first reserves. Moving the weights is what trading to the pool's weights on an exchange "
-        f"adds to that; loss versus rebalancing is what the pool loses to it, fees earned included. {content.looks_words()}"
+        "HODL holds the period's first reserves. Moving the weights is what trading to the pool's weights on an "
+        "exchange adds to that; loss versus rebalancing is what the pool loses to it, fees earned included. "
+        f"{content.looks_words()}"
     )
     return table("Where the return comes from", ("", *parts), rows, note)
 
