@@ -76,7 +76,7 @@ def flow_metrics(
     bars_per_day: int = 1440,
     exchange_cost: float = 0.0,
 ) -> dict[str, float]:
-    """What a slice trades, earns and loses per year, and its information ratio, step by step.
+    """What a slice trades, earns and loses per year, and its information ratio.
 
     Args:
         values: (T,) value at every bar of the slice.
@@ -88,27 +88,24 @@ def flow_metrics(
         bars_per_day: D.
         exchange_cost: c, share of the value traded on the exchange.
     """
-    steps, year = len(values) - 1, 365 * bars_per_day
-    moved = traded = 0.0
+    steps, year = np.float64(len(values) - 1), 365 * bars_per_day
+    moved = 0.5 * np.abs(np.diff(weights, axis=0)).sum()
+    traded = 0.5 * (np.abs(np.diff(reserves, axis=0)) * prices[1:]).sum()
+    drifted = weights[:-1] * prices[1:] / prices[:-1]
+    gross = drifted.sum(axis=1)
+    traded_back = np.abs(weights[1:] - drifted / gross[:, None]).sum(axis=1)
     rebalanced = values[0]
-    for t in range(steps):
-        x = prices[t + 1] / prices[t]
-        moved += 0.5 * sum(abs(float(d)) for d in weights[t + 1] - weights[t])
-        traded += 0.5 * sum(
-            abs(float(d)) * float(p) for d, p in zip(reserves[t + 1] - reserves[t], prices[t + 1], strict=True)
-        )
-        drifted = weights[t] * x / (weights[t] * x).sum()
-        rebalanced *= (weights[t] * x).sum() * (1.0 - exchange_cost * np.abs(weights[t + 1] - drifted).sum())
+    for factor in gross * (1.0 - exchange_cost * traded_back):
+        rebalanced *= factor
     own, baseline = (np.diff(np.log(series[::bars_per_day])) for series in (values, constant_weight))
     excess = own - baseline
+    ratio = over_deviation(np.sqrt(365.0) * excess.mean(), excess.std()) if len(excess) >= 2 else float("nan")
     with np.errstate(all="ignore"):
         return {
-            "information_ratio": over_deviation(np.sqrt(365.0) * excess.mean(), excess.std())
-            if len(excess) >= 2
-            else float("nan"),
-            "weight_turnover": float(np.float64(moved) * year / steps),
-            "volume": float(np.float64(traded) / values.mean() * year / steps),
-            "fee_yield": float(np.float64(fees_lp.sum()) / values.mean() * year / steps),
+            "information_ratio": ratio,
+            "weight_turnover": float(moved * year / steps),
+            "volume": float(traded / values.mean() * year / steps),
+            "fee_yield": float(fees_lp.sum() / values.mean() * year / steps),
             "lvr": float(np.log(rebalanced / values[-1]) * year / steps),
         }
 

@@ -11,6 +11,9 @@ from tests.simulation.cases import Case
 
 Days = tuple[int, int]
 
+_STILL: dict[tuple[object, ...], tuple[np.ndarray, Path]] = {}
+"""With the prices, so that no others get their identity."""
+
 
 def slice_metrics(
     case: Case, path: Path, days: Days, *, constant_weight: Path | None = None, exchange_cost: float = 0.0
@@ -31,9 +34,12 @@ def slice_metrics(
 
 
 def constant_weight_path(case: Case, weights: np.ndarray) -> Path:
-    """The pool that keeps `weights`, on the same prices and costs."""
-    still = replace(case, pool=replace(case.pool, rule="constant_weight"))
-    return still.reference({"initial_weights": weights})
+    """The pool that keeps `weights`, on the same prices and costs; each is simulated once."""
+    key = id(case.prices), case.start_row, repr(case.pool), tuple(weights.tolist())
+    if key not in _STILL:
+        still = replace(case, pool=replace(case.pool, rule="constant_weight"))
+        _STILL[key] = case.prices, still.reference({"initial_weights": weights})
+    return _STILL[key][1]
 
 
 def slice_turnover(case: Case, path: Path, days: Days) -> float:
