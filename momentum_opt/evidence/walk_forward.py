@@ -18,7 +18,8 @@ from momentum_opt.study.space import SearchSpace
 from momentum_opt.units import DAYS_PER_YEAR
 
 POOL = "pool"
-CURVES = (POOL, *BASELINES)
+CURVES = (POOL, *(name for name in BASELINES if name != "rebalanced"))
+"""What a pool could be exchanged for: its own weights on an exchange that costs nothing are no such thing."""
 
 Values = NDArray[np.float64]
 
@@ -47,7 +48,6 @@ def fold_days(replayed: Replay, market: Market, days: Days, number: int) -> Fold
         "hodl": prices @ replayed.reserves[first],
         "uniform_hodl": (prices / prices[0]).mean(axis=1),
         "constant_weight": replayed.baselines["constant_weight"][marks],
-        "rebalanced": replayed.baselines["rebalanced"][marks],
     }
     return FoldDays(
         time_ms=market.times_ms[market.start_row :][marks[:-1]],

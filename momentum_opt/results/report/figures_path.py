@@ -17,10 +17,10 @@ from momentum_opt.results.report.wording import BASELINE_LABELS, BASELINE_ROLES,
 
 _POOL: Final = "this pool"
 CURVES: Final[Mapping[str, tuple[str, str]]] = {
-    **{name: (label, BASELINE_ROLES[name]) for name, label in BASELINE_LABELS.items()},
+    **{name: (label, BASELINE_ROLES[name]) for name, label in BASELINE_LABELS.items() if name != "rebalanced"},
     "pool": (_POOL, "pool"),
 }
-"""Curve → its label and its colour's role; the pool is drawn last, over the others."""
+"""Curve of a walk-forward → its label and its colour's role; the pool is drawn last, over the others."""
 
 DASHES: Final[Mapping[str, tuple[float, ...]]] = {
     "hodl": (5.0, 2.0),
