@@ -40,6 +40,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     ),
     "pool/series": ("pool/test_costs",),
     "pool/swap": ("pool/test_costs",),
+    "metrics/flows": METRICS,
+    "simulation/block_bars": ("study/test_flows",),
     "simulation/boundary_weights": (*ZERO_COST, TURNOVER),
     "simulation/cost_inputs": (WITH_COSTS, f"{KERNEL}::test_against_the_minute_loop", OUTSIDE),
     "simulation/cost_minutes": (WITH_COSTS, ALL_COSTS, OUTSIDE),

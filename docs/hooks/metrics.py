@@ -11,7 +11,9 @@ _INTRO = """\
 # Metrics
 
 Every metric that `objective.metric` may name, made from the registry (`momentum_opt/vocabulary/metrics.py`) and the
-functions behind it. **Higher is better for all of them**: falls and losses are negative numbers.
+functions behind it. **Higher is better for most of them**: falls and losses are negative numbers. Where lower is better
+a study minimises the metric: `worst` is then the largest of the windows, `mean_minus_std` their mean *plus* their
+deviation, `turnover_penalty` is added, and `overfitting_penalty` counts what validation lies above train.
 
 Symbols: $v$ is the pool's value at every minute of a slice, $T$ its minutes, $D = 1440$ the minutes of a day, $p$
 prices, $R$ reserves, $n$ tokens, ρ = v_end/v_0, A = 365 D/T; std is the population's; percentiles interpolate
@@ -36,7 +38,7 @@ _CADENCE_TEXTS = """\
 - *days*: values at whole days from the slice's start. The cheapest.
 - *days, last minute*: also value and prices at the slice's last minute.
 - *days, last minutes of days*: also the value at the last minute of every day.
-- *minutes*: every minute; without costs they are rebuilt inside each chunk, with costs reduced day by day.
+- *minutes*: every minute, simulated and reduced day by day.
 """
 
 
@@ -47,7 +49,7 @@ def page() -> str:
             f"`{name}`",
             info.description,
             _formula(name),
-            "higher",
+            info.direction,
             info.unit,
             _CADENCES[info.cadence],
             str(fewest_days(name)),
@@ -55,7 +57,10 @@ def page() -> str:
         for name, info in METRICS.items()
     ]
     head = ("name", "meaning", "formula", "better", "unit", "cadence", "days at least")
-    units = "Unit `ratio`: 1 is 100 %; `per year`: the same, annualised; `none`: a pure number."
+    units = (
+        "Unit `ratio`: 1 is 100 %; `per year`: the same, annualised; `times per year`: 1 is once the pool's value in a "
+        "year; `none`: a pure number."
+    )
     return "\n\n".join([_INTRO + "\n" + _CADENCE_TEXTS, units, table(head, rows)]) + "\n"
 
 

@@ -211,6 +211,7 @@ def _summary(fingerprint: Fingerprint, market: Market, params: ParamSet, replaye
         "metrics": replayed.metrics,
         "baselines": replayed.baseline_metrics,
         "fees_earned": replayed.fees_earned,
+        "decomposition": replayed.decomposition,
         **({} if replayed.trades is None else {"trades": replayed.trades}),
         "final_value": float(replayed.value[-1]),
         **({} if replayed.lp_supply is None else {"final_first_lp_value": float(replayed.value_of_first_tokens[-1])}),

@@ -7,6 +7,7 @@ from momentum_opt import device
 from momentum_opt.api.given_params import GivenParams, check_alike, parsed_sets
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
+from momentum_opt.study.constant_weight import has_own_weights
 from momentum_opt.study.evaluation import Evaluator
 
 Document = dict[str, Any]
@@ -30,11 +31,17 @@ def score(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParams])
     device.configure()
     parsed = parsed_sets(sets, fingerprint)
     check_alike(parsed)
-    evaluator = Evaluator(fingerprint, market, batch_size=len(parsed), precision=fingerprint.device.precision)
+    evaluator = Evaluator(
+        fingerprint,
+        market,
+        batch_size=len(parsed),
+        precision=fingerprint.device.precision,
+        own_weights=any(has_own_weights(params, fingerprint) for params in parsed),
+    )
     scores = evaluator.score(parsed)
     return [
         {
-            "objectives": tuple(float(value) for value in scores.objectives[place]),
+            "objectives": fingerprint.objective.shown([float(value) for value in scores.objectives[place]]),
             "train": {name: float(values[place]) for name, values in scores.train.items()},
             "validation": {name: float(values[place]) for name, values in scores.validation.items()},
         }

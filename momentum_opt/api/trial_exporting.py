@@ -82,7 +82,7 @@ def _params(row: Row, fingerprint: Fingerprint, path: Path) -> ParamSet:
 
 
 def _record(row: Row, trials: TrialList) -> TrialRecord:
-    objectives = tuple(float(row[name]) for name in trials.objectives)
+    objectives = trials.fingerprint.objective.shown([float(row[name]) for name in trials.objectives])
     return TrialRecord(int(row["number"]), {}, objectives, {}, {}, None, str(row.get("source") or SAMPLER))
 
 

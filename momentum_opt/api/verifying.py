@@ -8,6 +8,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.results.best import StudyFacts, best_document
 from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.constant_weight import has_own_weights
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.trials import TrialRecord
@@ -23,8 +24,10 @@ def verified_document(
     """
     tuned = trial.objectives
     if fingerprint.device.precision != "float64":
-        exact = Evaluator(fingerprint, market, batch_size=1).score([params])
+        exact = Evaluator(fingerprint, market, batch_size=1, own_weights=has_own_weights(params, fingerprint)).score(
+            [params]
+        )
         tuned = tuple(float(value) for value in exact.objectives[0])
     replayed = replay(fingerprint, market, params)
-    check_replay(tuned, replayed.objectives, f"trial {trial.number}")
+    check_replay(fingerprint.objective.shown(tuned), replayed.objectives, f"trial {trial.number}")
     return best_document(fingerprint, market, params, replace(trial, objectives=tuned), replayed, facts), replayed

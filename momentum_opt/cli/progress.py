@@ -19,9 +19,9 @@ PLAIN_SECONDS = 5.0
 """Seconds between two plain lines."""
 
 
-def describe(progress: "Progress") -> str:
-    """One line: done/total, best so far, trials/s, failed, elapsed and remaining."""
-    best = "none" if progress.best is None else f"{progress.best.objectives[0]:.6g}"
+def describe(progress: "Progress", sign: int = 1) -> str:
+    """One line: done/total, best so far, trials/s, failed, elapsed and remaining; `sign` of the objective shown."""
+    best = "none" if progress.best is None else f"{sign * progress.best.objectives[0]:.6g}"
     rate = progress.new / progress.seconds if progress.seconds > 0 else 0.0
     rest = max(0, progress.total - progress.done)  # several workers may finish more than were asked for
     left = f"{rest / rate:.0f} s" if rate > 0 else "0 s" if not rest else "unknown"
@@ -33,9 +33,14 @@ def describe(progress: "Progress") -> str:
 
 
 class Reporter:
-    """Shows the progress of one study; use it as a context."""
+    """Shows the progress of one study; use it as a context.
 
-    def __init__(self) -> None:
+    Args:
+        sign: −1 where the objective's metric is better when lower.
+    """
+
+    def __init__(self, sign: int = 1) -> None:
+        self._sign = sign
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
         self._next = 0.0
@@ -62,9 +67,11 @@ class Reporter:
         if self._bar is not None:
             if progress.what not in self._tasks:
                 self._tasks[progress.what] = self._bar.add_task("", total=progress.total)
-            self._bar.update(self._tasks[progress.what], completed=progress.done, description=describe(progress))
+            self._bar.update(
+                self._tasks[progress.what], completed=progress.done, description=describe(progress, self._sign)
+            )
             return
         now = time.monotonic()
         if now >= self._next or progress.done >= progress.total:
             self._next = now + PLAIN_SECONDS
-            typer.echo(describe(progress), err=True)
+            typer.echo(describe(progress, self._sign), err=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from momentum_opt.cli.text_table import TextTable, width_of_output
 from momentum_opt.results.price_notes import price_notes
-from momentum_opt.results.report.wording import BASELINE_LABELS
+from momentum_opt.results.report.wording import BASELINE_LABELS, RETURN_PARTS
 from momentum_opt.results.test_looks import looks_words
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.rules import FORM_LABELS
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 _UNLIMITED = 10_000
 """Columns of a list of trials where no terminal limits them: one line per trial, to be searched."""
 
-SHOWN_METRICS = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
+SHOWN_METRICS = (
+    "daily_log_sharpe",
+    "information_ratio",
+    "returns",
+    "returns_over_hodl",
+    "annualised_returns",
+    "max_drawdown",
+    "weight_turnover",
+)
 
 _FORM_FORMATS = {"lamb": ".6f", "initial_weights": ".4f"}
 
@@ -36,7 +44,7 @@ def parameter_table(document: Document) -> str:
 
 
 def metric_table(document: Document) -> str:
-    """The objective's metric and a few others on train, validation and test, with the baselines below."""
+    """The objective's metric and a few others per period; the baselines, and the parts of the return, below."""
     metrics, baselines = document["metrics"], document["baselines"]
     names = list(dict.fromkeys((document["objective"]["metric"], *SHOWN_METRICS)))
     table = TextTable(("", *metrics))
@@ -48,6 +56,11 @@ def metric_table(document: Document) -> str:
         for baseline in first:
             cells = (number(baselines[period][baseline][name]) for period in baselines)
             table.add_row(f"{BASELINE_LABELS[baseline]}: {name}", *cells)
+    parts = document.get("decomposition")  # results of earlier versions have none
+    if parts:
+        table.add_section()
+        for name, label in RETURN_PARTS.items():
+            table.add_row(label, *(number(parts[period][name]) for period in parts))
     return table.text()
 
 

@@ -110,7 +110,8 @@ def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool)
     from momentum_opt.cli.render import said_of_prices
     from momentum_opt.results.run_folder import now_text
 
-    with stop_request() as stop, Reporter() as report:
+    sign = plan.fingerprint.objective.signs[0]
+    with stop_request() as stop, Reporter(sign) as report:
         log: list[Path] = []
 
         def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
@@ -122,7 +123,7 @@ def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool)
 
         def on_batch(progress: "Progress") -> None:
             report(progress)
-            append_log(log[0], f"{now_text()} {describe(progress)}")
+            append_log(log[0], f"{now_text()} {describe(progress, sign)}")
 
         def say(line: str) -> None:
             typer.echo(line, err=True)

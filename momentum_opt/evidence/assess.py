@@ -21,6 +21,7 @@ from momentum_opt.evidence.plateau import heat_map, plateau_findings
 from momentum_opt.evidence.scoring import ScoredRows, constant_weight_objective, score_rows
 from momentum_opt.evidence.statistics import histogram, sharpe_findings
 from momentum_opt.evidence.verdict import verdict
+from momentum_opt.fingerprint.sections import Objective
 from momentum_opt.study.block_sums import ROWS, Sums, decoded
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import SearchSpace
@@ -116,7 +117,7 @@ def assess(
         ),
         excess=excess,
         absolute=say(path.returns, excess=False),
-        non_adaptive=_spread(RANDOM if screened is None else SCREENED, others, winner, evaluator.scoring.metric),
+        non_adaptive=_spread(RANDOM if screened is None else SCREENED, others, winner, fingerprint.objective),
         plateau=plateau,
         verdict=verdict(excess, plateau, validation, n_distinct, settings.verdict),
         seconds=time.monotonic() - began,
@@ -173,24 +174,27 @@ def _plateau(
         constant_weight_objective(space.start, evaluator),
         list(zip(around, pieces[: len(around)], strict=True)),
         [heat_map(grid, values, params, fingerprint) for grid, values in zip(maps, pieces[len(around) :], strict=True)],
+        fingerprint.objective.signs[0],
     )
 
 
-def _spread(source: str, others: ScoredRows, winner: TrialRecord, metric: str) -> NonAdaptiveFindings:
+def _spread(source: str, others: ScoredRows, winner: TrialRecord, aim: Objective) -> NonAdaptiveFindings:
     """Where the winner stands among candidates that no result chose."""
-    found = [_distribution("objective", others.objectives, winner.objectives[0])]
+    sign, metric = aim.signs[0], aim.metric
+    found = [_distribution("objective", sign * others.objectives, sign * winner.objectives[0], sign)]
     if others.validation is not None:
-        found.append(_distribution(f"validation {metric}", others.validation, winner.validation.get(metric)))
+        found.append(_distribution(f"validation {metric}", others.validation, winner.validation.get(metric), sign))
     scored = int(np.isfinite(others.objectives).sum())
     return NonAdaptiveFindings(source, len(others.objectives), scored, tuple(one for one in found if one is not None))
 
 
-def _distribution(name: str, values: Values, winner: float | None) -> Distribution | None:
+def _distribution(name: str, values: Values, winner: float | None, sign: int) -> Distribution | None:
+    """Values as they are shown; the percentile is of those that the winner is better than, higher ones or lower."""
     finite = values[np.isfinite(values)]
     if not finite.size:
         return None
     known = winner if winner is not None and np.isfinite(winner) else None
-    below = None if known is None else (finite < known).mean() + 0.5 * (finite == known).mean()
+    below = None if known is None else (sign * finite < sign * known).mean() + 0.5 * (finite == known).mean()
     return Distribution(
         name=name,
         quantiles=tuple(map(float, np.quantile(finite, RANDOM_QUANTILES))),

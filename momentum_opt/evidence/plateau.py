@@ -29,26 +29,30 @@ def plateau_findings(
     baseline: float,
     clouds: Sequence[tuple[CloudRows, Values]],
     heat_maps: Sequence[HeatMap],
+    sign: int = 1,
 ) -> PlateauFindings:
     """Quantiles of every cloud, and the share of it that keeps 90 % of the winner's gain over the constant-weight pool.
 
     Args:
-        winner: its objective.
+        winner: its objective, as the study maximises it.
         baseline: the constant-weight pool's; not finite where it has none.
         clouds: each with its objectives, not finite where a candidate failed.
         heat_maps: as they are.
+        sign: −1 where the objective's metric is better when lower; its values are then given with their sign turned,
+            and shown as they are.
     """
     known = bool(np.isfinite(baseline))
     gains = known and winner > baseline
     needed = baseline + KEPT * (winner - baseline) if gains else None
-    found = tuple(_cloud(rows, objectives, needed) for rows, objectives in clouds)
+    found = tuple(_cloud(rows, objectives, needed, sign) for rows, objectives in clouds)
     joint = next((one for one in found if one.parameter == JOINT and one.radius == VERDICT_RADIUS), None)
     reason = None
     if not gains:
-        reason = "the winner's objective is not above the constant-weight pool's" if known else "that pool has none"
+        better = "above" if sign > 0 else "below"
+        reason = f"the winner's objective is not {better} the constant-weight pool's" if known else "that pool has none"
     return PlateauFindings(
-        winner=winner,
-        baseline=baseline if known else None,
+        winner=sign * winner,
+        baseline=sign * baseline if known else None,
         radius=VERDICT_RADIUS,
         share_kept=None if joint is None else joint.share_kept,
         reason=reason,
@@ -59,7 +63,7 @@ def plateau_findings(
 
 def heat_map(grid: GridRows, objectives: Values, winner: ParamSet, fingerprint: Fingerprint) -> HeatMap:
     """A grid's objectives, with its sides in readable units: k per day and days of memory."""
-    table = objectives.reshape(len(grid.logit_lamb), len(grid.log_k))
+    table = fingerprint.objective.signs[0] * objectives.reshape(len(grid.logit_lamb), len(grid.log_k))
     place = grid.token_place
     return HeatMap(
         token=grid.token,
@@ -71,9 +75,9 @@ def heat_map(grid: GridRows, objectives: Values, winner: ParamSet, fingerprint: 
     )
 
 
-def _cloud(rows: CloudRows, objectives: Values, needed: float | None) -> Cloud:
+def _cloud(rows: CloudRows, objectives: Values, needed: float | None, sign: int) -> Cloud:
     finite = objectives[np.isfinite(objectives)]
-    quantiles = np.quantile(finite, CLOUD_QUANTILES) if finite.size else ()
+    quantiles = np.quantile(sign * finite, CLOUD_QUANTILES) if finite.size else ()
     kept = None if needed is None else float((finite >= needed).sum() / len(objectives))
     return Cloud(rows.parameter, rows.radius, len(objectives), tuple(map(float, quantiles)), kept)
 

@@ -18,7 +18,8 @@ from momentum_opt.study.space import SearchSpace
 from momentum_opt.units import DAYS_PER_YEAR
 
 POOL = "pool"
-CURVES = (POOL, *BASELINES)
+CURVES = (POOL, *(name for name in BASELINES if name != "rebalanced"))
+"""What a pool could be exchanged for: its own weights on an exchange that costs nothing are no such thing."""
 
 Values = NDArray[np.float64]
 

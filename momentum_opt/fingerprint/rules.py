@@ -148,6 +148,13 @@ def _memetic_can_climb(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake("cannot climb with a turnover_penalty where arb_frequency is not 1", fix, "memetic", at)
 
 
+@_rule("objective.metric", "costs.fees")
+def _fees_to_earn(config: RunConfig) -> Iterator[Mistake]:
+    if config.objective.metric == "fee_yield" and config.costs.fees == 0:
+        fix = "give costs.fees above 0, or another metric"
+        yield Mistake("is 0 for every pool where nothing is paid for a swap", fix, "fee_yield", ("objective", "metric"))
+
+
 @_rule("search.sampler", "search.batch_size")
 def _a_population_of_two(config: RunConfig) -> Iterator[Mistake]:
     search = config.search

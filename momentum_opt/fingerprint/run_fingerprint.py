@@ -21,6 +21,7 @@ from momentum_opt.fingerprint.keys import (
 from momentum_opt.fingerprint.mistakes import Mistake, Path, dotted, show
 from momentum_opt.fingerprint.periods import Periods, split_periods
 from momentum_opt.fingerprint.sections import (
+    Baselines,
     Costs,
     Data,
     Device,
@@ -170,6 +171,11 @@ class Fingerprint(Mapping[str, Any]):
         return self._config.walk_forward
 
     @property
+    def baselines(self) -> Baselines:
+        """What the pool is compared with."""
+        return self._config.baselines
+
+    @property
     def evidence(self) -> Evidence:
         """Sizes of the luck-or-skill statistics."""
         return self._config.evidence
@@ -182,8 +188,12 @@ class Fingerprint(Mapping[str, Any]):
 
     @property
     def proposes_without_costs(self) -> bool:
-        """Whether screening and memetic read the engine without costs, and trials are scored with them."""
-        return self.costs.has_costs and self.search.proposals != "same"
+        """Whether screening and memetic read the engine without costs, and trials are scored with them.
+
+        Never where the objective is what fees earn: without costs that is nothing.
+        """
+        earns = self.objective.metric == "fee_yield"
+        return self.costs.has_costs and self.search.proposals != "same" and not earns
 
     def without_costs(self) -> "Fingerprint":
         """The same run where trading costs nothing and nobody else trades; arbitrages come as often."""

@@ -3,7 +3,7 @@
 The YAML form, the incumbent's mapping form, the digest and the messages are all derived from these classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -186,11 +186,18 @@ class Costs(Section):
         return charged or self.trades is not None or self.lp_supply is not None
 
 
+class Baselines(Section):
+    """What the pool is compared with."""
+
+    exchange_cost: Annotated[float, number(at_least=0, below=1), Key(added=True, unit="share")] = 0.0
+    """What the rebalanced baseline, and the metric lvr, pay on the exchange, as a share of the value traded."""
+
+
 class Objective(Section):
     """What a trial is scored by."""
 
     metric: Annotated[str, word(tuple(METRICS)), Key("return_val")] = "daily_log_sharpe"
-    """What is maximised; every metric is better when higher."""
+    """What is optimised: maximised, or minimised where lower is better."""
     aggregate: Annotated[Aggregate, word(AGGREGATES), Key()] = "mean"
     """How the windows become one number; mean_minus_std subtracts their standard deviation."""
     windows: Annotated[int, whole(at_least=1, at_most=10**5), Key()] = 1
@@ -204,7 +211,20 @@ class Objective(Section):
     ] = 0.0
     """Subtracted for the mean change of the value shares per minute."""
     multi_objective: Annotated[bool, flag(), Key(f"{_OPTUNA}.multi_objective")] = False
-    """Maximise mean, worst and steadiness over the windows, as three objectives."""
+    """Optimise mean, worst and steadiness over the windows, as three objectives."""
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """What each value that a study maximises is multiplied by to be shown, and the other way round.
+
+        A metric of which less is better is maximised with its sign turned; steadiness is better when higher.
+        """
+        sign = METRICS[self.metric].sign
+        return (sign, sign, 1) if self.multi_objective else (sign,)
+
+    def shown(self, objectives: Sequence[float]) -> tuple[float, ...]:
+        """Objectives in the metric's own sign, from those that a study maximises; or those from these."""
+        return tuple(sign * value for sign, value in zip(self.signs, objectives, strict=True))
 
 
 class EarlyStopping(Section):
@@ -388,6 +408,7 @@ class RunConfig(Section):
     window: Window
     pool: Pool
     costs: Costs = Costs()
+    baselines: Baselines = Baselines()
     objective: Objective = Objective()
     search: Search
     device: Device = Device()

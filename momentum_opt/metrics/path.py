@@ -20,6 +20,19 @@ _FEWEST_VALUES = 3
 """Days with two daily returns."""
 
 
+class Flows(NamedTuple):
+    """What flowed through a pool over all bars of a slice; None where no metric asks for it."""
+
+    mean_value: PerCandidate | None = None
+    """Mean of the value over the bars."""
+    traded: PerCandidate | None = None
+    """Σ over the steps from bar to bar of ½ Σ_i |R_i(t+1) − R_i(t)| p_i(t+1)."""
+    fees: PerCandidate | None = None
+    """Fees that liquidity providers earned at the bars."""
+    rebalanced: PerCandidate | None = None
+    """log V^R_end/V^R_0 of holding the pool's weights on an exchange."""
+
+
 class SlicePath(NamedTuple):
     """Values of one slice of k whole days of D bars, as absolute values, candidates last.
 
@@ -46,6 +59,12 @@ class SlicePath(NamedTuple):
     """In place of `minute`: what the minute metrics that were asked for need of every day."""
     daily_log: Float[Array, "day *batch"] | None = None
     """log of `daily`, from a simulation that has it anyway."""
+    constant_weight: Float[Array, "day ..."] | None = None
+    """log of the constant-weight pool's value at the same bars, up to a constant; from Cadence.DAILY on."""
+    weights_moved: PerCandidate | None = None
+    """Σ over the slice's bars of ½ Σ_i |w_i(t+1) − w_i(t)|. From Cadence.LAST_MINUTE on."""
+    flows: Flows | None = None
+    """What flowed through the pool over the slice. Cadence.MINUTE only."""
 
 
 MetricFunction: TypeAlias = Callable[[SlicePath, int], PerCandidate]

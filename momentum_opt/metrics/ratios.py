@@ -23,6 +23,13 @@ def daily_sharpe(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: A
     return _sharpe(returns(path.daily), DAYS_PER_YEAR)
 
 
+def information_ratio(path: SlicePath, bars_per_day: int) -> PerCandidate:  # noqa: ARG001
+    """√365 · mean/std of the daily log returns of v[::1440] in excess of the constant-weight pool's."""
+    own = jnp.diff(log_daily(path), axis=0)
+    baseline = jnp.diff(required(path.constant_weight, "constant_weight"), axis=0)
+    return _sharpe(own - baseline.reshape(baseline.shape + (1,) * (own.ndim - baseline.ndim)), DAYS_PER_YEAR)
+
+
 def sharpe(path: SlicePath, bars_per_day: int) -> PerCandidate:
     """√525600 · mean/std of minute returns (√(365 D) for other bars)."""
     if path.summary is not None:

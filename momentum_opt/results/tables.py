@@ -154,7 +154,7 @@ def read_screened(path: Path, space: SearchSpace, fingerprint: Fingerprint) -> S
     try:
         return ScoredRows(
             numbers=table[keys].to_numpy(np.float64),
-            objectives=table[objective].to_numpy(np.float64),
+            objectives=fingerprint.objective.signs[0] * table[objective].to_numpy(np.float64),
             validation=table[validation].to_numpy(np.float64) if validation in table else None,
             sums=table[names].to_numpy(np.float64).reshape(len(table), len(ROWS), -1),
         )
@@ -191,7 +191,8 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
     params = space.columns(columns.numbers)
     forms = {**params, **readable_columns(params, fingerprint)}
     names = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
-    objectives = np.broadcast_to(columns.objectives, (len(columns.number), len(names)))
+    objectives = columns.objectives * np.array(fingerprint.objective.signs)
+    objectives = np.broadcast_to(objectives, (len(columns.number), len(names)))
     failed = np.array([reason is not None for reason in columns.fail_reason], bool)
     return pd.DataFrame(
         {
@@ -236,6 +237,9 @@ def _start_columns(starts: Values | None, space: SearchSpace, fingerprint: Finge
 def replay_table(replay: Replay, market: Market, bars: np.ndarray) -> pd.DataFrame:
     """The chosen bars of a replay: time, values of pool and baselines, and price, weight and reserves per token.
 
+    `turnover` (½ Σ |Δw| of the weights), `volume` and `fees_earned` of liquidity providers (in the numeraire) are sums
+    since the row before.
+
     `value` and `reserves_T` are those of the whole pool; where its supply changes, `lp_supply` (1 at the start) and
     `first_lp_value`, the worth of the pool tokens of the start, stand beside them.
     """
@@ -245,12 +249,18 @@ def replay_table(replay: Replay, market: Market, bars: np.ndarray) -> pd.DataFra
         "value": replay.value[bars],
         **_supply_columns(replay, bars),
         **{f"{name}_value": values[bars] for name, values in replay.baselines.items()},
+        **{name: _since_row_before(values, bars) for name, values in replay.flows.items()},
     }
     for column, token in enumerate(market.tokens):
         table[f"price_{token}"] = prices[bars, column]
         table[f"weight_{token}"] = replay.weights[bars, column]
         table[f"reserves_{token}"] = replay.reserves[bars, column]
     return pd.DataFrame(table)
+
+
+def _since_row_before(flow: Values, bars: np.ndarray) -> Values:
+    """Sums of what flows at each bar, over the bars after the row before up to each row's."""
+    return np.diff(np.cumsum(flow)[bars], prepend=0.0)
 
 
 def _supply_columns(replay: Replay, bars: np.ndarray) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from momentum_opt.results.parquet import REMADE, read_parquet
 from momentum_opt.results.records import read_identity
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.study.pareto import balanced_row, knee_row, pareto_rows
+from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.rules import RULES
 
 Row = dict[str, Any]
@@ -50,6 +51,13 @@ class TrialList:
     def objectives(self) -> tuple[str, ...]:
         """The columns of the objective."""
         return MULTI_OBJECTIVE_COLUMNS if self.fingerprint.objective.multi_objective else ("objective",)
+
+    def lower_is_better(self, column: str) -> bool:
+        """Whether the best rows have the smallest numbers in a column: of an objective, or of a metric."""
+        aim = self.fingerprint.objective
+        signs = dict(zip(self.objectives, aim.signs, strict=True))
+        metric = METRICS.get(column.removeprefix("train_").removeprefix("validation_"))
+        return signs.get(column, 1 if metric is None else metric.sign) < 0
 
     @property
     def default_columns(self) -> list[str]:
@@ -99,8 +107,8 @@ def choose_rows(
         trials: of a run.
         where: conditions such as `objective > 0.5` or `source = screen`.
         state: COMPLETE or FAIL; None takes both.
-        sort: a column; largest first, but number, state, source and fail_reason smallest first. None is the objective,
-            or the number where there are several objectives.
+        sort: a column; the best or largest first, but number, state, source and fail_reason smallest first. None is the
+            objective, or the number where there are several objectives.
         reverse: turn that round.
 
     Raises:
@@ -115,7 +123,8 @@ def choose_rows(
             raise UsageError(f"--state: unknown state ({state}); {choose_among(state, states)}")
         rows = rows[rows["state"] == state.upper()]
     by = known_column(rows, sort or (trials.objectives[0] if len(trials.objectives) == 1 else "number"), "--sort")
-    rows = rows.sort_values(by, ascending=(by in _SMALLEST_FIRST) != reverse, kind="stable", na_position="last")
+    smallest_first = by in _SMALLEST_FIRST or trials.lower_is_better(by)
+    rows = rows.sort_values(by, ascending=smallest_first != reverse, kind="stable", na_position="last")
     return TrialList(rows, trials.fingerprint, trials.folder)
 
 
@@ -139,7 +148,7 @@ def choose_columns(trials: TrialList, columns: str | None) -> TrialList:
 
 
 def pareto_list(trials: TrialList) -> TrialList:
-    """The Pareto front by falling mean, with a column `pick`: balanced, knee, or the best of an objective.
+    """The Pareto front, the best mean first, with a column `pick`: balanced, knee, or the best of an objective.
 
     Raises:
         UsageError: the run has a single objective, or no complete trial.
@@ -151,11 +160,12 @@ def pareto_list(trials: TrialList) -> TrialList:
     complete = trials.rows[trials.rows["state"] == "COMPLETE"].sort_values("number")
     if complete.empty:
         raise UsageError(f"--pareto: no complete trial in {trials.folder.path}; list the others with --state FAIL")
-    values = complete[list(trials.objectives)].to_numpy(np.float64)
+    signs = np.array(trials.fingerprint.objective.signs)
+    values = signs * complete[list(trials.objectives)].to_numpy(np.float64)
     front = complete.iloc[pareto_rows(values)].copy()
-    values = front[list(trials.objectives)].to_numpy(np.float64)
+    values = signs * front[list(trials.objectives)].to_numpy(np.float64)
     front.insert(1, "pick", [", ".join(names) for names in picks(values)])
-    front = front.sort_values(trials.objectives[0], ascending=False, kind="stable")
+    front = front.sort_values(trials.objectives[0], ascending=signs[0] < 0, kind="stable")
     return TrialList(front, trials.fingerprint, trials.folder)
 
 

@@ -5,7 +5,7 @@ other. Boundary k is minute kD; the loop runs from boundary to boundary, so a bl
 one at the block's last bar. Minute values exist for one day at a time: a `Reduction` makes of them what is kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from momentum_opt.pool.interpolation import weight_path
 from momentum_opt.pool.outside import SwapOutcome, Swaps, outside_swaps
 from momentum_opt.pool.series import EXACT, SHORT, SMALL, Functions
 from momentum_opt.pool.swap import Tokens, total
+from momentum_opt.simulation.block_bars import BlockBars, BlockFlows, Reduction, day_flows, with_rebalanced
 from momentum_opt.simulation.cost_inputs import CostInputs, Step
 from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
 from momentum_opt.simulation.spec import SimulationSpec
@@ -27,21 +28,9 @@ from momentum_opt.simulation.trajectory import (
     enter_block,
     rule_constants,
     warm_up,
+    weights_moved,
 )
 from momentum_opt.vocabulary.metrics import Cadence
-
-
-class Reduction(NamedTuple):
-    """What is kept of the minute values; it needs a spec with `every_bar`."""
-
-    start: Callable[[PerCandidate], Any]
-    """From an array of the candidates' shape to the state before the first day."""
-    day: Callable[[Any, Float[Array, "bar *batch"], Any], tuple[Any, Any]]
-    """State, the day's values per pool token and its marks to the next state and what is kept of the day."""
-    marks: Any
-    """Arrays with a leading axis of days, handed to `day` one by one."""
-    turnover: bool
-    """Whether to sum up the changes of the value shares."""
 
 
 class Holdings(NamedTuple):
@@ -60,36 +49,53 @@ class CostBlockStart(NamedTuple):
 
 
 class CostPath(NamedTuple):
-    """The simulation at day boundaries; the fields after the second are None unless asked for."""
+    """The simulation at day boundaries; the fields after the fourth are None unless asked for."""
 
     reserves: Float[Array, "boundary asset *batch"]
     before_reserves: Float[Array, "day asset *batch"]
     """Reserves at each day's last bar."""
+    moved: Float[Array, "boundary *batch"]
+    """Σ |Δw| of the weights that the pool shows, from bar to bar since minute 0."""
+    crossing: Float[Array, "day *batch"]
+    """The part of it from each day's last bar to the boundary after it."""
     blocks: CostBlockStart | None = None
     """Every block, with leading axes day and block; for the rebuild of minute values."""
     kept: Any = None
     """What the reduction kept of each day."""
-    turnover: Float[Array, "boundary *batch"] | None = None
-    """Σ over the bars from minute 0 of Σ |Δ(R p/V)|."""
     at_start: SwapOutcome | None = None
     """What outside trades did at minute 0, which has no step."""
 
 
 class _Watched(NamedTuple):
-    """Minute values and turnover of a block, where a reduction asks for them."""
+    """Minute values and flows of a block, where a reduction asks for them."""
 
     values: Float[Array, "bar_and_one *batch"]
-    """Value at each bar of the block, and at the first of the next one."""
+    """Value at each bar of the block, and at the first of the next one; per pool token of minute 0."""
+    reserves: Tokens
+    """At the bar before; per pool token likewise."""
     shares: Tokens | None
-    """R p/V at the last bar."""
-    turnover: PerCandidate | None
+    """R p/V at the bar before, where their changes are asked for."""
+    supply: PerCandidate
+    """Pool tokens there are, as a multiple of those at minute 0."""
+    flows: BlockFlows
 
 
 class _Carry(NamedTuple):
     chunk: ChunkState
     holdings: Holdings
     before: Tokens
-    turnover: PerCandidate | None
+    moved: PerCandidate
+    crossing: PerCandidate
+    supply: PerCandidate
+    """Pool tokens there are, as a multiple of those at minute 0."""
+
+
+class _DayCarry(NamedTuple):
+    inner: _Carry
+    reduced: Any
+    """The reduction's state."""
+    into: dict[str, PerCandidate]
+    """Flows of the step into the day."""
 
 
 def simulate_with_costs(
@@ -123,40 +129,46 @@ def simulate_with_costs(
     keeps_blocks = cadence == Cadence.MINUTE and reduction is None
     swaps = None if arrays.outside is None else arrays.outside.swaps
     zero = jnp.zeros_like(first[0])
-    carry = _Carry(chunk, Holdings(first, weights), first, zero if reduction and reduction.turnover else None)
+    carry = _Carry(chunk, Holdings(first, weights), first, zero, zero, jnp.ones_like(zero))
 
-    def block_step(carry: _Carry, block: BlockInputs) -> tuple[_Carry, tuple[CostBlockStart | None, Array | None]]:
+    def block_step(carry: _Carry, block: BlockInputs) -> tuple[_Carry, tuple[CostBlockStart | None, BlockBars | None]]:
         chunk = enter_block(carry.chunk, block, rule, settings, spec)
         holdings = carry.holdings._replace(reserves=_broken_with(chunk, carry.holdings.reserves))
         start = CostBlockStart(chunk, holdings) if keeps_blocks else None
         assert block.cost is not None
-        watched = None if reduction is None else _watch_from(holdings, block, reduction.turnover, spec)
+        watched = None if reduction is None else _watch_from(holdings, block, carry.supply, reduction.flows, spec)
         run = _Block(chunk, block.cost, swaps, settings.costs, spec)
         before, holdings, watched = _cross_block(run, holdings, watched)
-        turnover = carry.turnover
-        if turnover is not None:
-            assert watched is not None
-            assert watched.turnover is not None
-            turnover = turnover + watched.turnover
-        values = None if watched is None else watched.values[:-1]
-        return _Carry(chunk, holdings, before, turnover), (start, values)
+        total, crossing = weights_moved(chunk, block, spec)
+        supply = carry.supply if watched is None else watched.supply
+        bars = None
+        if reduction is not None and watched is not None:
+            flows = watched.flows
+            if "rebalanced" in reduction.flows:
+                flows = with_rebalanced(flows, chunk, block, settings.exchange_cost, spec)
+            bars = BlockBars(watched.values[:-1], flows)
+        return _Carry(chunk, holdings, before, carry.moved + total, crossing, supply), (start, bars)
 
-    def day_step(carry: tuple[_Carry, Any], day: tuple[BlockInputs, Any]) -> tuple[tuple[_Carry, Any], CostPath]:
-        (inner, state), (blocks, marks) = carry, day
-        inner, (starts, values) = jax.lax.scan(block_step, inner, blocks)
-        kept = None
-        if reduction is not None:
-            assert values is not None
-            state, kept = reduction.day(state, _per_pool_token(values, blocks), marks)
+    def day_step(carry: _DayCarry, day: tuple[BlockInputs, Any]) -> tuple[_DayCarry, CostPath]:
+        blocks, marks = day
+        inner, (starts, bars) = jax.lax.scan(block_step, carry.inner, blocks)
+        state, into, kept = carry.reduced, carry.into, None
+        if reduction is not None and bars is not None:
+            flows, into = day_flows(bars.flows, into)
+            state, kept = reduction.day(state, bars.values.reshape(-1, *bars.values.shape[2:]), flows, marks)
         reserves, before = jnp.stack(inner.holdings.reserves), jnp.stack(inner.before)
-        return (inner, state), CostPath(reserves, before, starts, kept, inner.turnover)
+        path = CostPath(reserves, before, inner.moved, inner.crossing, starts, kept)
+        return _DayCarry(inner, state, into), path
 
-    state = None if reduction is None else reduction.start(first[0])
+    state = None if reduction is None else reduction.start(zero)
+    into = {} if reduction is None else dict.fromkeys(reduction.flows, zero)
+    if "fees" in into and at_start is not None:
+        into["fees"] = at_start.income.liquidity_providers
     marks = None if reduction is None else reduction.marks
-    _, path = jax.lax.scan(day_step, (carry, state), (arrays.blocks, marks))
+    _, path = jax.lax.scan(day_step, _DayCarry(carry, state, into), (arrays.blocks, marks))
     return path._replace(
         reserves=jnp.concatenate([jnp.stack(first)[None], path.reserves]),
-        turnover=None if path.turnover is None else jnp.concatenate([zero[None], path.turnover]),
+        moved=jnp.concatenate([zero[None], path.moved]),
         at_start=at_start,
     )
 
@@ -253,7 +265,7 @@ def _run_block(
     def one(number: Array, carry: _Loop) -> _Loop:
         at = jax.tree.map(lambda values: values[number], block.steps)
         holdings, outcome, _ = step(run.chunk, carry.holdings, at, run.swaps, run.costs, run.spec, functions)
-        watched = None if carry.watched is None else _watch(carry.watched, number, outcome.reserves, at.price)
+        watched = None if carry.watched is None else _watch(carry.watched, number, outcome, at)
         return _Loop(holdings, jnp.maximum(carry.reach, outcome.reach), watched)
 
     def part(carry: _Loop, bounds: Array) -> tuple[_Loop, Tokens]:
@@ -268,37 +280,43 @@ def _run_block(
     return (tuple(kept[0] for kept in reserves), end.holdings, end.watched), end.reach
 
 
-def _watch_from(holdings: Holdings, block: BlockInputs, turnover: bool, spec: SimulationSpec) -> _Watched:
-    """Values of a block of which only the first is known."""
-    value, shares = _appraise(holdings.reserves, block.chunk_price)
-    values = jnp.zeros((spec.block + 1, *value.shape), value.dtype).at[0].set(value)
-    return _Watched(values, shares if turnover else None, jnp.zeros_like(value) if turnover else None)
-
-
-def _watch(watched: _Watched, number: Array, reserves: Tokens, price: Float[Array, " asset"]) -> _Watched:
-    """One bar more: step `number` leads to bar number + 1 of the block."""
-    value, shares = _appraise(reserves, price)
-    values = jax.lax.dynamic_update_index_in_dim(watched.values, value, number + 1, 0)
-    if watched.shares is None or watched.turnover is None:
-        return _Watched(values, None, None)
-    moved = total(jnp.abs(now - before) for now, before in zip(shares, watched.shares, strict=True))
-    return _Watched(values, shares, watched.turnover + moved)
-
-
-def _appraise(reserves: Tokens, price: Float[Array, " asset"]) -> tuple[PerCandidate, Tokens]:
-    """Value, and each token's share of it."""
-    worth = tuple(reserve * price[i] for i, reserve in enumerate(reserves))
+def _watch_from(
+    holdings: Holdings, block: BlockInputs, supply: PerCandidate, names: Sequence[str], spec: SimulationSpec
+) -> _Watched:
+    """A block of which only the first bar is known."""
+    reserves = tuple(reserve / supply for reserve in holdings.reserves)
+    worth = _worth(reserves, block.chunk_price)
     value = total(worth)
-    return value, tuple(one / value for one in worth)
+    values = jnp.zeros((spec.block + 1, *value.shape), value.dtype).at[0].set(value)
+    none = {name: jnp.zeros_like(value) for name in names if name != "rebalanced"}
+    shares = tuple(one / value for one in worth) if "shares" in names else None
+    return _Watched(values, reserves, shares, supply, BlockFlows(none, none))
 
 
-def _per_pool_token(values: Float[Array, "block bar *batch"], blocks: BlockInputs) -> Float[Array, "bars *batch"]:
-    """A day's values, over the pool tokens there are where their number changes."""
-    assert blocks.cost is not None
-    day = values.reshape(-1, *values.shape[2:])
-    if blocks.cost.supply is None:
-        return day
-    return day / blocks.cost.supply.reshape(-1, *(1,) * (day.ndim - 1))
+def _watch(watched: _Watched, number: Array, outcome: Outcome, at: Step) -> _Watched:
+    """One bar more: step `number` leads to bar number + 1 of the block."""
+    supply = watched.supply if at.growth is None else watched.supply * at.growth
+    reserves = tuple(reserve / supply for reserve in outcome.reserves) if at.growth is not None else outcome.reserves
+    worth = _worth(reserves, at.price)
+    value = total(worth)
+    values = jax.lax.dynamic_update_index_in_dim(watched.values, value, number + 1, 0)
+    step: dict[str, PerCandidate] = {}
+    names = watched.flows.total
+    if "traded" in names:
+        unchanged = _worth(watched.reserves, at.price)
+        step["traded"] = 0.5 * total(jnp.abs(now - then) for now, then in zip(worth, unchanged, strict=True))
+    if "fees" in names:
+        step["fees"] = outcome.income.liquidity_providers / supply
+    shares = None
+    if watched.shares is not None:
+        shares = tuple(one / value for one in worth)
+        step["shares"] = total(jnp.abs(now - then) for now, then in zip(shares, watched.shares, strict=True))
+    totals = {name: names[name] + amount for name, amount in step.items()}
+    return _Watched(values, reserves, shares, supply, BlockFlows(totals, step))
+
+
+def _worth(reserves: Tokens, price: Float[Array, " asset"]) -> Tokens:
+    return tuple(reserve * price[i] for i, reserve in enumerate(reserves))
 
 
 def _broken_with(chunk: ChunkState, reserves: Tokens) -> Tokens:

@@ -34,6 +34,17 @@ class ArbitrageInputs(NamedTuple):
     """Whether the block has any arbitrage; a block shorter than q may have none."""
 
 
+class BarInputs(NamedTuple):
+    """Every bar of a block and the first of the next one, for metrics that read minutes."""
+
+    price: Float[Array, "day block bar asset"]
+    """Prices; at T those of the last bar."""
+    last_arb: Int[Array, "day block bar"] | None
+    """How many of the block's arbitrages are not later; None where every bar has one, or there are costs."""
+    arb_price: Float[Array, "day block bar asset"] | None
+    """Prices at the last arbitrage at or before the bar; None likewise."""
+
+
 class BlockInputs(NamedTuple):
     """One entry per block of the simulation, in order; what a scan over the blocks reads."""
 
@@ -50,9 +61,11 @@ class BlockInputs(NamedTuple):
     mu1: Float[Array, "day block asset"] | None
     """μ1 of the block, for the closed form; in units of arbitrage steps."""
     arb: ArbitrageInputs | None
-    """For the engine that sums the log ratios."""
+    """For the engine that sums the log ratios, and where metrics read minutes without costs."""
     cost: CostInputs | None = None
     """For the engine with costs."""
+    bars: BarInputs | None = None
+    """Where metrics read minutes."""
 
 
 class DayInputs(NamedTuple):
@@ -86,12 +99,17 @@ class MarketArrays(NamedTuple):
 
 
 def market_arrays(
-    prices: Prices, start_row: int, spec: SimulationSpec, external: ExternalBars | None = None
+    prices: Prices,
+    start_row: int,
+    spec: SimulationSpec,
+    external: ExternalBars | None = None,
+    *,
+    bars: bool = False,
 ) -> MarketArrays:
     """Build the arrays of `spec` from prices (time, asset) on the bar grid; row `start_row` is minute 0.
 
     Rows before `start_row` are history; rows after the simulated window are ignored. `external` is read by the engine
-    with costs only.
+    with costs only. `bars`: for a simulation with a `Reduction`, which reads every bar.
     """
     external = external or ExternalBars()
     window = prices[start_row : start_row + spec.n_bars]
@@ -99,7 +117,7 @@ def market_arrays(
     burn_in = prices[first : start_row : spec.chunk] if spec.burn_in_chunks else window[:1]
     return MarketArrays(
         burn_in=_as_input(burn_in),
-        blocks=_block_inputs(window, spec, external),
+        blocks=_block_inputs(window, spec, external, bars=bars),
         days=_day_inputs(window, spec, external),
         outside=start_swaps(external),
     )
@@ -113,12 +131,13 @@ def _per_day(values: NDArray[np.generic], spec: SimulationSpec) -> Array:
     return _as_input(values.reshape(spec.n_days, spec.blocks_per_day, *values.shape[1:]))
 
 
-def _block_inputs(window: Prices, spec: SimulationSpec, external: ExternalBars) -> BlockInputs:
+def _block_inputs(window: Prices, spec: SimulationSpec, external: ExternalBars, *, bars: bool) -> BlockInputs:
     number = np.arange(spec.n_blocks)
     per_chunk = spec.blocks_per_chunk
     offset = (number % per_chunk * spec.block).astype(np.float64)
     closed = spec.engine == "closed_form"
     mu0, mu1 = _moments(window, offset, spec) if closed else (None, None)
+    steps = spec.engine == "in_chunk" or (closed and bars)
     return BlockInputs(
         chunk_price=_per_day(window[:: spec.block], spec),
         updates=_per_day(number % per_chunk == 0, spec),
@@ -126,8 +145,21 @@ def _block_inputs(window: Prices, spec: SimulationSpec, external: ExternalBars) 
         offset=_per_day(offset, spec),
         mu0=None if mu0 is None else _per_day(mu0, spec),
         mu1=None if mu1 is None else _per_day(mu1, spec),
-        arb=arbitrage_inputs(window, spec) if spec.engine == "in_chunk" else None,
+        arb=arbitrage_inputs(window, spec) if steps else None,
         cost=cost_inputs(window, spec, external) if spec.engine == "with_costs" else None,
+        bars=_bar_inputs(window, spec) if bars else None,
+    )
+
+
+def _bar_inputs(window: Prices, spec: SimulationSpec) -> BarInputs:
+    start = np.arange(spec.n_blocks)[:, None] * spec.block
+    bar, padded = start + np.arange(spec.block + 1), _with_end(window)
+    if spec.arb == 1 or spec.engine == "with_costs":
+        return BarInputs(_per_day(padded[bar], spec), None, None)
+    return BarInputs(
+        price=_per_day(padded[bar], spec),
+        last_arb=_per_day(bar // spec.arb - start // spec.arb, spec),
+        arb_price=_per_day(padded[bar // spec.arb * spec.arb], spec),
     )
 
 

@@ -65,6 +65,38 @@ class Walk(NamedTuple):
     """(block,) how many steps are not later than the block's last bar."""
     length: Counts
     """(block,) how many steps there are."""
+    first_price: Values
+    """(asset,) at bar 0."""
+    exchange_cost: Values
+    """(1,) what V^R pays on the exchange."""
+
+
+class Watch(NamedTuple):
+    """What is kept of every bar besides the reserves at day ends (static); every bar must be a step then."""
+
+    extremes: bool = False
+    """Lowest and highest value, worst fall."""
+    moments: bool = False
+    """Sums of the returns and of their squares."""
+    flows: bool = False
+    """Sum of the values, and the flows of `vocabulary.names.FLOWS` but the last."""
+    shares: bool = False
+    """Σ |Δ(R p/V)|."""
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Names of the numbers that each candidate carries through a day, in order."""
+        parts = (
+            (any(self), ("value",)),
+            (self.extremes, ("highest", "lowest", "fall")),
+            (self.moments, ("returns", "squares")),
+            (self.flows, ("total", "traded", "rebalanced", "fees")),
+            (self.shares, ("shares",)),
+        )
+        return tuple(name for wanted, names in parts if wanted for name in names)
+
+
+NOTHING: Final = Watch()
 
 
 class Walked(NamedTuple):
@@ -72,9 +104,13 @@ class Walked(NamedTuple):
 
     reserves: Values
     before: Values
+    inside: Values
+    """(day, row, candidate) the rows of the watch at the day's last bar."""
+    after: Values
+    """(day, row, candidate) the same one step later, at the first bar of the next day."""
 
 
-def walk(inputs: Walk, trade: Trade, blocks_per_day: int) -> Walked:
+def walk(inputs: Walk, trade: Trade, blocks_per_day: int, watch: Watch) -> Walked:
     """Run all candidates through all blocks, on the calling thread alone and without Python's lock.
 
     Raises:
@@ -83,18 +119,19 @@ def walk(inputs: Walk, trade: Trade, blocks_per_day: int) -> Walked:
     blocks, assets, candidates = inputs.origin.shape
     if candidates % LANES:
         raise ValueError(f"{candidates} candidates are no multiple of {LANES}")
-    found = Walked(*(np.empty((blocks // blocks_per_day, assets, candidates)) for _ in range(2)))
+    days, rows = blocks // blocks_per_day, len(watch.rows)
+    found = Walked(*(np.empty((days, height, candidates)) for height in (assets, assets, rows, rows)))
     with _one_compiles:
-        kernel = _compiled(assets, trade)
+        kernel = _compiled(assets, trade, watch)
     kernel(*inputs, blocks_per_day, *found)
     return found
 
 
-def why_not(n_assets: int, trade: Trade) -> str | None:
+def why_not(n_assets: int, trade: Trade, watch: Watch) -> str | None:
     """Why there can be no kernel for `n_assets` tokens on this machine; None where there is one, compiled by then."""
     try:
         with _one_compiles:
-            _compiled(n_assets, trade)
+            _compiled(n_assets, trade, watch)
     except Exception as error:  # whatever a compiler may raise, or that there is none
         return " ".join(f"{type(error).__name__}: {error}".split("\n")[0].split())[:MOST_SAID]
     return None
@@ -116,15 +153,18 @@ class UnitCosts(Costs):
 
 
 @lru_cache
-def _compiled(n_assets: int, trade: Trade) -> Callable[..., None]:
+def _compiled(n_assets: int, trade: Trade, watch: Watch) -> Callable[..., None]:
     """The kernel for `n_assets` tokens, from the user's cache where it is there."""
-    source = _source(n_assets, trade)
+    source = _source(n_assets, trade, watch)
     folder = cache_folder()
     kernel = None if folder is None else _from_cache(source, Cache(folder / "numba", most=MOST_KEPT))
     return cast("Callable[..., None]", kernel or _defined(source, Path(f"<{__name__}>"), keep=False))
 
 
-_AXES: Final = {"origin": 3, "move": 3, "first_reserves": 2, "price": 3, "moved": 2, "costs": 3}
+_AXES: Final = {
+    "origin": 3, "move": 3, "first_reserves": 2, "price": 3, "moved": 2, "costs": 3, "first_price": 1,
+    "exchange_cost": 1,
+}  # fmt: skip
 """Of the floating arrays of `Walk`; the others are counts along one axis."""
 
 
@@ -199,20 +239,78 @@ def _defined(source: str, path: Path, *, keep: bool) -> Any:
     return kernel
 
 
-def _source(n_assets: int, trade: Trade) -> str:
+def _source(n_assets: int, trade: Trade, watch: Watch) -> str:
     """One function, as a function of several would be optimised once for each that calls it."""
-    short = _block_lines("state", "at_last_bar", n_assets, trade, SHORT)
-    exact = _block_lines("again", "exactly", n_assets, trade, EXACT._replace(stacked=False))
+    short = _block_lines("state", "at_last_bar", n_assets, trade, SHORT, watch)
+    exact = _block_lines("again", "exactly", n_assets, trade, EXACT._replace(stacked=False), watch)
     return _MODULE.format(
-        tile=TILE, small=SMALL, n=n_assets, short=_indented(short, 3), exact=_indented(exact, 4),
+        tile=TILE, small=SMALL, n=n_assets, rows=len(watch.rows), short=_indented(short, 3), exact=_indented(exact, 4),
         costs=_indented([f"{cost} = costs[0, 0, {k}]" for k, cost in enumerate(Costs._fields)], 1),
+        first_value=" + ".join(f"first[{i}, begin + lane] * first_price[{i}]" for i in range(n_assets)),
+        begin_day=_indented(_begin_day(n_assets, watch), 4),
+        end_day=_indented(_end_day(n_assets, watch), 6),
     )  # fmt: skip
 
 
-def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: Functions) -> list[str]:
+def _row(n: int, watch: Watch, name: str) -> str:
+    """A row of the watch in the state of a lane, behind the rows of the pool."""
+    return f"state[{4 * n + 1 + watch.rows.index(name)}, lane]"
+
+
+def _begin_day(n: int, watch: Watch) -> list[str]:
+    """The watch at a day's first bar, of the value there; flows of the step to it are the day's before."""
+    first = {"value": "value", "highest": "value", "lowest": "value", "total": "value", "rebalanced": "1.0"}
+    return [f"{_row(n, watch, name)} = {first.get(name, '0.0')}" for name in watch.rows] or ["pass"]
+
+
+def _end_day(n: int, watch: Watch) -> list[str]:
+    """The watch at the first bar of the next day."""
+    if not watch.rows:
+        return ["pass"]
+    return [f"value = {_row(n, watch, 'value')}", *_begin_day(n, watch)]
+
+
+def _watch_lines(state: str, n: int, watch: Watch, reserves: Sequence[str], income: str) -> list[str]:
+    """One bar more: what the watch makes of the reserves before and after the step, of prices and weights."""
+    if not watch.rows:
+        return []
+    at = {name: _row(n, watch, name).replace("state", state, 1) for name in watch.rows}
+
+    def over_tokens(term: str) -> str:
+        return " + ".join(term.format(i=i, new=new) for i, new in enumerate(reserves))
+
+    lines = [f"then = {at['value']}", f"now = {over_tokens('{new} * p{i}')}", f"{at['value']} = now"]
+    if watch.extremes:
+        lines += [
+            f"peak = choose(now > {at['highest']}, now, {at['highest']})",
+            f"{at['highest']} = peak",
+            f"{at['lowest']} = choose(now < {at['lowest']}, now, {at['lowest']})",
+            "drop = (now - peak) / peak",
+            f"{at['fall']} = choose(drop < {at['fall']}, drop, {at['fall']})",
+        ]
+    if watch.moments:
+        lines += ["gain = now / then - 1.0", f"{at['returns']} += gain", f"{at['squares']} += gain * gain"]
+    if watch.flows:
+        lines += [
+            f"{at['total']} += now",
+            f"{at['traded']} += 0.5 * ({over_tokens('abs({new} - r{i}) * p{i}')})",
+            f"gross = {over_tokens('b{i} * x{i}')}",
+            f"{at['rebalanced']} *= gross - exchange * ({over_tokens('abs(w{i} * gross - b{i} * x{i})')})",
+            f"{at['fees']} += {income}",
+        ]
+    if watch.shares:
+        lines += [
+            "over_now, over_then = 1.0 / now, 1.0 / then",
+            f"{at['shares']} += {over_tokens('abs({new} * p{i} * over_now - r{i} * q{i} * over_then)')}",
+        ]
+    return lines
+
+
+def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: Functions, watch: Watch) -> list[str]:
     """All steps of a block for a tile.
 
-    The rows of `state` are reserves, weights at the last arbitrage, the block's origins and moves, the largest z met.
+    The rows of `state` are reserves, weights at the last arbitrage, the block's origins and moves, the largest z met,
+    and those of the watch.
     """
 
     def rows(letter: str) -> list[str]:
@@ -221,11 +319,12 @@ def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: 
     def formula(*numbers: Any) -> tuple[Any, ...]:
         reserves, prices, before, weights = (numbers[k * n : (k + 1) * n] for k in range(4))
         outcome = arbitrage_minute(reserves, prices, before, weights, UnitCosts(*numbers[4 * n :]), trade, functions)
-        return (*outcome.reserves, outcome.reach)
+        income = (outcome.income.liquidity_providers,) if watch.flows else ()
+        return (*outcome.reserves, outcome.reach, *income)
 
     names = [*rows("r"), *rows("p"), *rows("b"), *rows("w"), *Costs._fields]
     lines, results = straight_line(jax.make_jaxpr(formula)(*[jnp.ones(())] * len(names)), names, prefix=f"{state}_")
-    *reserves, reach = results
+    reserves, reach, income = results[:n], results[n], results[-1]
     one_lane = [
         *(f"r{i} = {state}[{i}, lane]" for i in range(n)),
         *(f"b{i} = {state}[{n + i}, lane]" for i in range(n)),
@@ -235,17 +334,27 @@ def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: 
         *(f"{state}[{n + i}, lane] = w{i}" for i in range(n)),
         f"reach = {state}[{4 * n}, lane]",
         f"{state}[{4 * n}, lane] = choose({reach} > reach, {reach}, reach)",
+        *_watch_lines(state, n, watch, reserves, income),
     ]
     keep = ["for i in range(N):", "    for lane in range(lanes):", f"        {at_last_bar}[i, lane] = {state}[i, lane]"]
+    if watch.rows:
+        row = f"        {at_last_bar}[N + i, lane] = {state}[4 * N + 1 + i, lane]"
+        keep += ["for i in range(ROWS):", "    for lane in range(lanes):", row]
+    before = [
+        f"q{i} = first_price[{i}] if block == 0 else price[block - 1, length[block - 1] - 1, {i}]" for i in range(n)
+    ]
     return [
         *keep,
+        *(before if watch.rows else []),
         "for step in range(length[block]):",
         "    bars = moved[block, step]",
         *(f"    p{i} = price[block, step, {i}]" for i in range(n)),
+        *(f"    x{i} = p{i} / q{i}" for i in range(n) if watch.rows),
         "    if varies:",
         *(f"        {cost} = costs[block, step, {k}]" for k, cost in enumerate(Costs._fields)),
         "    for lane in range(lanes):",
         *("        " + line for line in one_lane),
+        *(f"    q{i} = p{i}" for i in range(n) if watch.rows),
         "    if step == before_end[block] - 1:",
         *("        " + line for line in keep),
     ]
@@ -262,7 +371,7 @@ import math
 import numpy as np
 from numba import njit
 
-TILE, SMALL, N = {tile}, {small!r}, {n}
+TILE, SMALL, N, ROWS = {tile}, {small!r}, {n}, {rows}
 
 
 @njit
@@ -273,18 +382,27 @@ def choose(first_one, one, other):
 
 # A product and a sum may be one instruction; nothing else may be changed, NaN least of all.
 @njit(nogil=True, error_model="numpy", fastmath={{"contract"}}, cache=KEEP)
-def walk(origin, move, first, price, moved, costs, before_end, length, blocks_per_day, reserves, before):
+def walk(
+    origin, move, first, price, moved, costs, before_end, length, first_price, exchange_cost, blocks_per_day,
+    reserves, before, inside, after,
+):
+    exchange = exchange_cost[0]
     blocks, candidates = origin.shape[0], origin.shape[2]
     varies = costs.shape[0] > 1 or costs.shape[1] > 1
     {costs}
-    state, again = np.empty((4 * N + 1, TILE)), np.empty((4 * N + 1, TILE))
-    at_last_bar, exactly = np.empty((N, TILE)), np.empty((N, TILE))
+    height = 4 * N + 1 + ROWS
+    state, again = np.empty((height, TILE)), np.empty((height, TILE))
+    at_last_bar, exactly = np.empty((N + ROWS, TILE)), np.empty((N + ROWS, TILE))
     for begin in range(0, candidates, TILE):
         lanes = min(TILE, candidates - begin)
         for i in range(N):
             for lane in range(lanes):
                 state[i, lane] = first[i, begin + lane]
                 state[N + i, lane] = origin[0, i, begin + lane]
+        if ROWS:
+            for lane in range(lanes):
+                value = {first_value}
+                {begin_day}
         for block in range(blocks):
             for lane in range(lanes):
                 whole = 0.0
@@ -296,7 +414,7 @@ def walk(origin, move, first, price, moved, costs, before_end, length, blocks_pe
                 if not math.isfinite(whole):  # no trade would be found, and the pool would look like holding
                     for i in range(N):
                         state[i, lane] = np.nan
-            for row in range(4 * N + 1):
+            for row in range(height):
                 for lane in range(lanes):
                     again[row, lane] = state[row, lane]
             {short}
@@ -310,10 +428,20 @@ def walk(origin, move, first, price, moved, costs, before_end, length, blocks_pe
                         for i in range(N):
                             state[i, lane] = again[i, lane]
                             at_last_bar[i, lane] = exactly[i, lane]
+                        for i in range(ROWS):
+                            state[4 * N + 1 + i, lane] = again[4 * N + 1 + i, lane]
+                            at_last_bar[N + i, lane] = exactly[N + i, lane]
             if block % blocks_per_day == blocks_per_day - 1:
                 day = block // blocks_per_day
                 for i in range(N):
                     for lane in range(lanes):
                         reserves[day, i, begin + lane] = state[i, lane]
                         before[day, i, begin + lane] = at_last_bar[i, lane]
+                for i in range(ROWS):
+                    for lane in range(lanes):
+                        inside[day, i, begin + lane] = at_last_bar[N + i, lane]
+                        after[day, i, begin + lane] = state[4 * N + 1 + i, lane]
+                if ROWS:
+                    for lane in range(lanes):
+                        {end_day}
 '''

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton
 
-from momentum_opt.arrays import Array, Float, PerAsset
+from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
 from momentum_opt.pool.costs import Costs, Trade, arbitrage_minute
 from momentum_opt.pool.series import EXACT, SHORT, SMALL, Functions
 from momentum_opt.pool.swap import Tokens, total
@@ -31,6 +31,7 @@ from momentum_opt.simulation.trajectory import (
     enter_blocks,
     rule_constants,
     warm_up,
+    weights_moved,
 )
 
 TILE: Final = 32
@@ -85,17 +86,20 @@ def simulate_in_kernel(
 
     def day_step(
         carry: tuple[ChunkState, PerAsset, PerAsset], day: tuple[BlockInputs, WalkedSteps]
-    ) -> tuple[tuple[ChunkState, PerAsset, PerAsset], tuple[PerAsset, PerAsset]]:
+    ) -> tuple[tuple[ChunkState, PerAsset, PerAsset], tuple[PerAsset, PerAsset, PerCandidate, PerCandidate]]:
         chunk, reserves, arb_weights = carry
         blocks, steps = day
         chunk, (origin, move) = enter_blocks(chunk, blocks, rule, settings, spec)
         end = walk_day(Day(origin, move, reserves, arb_weights, steps), spec.trade)
-        return (chunk, end.reserves, end.arb_weights), (end.reserves, end.before)
+        total, last = jax.vmap(lambda step, block: weights_moved(chunk._replace(step=step), block, spec))(move, blocks)
+        return (chunk, end.reserves, end.arb_weights), (end.reserves, end.before, jnp.sum(total, axis=0), last[-1])
 
     start = warm_up(arrays.burn_in, filled, rule, settings, spec), first, weights
-    days = arrays.blocks._replace(cost=None), walked_steps(cost, settings.costs, spec)
-    _, (reserves, before) = jax.lax.scan(day_step, start, days)
-    return CostPath(jnp.concatenate([first[None], reserves])[..., :width], before[..., :width])
+    days = arrays.blocks._replace(cost=None, bars=None), walked_steps(cost, settings.costs, spec)
+    _, (reserves, before, moved, crossing) = jax.lax.scan(day_step, start, days)
+    path = jnp.concatenate([jnp.zeros_like(moved[:1]), jnp.cumsum(moved, axis=0)])
+    found = CostPath(jnp.concatenate([first[None], reserves]), before, path, crossing)
+    return jax.tree.map(lambda values: values[..., :width], found)
 
 
 def walk_day(day: Day, trade: Trade) -> DayEnd:

@@ -1,7 +1,8 @@
 """The engine with costs on a CPU, a tile of candidates at a time: JAX moves the weights, the kernel walks the minutes.
 
-Serves what a search asks most: fees and other costs, as numbers or files, linear weights, values at day boundaries.
-Everything else (outside trades, an LP supply, metrics of minutes, replays) is the XLA loop of `costs`.
+Serves what a search asks most: fees and other costs, as numbers or files, linear weights, values at day boundaries and
+what most metrics of minutes read. Everything else (outside trades, an LP supply, percentiles of minutes, replays) is
+the XLA loop of `costs`.
 """
 
 import threading
@@ -9,19 +10,20 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.arrays import Array, Float
 from momentum_opt.simulation.cost_inputs import WalkedSteps, walked_steps
 from momentum_opt.simulation.costs import CostPath
-from momentum_opt.simulation.inputs import MarketArrays
-from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked, walk, why_not
+from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
+from momentum_opt.simulation.minute_kernel import LANES, NOTHING, TILE, Walk, Walked, Watch, walk, why_not
 from momentum_opt.simulation.spec import SimulationSpec
-from momentum_opt.simulation.trajectory import Candidates, Settings, block_weights
+from momentum_opt.simulation.trajectory import Candidates, Settings, block_weights, moved_at_boundaries
 from momentum_opt.vocabulary.metrics import Cadence
 
 WEIGHT_BYTES = 2**26
@@ -30,21 +32,39 @@ WEIGHT_BYTES = 2**26
 MOST_TOKENS = 4
 """The kernel's formula is written out pair by pair: for eight tokens it takes over a minute to compile, XLA 25 s."""
 
-_weights = partial(jax.jit, static_argnums=4)(block_weights)
+
+@partial(jax.jit, static_argnums=4)
+def _weights(
+    burn_in: Array, blocks: BlockInputs, candidates: Candidates, settings: Settings, spec: SimulationSpec
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """`block_weights`; and what a path has of how they move, at the days' boundaries and in the step to each."""
+    origin, step = block_weights(burn_in, blocks, candidates, settings, spec)
+    return (origin, step), moved_at_boundaries(step, blocks, spec)
+
+
+class WatchedDays(NamedTuple):
+    """What a kernel watched of every day, by the names of `Watch.rows`."""
+
+    inside: dict[str, Float[Array, "day *batch"]]
+    """At the day's last bar."""
+    after: dict[str, Float[Array, "day *batch"]]
+    """One step later, at the first bar of the next day."""
 
 
 class KernelWarning(UserWarning):
     """The kernel cannot be had on this machine, and XLA's loop takes its place."""
 
 
-def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
-    """Whether `walk_with_costs` can take the place of `simulate`, here and for this."""
-    return arbitrage_alone(spec, cadence, dtype) and jax.default_backend() == "cpu"
+def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any, watch: Watch | None = NOTHING) -> bool:
+    """Whether `walk_with_costs` can take the place of `simulate`, here and for this; None cannot be watched."""
+    watched = spec.arb == 1 and watch is not None and watch != NOTHING
+    most = Cadence.DAY_END if cadence == Cadence.MINUTE and watched else cadence
+    return arbitrage_alone(spec, most, dtype) and jax.default_backend() == "cpu"
 
 
-def kernel_works(spec: SimulationSpec) -> bool:
+def kernel_works(spec: SimulationSpec, watch: Watch = NOTHING) -> bool:
     """Whether the kernel for this can be compiled here, which is done by then; with one warning where it cannot."""
-    problem = why_not(spec.n_assets, spec.trade)
+    problem = why_not(spec.n_assets, spec.trade, watch)
     if problem is not None:
         _warn_once(problem)
     return problem is None
@@ -73,32 +93,50 @@ def arbitrage_alone(spec: SimulationSpec, cadence: Cadence, dtype: Any) -> bool:
 
 
 def walk_with_costs(
-    spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates, threads: int
+    spec: SimulationSpec,
+    arrays: MarketArrays,
+    settings: Settings,
+    candidates: Candidates,
+    threads: int,
+    watch: Watch = NOTHING,
 ) -> CostPath:
     """As `simulate_with_costs`, which says what the arguments are; `threads` share the candidates.
 
-    The result is that of the XLA loop up to rounding, for every candidate whatever its neighbours are.
+    The result is that of the XLA loop up to rounding, for every candidate whatever its neighbours are. What is kept of
+    the minutes is a `WatchedDays`, where there is a watch.
     """
     assert arrays.blocks.cost is not None
-    blocks = arrays.blocks._replace(cost=None)
+    blocks = arrays.blocks._replace(cost=None, bars=None)
     width = candidates.initial_weights.shape[1]
     piece = _piece(spec, width, threads)
     steps = _flat(walked_steps(arrays.blocks.cost, settings.costs, spec))
+    steps["first_price"] = np.ascontiguousarray(arrays.days.price[0])
+    steps["exchange_cost"] = np.atleast_1d(np.asarray(settings.exchange_cost))
     tokens_of_all = np.asarray(settings.initial_pool_value / arrays.days.price[0])[:, None]
     one_at_a_time = threading.Lock()
 
-    def run(some: Candidates) -> Walked:
+    def run(some: Candidates) -> tuple[Walked, tuple[Any, Any]]:
         with one_at_a_time:  # so that the weights are compiled once, and few of them wait in memory
-            origin, move = jax.device_get(_weights(arrays.burn_in, blocks, some, settings, spec))
+            (origin, move), moved = jax.device_get(_weights(arrays.burn_in, blocks, some, settings, spec))
         first = np.ascontiguousarray(some.initial_weights * tokens_of_all)
         weights = np.ascontiguousarray(origin), np.ascontiguousarray(move), first
-        return walk(Walk(*weights, **steps), spec.trade, spec.blocks_per_day)
+        return walk(Walk(*weights, **steps), spec.trade, spec.blocks_per_day, watch), moved
 
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(run, _pieces(candidates, piece)))
-    reserves, before = (np.concatenate(each, axis=-1)[..., :width] for each in zip(*parts, strict=True))
-    first = candidates.initial_weights * tokens_of_all
-    return CostPath(jnp.concatenate([first[None], reserves]), jnp.asarray(before))
+    whole: Any = jax.tree.map(lambda *each: np.concatenate(each, axis=-1)[..., :width], *parts)
+    walked, moved = whole
+    first = jnp.concatenate([(candidates.initial_weights * tokens_of_all)[None], walked.reserves])
+    kept = _watched(walked, watch) if watch.rows else None
+    return CostPath(first, jnp.asarray(walked.before), *map(jnp.asarray, moved), kept=kept)
+
+
+def _watched(walked: Walked, watch: Watch) -> WatchedDays:
+    inside, after = (
+        {name: jnp.asarray(rows[:, place]) for place, name in enumerate(watch.rows)}
+        for rows in (walked.inside, walked.after)
+    )
+    return WatchedDays(inside, after)
 
 
 def _flat(steps: WalkedSteps) -> dict[str, NDArray[Any]]:

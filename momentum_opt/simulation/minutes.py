@@ -51,6 +51,19 @@ class MinuteInputs(NamedTuple):
     """Prices at the last arbitrage at or before each bar."""
 
 
+class BarFlows(NamedTuple):
+    """What flows in the step to each bar from the one before, per pool token of bar 0; 0 at bar 0."""
+
+    turnover: Float[Array, "time *batch"]
+    """½ Σ_i |Δw_i| of the weights that the pool shows."""
+    traded: Float[Array, "time *batch"]
+    """½ Σ_i |ΔR_i| p_i."""
+    fees: Float[Array, "time *batch"]
+    """What liquidity providers earn at the bar."""
+    rebalanced: Float[Array, "time *batch"]
+    """Growth of log V^R, the pool's weights held on an exchange (SPEC §10)."""
+
+
 class MinutePath(NamedTuple):
     """The simulation at every bar."""
 
@@ -66,6 +79,8 @@ class MinutePath(NamedTuple):
     """How many outside trades the pool refused at every bar; None where there are none."""
     supply: Float[Array, " time"] | None = None
     """Pool tokens there are at every bar, as a multiple of those at bar 0; None: their number never changes."""
+    steps: "BarFlows | None" = None
+    """What flows from bar to bar; None from the rebuild alone."""
 
     @property
     def value_of_first_tokens(self) -> Float[Array, "time *batch"]:
@@ -75,6 +90,12 @@ class MinutePath(NamedTuple):
     def reserves_of_first_tokens(self, bar: int) -> Float[Array, "asset *batch"]:
         """The reserves at `bar` that belong to the pool tokens of bar 0."""
         return self.reserves[bar] if self.supply is None else self.reserves[bar] / self.supply[bar]
+
+    @property
+    def rebalanced_value(self) -> Float[Array, "time *batch"]:
+        """V^R at every bar, of the same first money."""
+        assert self.steps is not None
+        return self.value[0] * jnp.exp(jnp.cumsum(self.steps.rebalanced, axis=0))
 
 
 def minute_inputs(
@@ -110,7 +131,32 @@ def simulate_minutes(
     path = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
     assert path.blocks is not None
     at_start = path.at_start if isinstance(path, CostPath) else None
-    return path, rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
+    minutes = rebuild_minutes(path.blocks, inputs, spec, settings.costs, at_start)
+    prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
+    return path, minutes._replace(steps=_bar_flows(minutes, prices, settings.exchange_cost))
+
+
+def _bar_flows(minutes: MinutePath, prices: Float[Array, "time asset"], exchange_cost: Float[Array, ""]) -> BarFlows:
+    """What flows from bar to bar."""
+    weights, reserves = minutes.weights, minutes.reserves
+    price = prices.reshape(prices.shape + (1,) * (weights.ndim - 2))
+    fees = jnp.zeros_like(minutes.value) if minutes.income is None else minutes.income.liquidity_providers
+    if minutes.supply is not None:
+        reserves = reserves / _beside(minutes.supply, reserves)
+        fees = fees / _beside(minutes.supply, fees)
+    drifted = weights[:-1] * (price[1:] / price[:-1])
+    gross = jnp.sum(drifted, axis=1)
+    paid = exchange_cost * jnp.sum(jnp.abs(weights[1:] * gross[:, None] - drifted), axis=1)
+
+    def to_every_bar(steps: Float[Array, "step *batch"]) -> Float[Array, "time *batch"]:
+        return jnp.concatenate([jnp.zeros_like(minutes.value[:1]), steps])
+
+    return BarFlows(
+        turnover=to_every_bar(0.5 * jnp.sum(jnp.abs(jnp.diff(weights, axis=0)), axis=1)),
+        traded=to_every_bar(0.5 * jnp.sum(jnp.abs(jnp.diff(reserves, axis=0)) * price[1:], axis=1)),
+        fees=fees,
+        rebalanced=to_every_bar(jnp.log(gross - paid)),
+    )
 
 
 def rebuild_minutes(

@@ -337,7 +337,8 @@ def _kept_weights(spec: SimulationSpec, origins: Chunks, steps: Chunks, kept: tu
     at = bars // spec.arb * spec.arb
     ahead = np.maximum(bars - 1, 0) // spec.arb * spec.arb
     arb, before = _weights_at(origins, steps, at, spec), _weights_at(origins, steps, ahead, spec)
-    return BoundaryWeights(kept, arb, before, _turnover(spec, steps, bars))
+    crossing = _turnover(spec, steps, bars, np.maximum(bars - 1, 0))
+    return BoundaryWeights(kept, arb, before, _turnover(spec, steps, bars), crossing)
 
 
 def _weights_at(origins: Chunks, steps: Chunks, bars: Bars, spec: SimulationSpec) -> Float[Array, "row asset *batch"]:
@@ -350,10 +351,14 @@ def _weights_at(origins: Chunks, steps: Chunks, bars: Bars, spec: SimulationSpec
     return start + _rows(steps, chunk) * _per_candidate(jnp.asarray(moved, steps.dtype), steps.shape)
 
 
-def _turnover(spec: SimulationSpec, steps: Chunks, bars: Bars) -> Float[Array, "row *batch"]:
-    """Σ |Δw| from minute 0 to the given bars, in order: weights move straight on inside a chunk."""
+def _turnover(spec: SimulationSpec, steps: Chunks, bars: Bars, since: Bars | int = 0) -> Float[Array, "row *batch"]:
+    """Σ |Δw| from the bars `since`, minute 0 by default, to the given ones: weights move straight on inside a chunk."""
     begins = np.arange(len(steps)) * spec.chunk
-    moved = np.clip(bars[:, None] - begins, 0, spec.interpolation).astype(np.float64)
+
+    def moved_at(at: Bars) -> NDArray[np.float64]:
+        return np.clip(at[:, None] - begins, 0, spec.interpolation).astype(np.float64)
+
+    moved = moved_at(bars) - moved_at(np.broadcast_to(since, bars.shape))
     return jnp.tensordot(jnp.asarray(moved, steps.dtype), jnp.sum(jnp.abs(steps), axis=1), axes=1)
 
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from momentum_opt.arrays import Array, Float, PerAsset
+from momentum_opt.arrays import Array, Float, PerAsset, PerCandidate
 from momentum_opt.pool.costs import Costs
 from momentum_opt.pool.guard_rails import step_per_minute, target_weights
+from momentum_opt.pool.interpolation import weight_path
 from momentum_opt.pool.pool import RuleConstants, RuleSettings, RuleState
 from momentum_opt.pool.registry import POOLS
 from momentum_opt.simulation.inputs import BlockInputs
@@ -32,6 +33,8 @@ class Settings(NamedTuple):
     """Value at minute 0, in the numeraire."""
     costs: Costs
     """What trading costs; read by the engine with costs only."""
+    exchange_cost: Float[Array, ""]
+    """What a trade on an exchange costs, as a share of its value; read by `rebalanced` and the metric lvr only."""
 
 
 class Candidates(NamedTuple):
@@ -95,6 +98,46 @@ def enter_blocks(
         return state, (state.origin, state.step)
 
     return jax.lax.scan(enter, state, blocks)
+
+
+def weights_moved(chunk: ChunkState, block: BlockInputs, spec: SimulationSpec) -> tuple[PerCandidate, PerCandidate]:
+    """Σ |Δw| of the weights that the pool shows, over the steps from bar to bar of a block, and of the last of them.
+
+    The last one leads to the first bar of the next block. On a straight line the steps of a token add up.
+    """
+    if spec.method == "linear":
+        speed = jnp.sum(jnp.abs(chunk.step), axis=0)
+        first, ahead, last = (bars_moved(bars, block, spec) for bars in (0, spec.block - 1, spec.block))
+        return speed * (last - first), speed * (last - ahead)
+    tau = block.offset + jnp.arange(spec.block + 1, dtype=chunk.origin.dtype)
+    path = weight_path(spec.method, chunk.origin, chunk.step, tau, spec.interpolation)
+    steps = jnp.sum(jnp.abs(jnp.diff(path, axis=0)), axis=1)
+    return jnp.sum(steps, axis=0), steps[-1]
+
+
+def moved_at_boundaries(
+    steps: Float[Array, "block asset *batch"], blocks: BlockInputs, spec: SimulationSpec
+) -> tuple[Float[Array, "boundary *batch"], Float[Array, "day *batch"]]:
+    """Σ |Δw| from minute 0 to every day boundary, and the part of each in the step from the bar before it.
+
+    Of weights on straight lines, from the step per bar of every block; `blocks` by day.
+    """
+    speed = jnp.sum(jnp.abs(steps), axis=1).reshape(spec.n_days, spec.blocks_per_day, *steps.shape[2:])
+    first, ahead, last = (
+        jnp.broadcast_to(bars_moved(bars, blocks, spec), blocks.offset.shape)
+        for bars in (0, spec.block - 1, spec.block)
+    )
+    moved, crossing = (
+        speed * part.reshape(part.shape + (1,) * (speed.ndim - 2)) for part in (last - first, last - ahead)
+    )
+    path = jnp.cumsum(jnp.sum(moved, axis=1), axis=0)
+    return jnp.concatenate([jnp.zeros_like(path[:1]), path]), crossing[:, -1]
+
+
+def bars_moved(bars: int, block: BlockInputs, spec: SimulationSpec) -> Array | int:
+    """Bars that the weights have moved `bars` into the block; plain numbers unless the chunk lasts several blocks."""
+    m = spec.interpolation
+    return min(bars, m) if spec.blocks_per_chunk == 1 else jnp.minimum(block.offset + bars, m)
 
 
 def block_weights(

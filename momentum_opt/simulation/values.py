@@ -59,24 +59,12 @@ def boundary_reserves(path: BoundaryPath | CostPath, days: DayInputs, k: int) ->
     return jnp.exp(path.log_value[k]) * weights / _like(days.arb_price[k], weights)
 
 
-def boundary_turnover(path: BoundaryPath, first: int, last: int) -> PerCandidate:
-    """Mean over the bars of days [first, last) of Σ |Δw|, in units of the whole sum; see `mean_turnover`."""
+def boundary_weights_moved(path: BoundaryPath | CostPath, first: int, last: int) -> PerCandidate:
+    """Σ over the steps between the bars of days [first, last) of Σ |Δw| of the weights that the pool shows."""
+    if isinstance(path, CostPath):
+        return path.moved[last] - path.moved[first] - path.crossing[last - 1]
     kept, (start, end) = path.weights, path.weights.rows([first, last])
-    crossing = jnp.sum(jnp.abs(kept.arb[end] - kept.before[end]), axis=0)
-    return kept.turnover[end] - kept.turnover[start] - crossing
-
-
-def boundary_turnover_with_costs(path: CostPath, days: DayInputs, first: int, last: int) -> PerCandidate:
-    """Σ over the bars of days [first, last) of Σ |Δ(R p/V)|, in units of the whole sum; see `mean_turnover`."""
-    assert path.turnover is not None
-
-    def shares(reserves: PerAsset, price: Float[Array, " asset"]) -> PerAsset:
-        worth = reserves * _like(price, reserves)
-        return worth / jnp.sum(worth, axis=0)
-
-    before = shares(path.before_reserves[last - 1], days.last_price[last - 1])
-    crossing = jnp.sum(jnp.abs(shares(path.reserves[last], days.price[last]) - before), axis=0)
-    return path.turnover[last] - path.turnover[first] - crossing
+    return kept.turnover[end] - kept.turnover[start] - kept.crossing[end]
 
 
 def _held(

@@ -39,6 +39,7 @@ def settings_of(fingerprint: Fingerprint, dtype: Any) -> Settings:
         max_memory_days=jnp.asarray(pool.max_memory_days, dtype),
         initial_pool_value=jnp.asarray(pool.initial_pool_value, dtype),
         costs=_costs_of(fingerprint, dtype),
+        exchange_cost=jnp.asarray(fingerprint.baselines.exchange_cost, dtype),
     )
 
 

@@ -67,9 +67,22 @@ def compared_weights(params: ParamSet, fingerprint: Fingerprint) -> NDArray[np.f
 
     Of a rule that has no other parameters the configuration's, because a pool compared with itself says nothing.
     """
-    if RULES[fingerprint.pool.rule].schema.keys() == COMMON_PARAM_SCHEMA.keys():
-        return initial_weights(start_params(fingerprint))
-    return initial_weights(params)
+    return initial_weights(start_params(fingerprint) if _has_no_rule(fingerprint) else params)
+
+
+def compares_with_own_weights(fingerprint: Fingerprint) -> bool:
+    """Whether a search's candidates differ in the constant-weight pool that each of them stands beside."""
+    return "initial_weights_logits" in fingerprint.search.parameters and not _has_no_rule(fingerprint)
+
+
+def has_own_weights(params: ParamSet, fingerprint: Fingerprint) -> bool:
+    """Whether a parameter set stands beside another constant-weight pool than the configuration's."""
+    own, configured = compared_weights(params, fingerprint), initial_weights(start_params(fingerprint))
+    return not np.array_equal(own, configured)
+
+
+def _has_no_rule(fingerprint: Fingerprint) -> bool:
+    return RULES[fingerprint.pool.rule].schema.keys() == COMMON_PARAM_SCHEMA.keys()
 
 
 def constant_weight_log_growth(fingerprint: Fingerprint, market: Market) -> NDArray[np.float64]:

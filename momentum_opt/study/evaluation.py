@@ -15,28 +15,32 @@ from momentum_opt.arrays import Array
 from momentum_opt.cores import available_cores
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
+from momentum_opt.metrics.summary import Needs
 from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minute_gpu import Choice, Walker, choose_walker, pallas_serves
-from momentum_opt.simulation.minute_kernel import LANES
+from momentum_opt.simulation.minute_kernel import LANES, NOTHING
 from momentum_opt.simulation.minute_walk import kernel_serves, kernel_works, walk_with_costs
-from momentum_opt.simulation.minutes import minute_inputs
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.simulation.values import daily_values
 from momentum_opt.study.block_sums import Sums, with_counts
 from momentum_opt.study.candidates import ParamColumns, ParamSet, as_columns, settings_of, stack_columns
+from momentum_opt.study.constant_weight import compares_with_own_weights, constant_weight_log_growth
 from momentum_opt.study.packing import Layout, pack
 from momentum_opt.study.scoring import (
     Penalties,
     Scores,
     ScoreSpec,
+    needs_of_score,
     penalties_of,
-    rebuilds,
     score_candidates,
     score_path,
     score_spec,
+    tracks_of,
 )
 from momentum_opt.study.sharding import choose_devices, on_all, run_shares
+from momentum_opt.study.watched import watch_of, watched_summary
 from momentum_opt.study.width import most_per_device
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import Cadence
@@ -44,8 +48,11 @@ from momentum_opt.vocabulary.metrics import Cadence
 FEWEST_PER_DEVICE = 64
 """Candidates below which a device of its own does not pay; the kernel's are `LANES`."""
 
-MINUTE_GROUP = 8
-"""Candidates whose minute values a device holds at once, where a metric needs them and the engine rebuilds them."""
+MINUTE_GROUP = 64
+"""Candidates whose bars a core goes through at once, where a metric reads minutes and nothing is walked one by one.
+
+More would not stay in the cache between the steps of a block.
+"""
 
 score_walked = partial(jax.jit, static_argnums=(0, 1))(score_path)
 """The scores of a simulation that the kernel has done."""
@@ -61,9 +68,9 @@ class _PackedScoring:
         self.identity = repr((type(self).__name__, spec, scoring, candidates, group))
 
     def __call__(self, inputs: tuple[Any, ...], rows: Array) -> tuple[Array, Scores]:
-        arrays, minutes, settings, penalties = inputs
+        arrays, settings, penalties = inputs
         candidates = self._candidates.unpack(rows)
-        scores = score_candidates(*self._static, arrays, minutes, settings, penalties, candidates, self._group)
+        scores = score_candidates(*self._static, arrays, settings, penalties, candidates, self._group)
         return pack(scores), jax.tree.map(lambda x: x[..., :0], scores)
 
 
@@ -92,6 +99,8 @@ class Evaluator:
             into it. It is rounded up to equal shares for the devices, and in them to whole groups.
         precision: of the simulation; the host side is always float64.
         constant_weight: (day,) from `constant_weight_log_growth`; with it the scores hold sums per block of train days.
+        own_weights: whether the initial weights may be others than the configuration's; then each candidate is compared
+            with a constant-weight pool of its own. None: where the search samples them.
     """
 
     def __init__(
@@ -102,6 +111,7 @@ class Evaluator:
         batch_size: int,
         precision: str = "float64",
         constant_weight: NDArray[np.float64] | None = None,
+        own_weights: bool | None = None,
     ) -> None:
         self.fingerprint = fingerprint
         spec = simulation_spec(
@@ -110,21 +120,26 @@ class Evaluator:
             burn_in_days=market.burn_in_days,
             external=market.external,
         )
-        self.scoring = score_spec(fingerprint, spec, sums=constant_weight is not None)
+        own = compares_with_own_weights(fingerprint) if own_weights is None else own_weights
+        self.scoring = score_spec(fingerprint, spec, sums=constant_weight is not None, own_weights=own)
         self._dtype = jnp.dtype(precision)
-        self.spec = replace(spec, every_bar=spec.every_bar or self.scoring.cadence == Cadence.MINUTE)
-        self._rebuilds = rebuilds(self.spec, self.scoring)
-        self._walks = kernel_serves(self.spec, self.scoring.cadence, self._dtype) and kernel_works(self.spec)
+        minutes = self.scoring.cadence == Cadence.MINUTE
+        self.spec = replace(spec, every_bar=spec.every_bar or (minutes and spec.arb > 1))
+        self._needs = needs_of_score(self.scoring) if minutes else Needs()
+        watch = watch_of(self._needs)
+        self._watch = watch or NOTHING
+        serves = kernel_serves(self.spec, self.scoring.cadence, self._dtype, watch)
+        self._walks = serves and kernel_works(self.spec, self._watch)
         self._chooses = pallas_serves(self.spec, self.scoring.cadence, self._dtype)
         self.choice: Choice | None = None
         """What walks the minutes on a GPU, and why; None before the first batch, and where there is no choice."""
         external = external_bars(market, self.spec.n_bars)
-        arrays = market_arrays(market.prices, market.start_row, self.spec, external)
+        arrays = market_arrays(market.prices, market.start_row, self.spec, external, bars=minutes and not self._walks)
+        if constant_weight is None and not own:
+            constant_weight = constant_weight_log_growth(fingerprint, market)
         if constant_weight is not None:
             arrays = arrays._replace(days=arrays.days._replace(constant_weight=jnp.asarray(constant_weight)))
         self._arrays = self._cast(arrays)
-        inputs = minute_inputs(market.prices, market.start_row, self.spec) if self._rebuilds else None
-        self._minutes = self._cast(inputs)
         self._settings = settings_of(fingerprint, self._dtype)
         self._penalties = penalties_of(fingerprint, self._dtype)
         self._set_width(batch_size)
@@ -176,10 +191,11 @@ class Evaluator:
             self.width = -(-width // self._threads) * self._threads
             return
         self._devices = choose_devices(width, FEWEST_PER_DEVICE)
-        self._group = MINUTE_GROUP if self._rebuilds else None
+        reads_bars = self.scoring.cadence == Cadence.MINUTE and self.spec.engine != "with_costs"
+        self._group = MINUTE_GROUP if reads_bars and width > MINUTE_GROUP * len(self._devices) else None
         unit = len(self._devices) * (self._group or 1)
         self.width = -(-width // unit) * unit
-        self._placed = on_all((self._arrays, self._minutes, self._settings, self._penalties), self._devices)
+        self._placed = on_all((self._arrays, self._settings, self._penalties), self._devices)
 
     def _score_piece(self, columns: ParamColumns) -> BatchScores:
         count = next(iter(columns.values())).shape[1]
@@ -198,14 +214,27 @@ class Evaluator:
         walker = self._walker_for(candidates)
         if walker == "numba":
             some = jax.tree.map(jnp.asarray, candidates)
-            path = walk_with_costs(self.spec, self._arrays, self._settings, some, self._threads)
-            scores = score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties)
+            path = walk_with_costs(self.spec, self._arrays, self._settings, some, self._threads, self._watch)
+            if path.kept is not None:
+                tracks = len(tracks_of(self.scoring))
+                days = watched_summary(path.kept, self._needs, self.spec.bars_per_day, tracks)
+                path = path._replace(kept=days)
+            constant = self._compared_growth(some)
+            scores = score_walked(self.spec, self.scoring, self._arrays.days, path, None, self._penalties, constant)
             return jax.device_get(scores)
         spec = replace(self.spec, minute_loop=walker)
         scoring = packed_scoring(spec, self.scoring, Layout.of(candidates), self._group)
         wide = self.spec.engine == "with_costs" and jax.default_backend() == "cpu"
         packed, layout = run_shares(scoring, self._devices, self._placed, pack(candidates), wide_registers=wide)
         return Layout.of(layout).unpack(packed)
+
+    def _compared_growth(self, candidates: Candidates) -> Array | None:
+        """As the function of the same name, for candidates whose minutes the kernel walks."""
+        if not self.scoring.own_weights:
+            return self._arrays.days.constant_weight
+        still = replace(self.spec, rule="constant_weight")
+        path = walk_with_costs(still, self._arrays, self._settings, candidates, self._threads)
+        return jnp.log(daily_values(path, self._arrays.days, still))
 
     def _walker_for(self, candidates: Candidates) -> Walker:
         if not self._chooses:

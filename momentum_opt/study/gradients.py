@@ -17,7 +17,7 @@ from momentum_opt.simulation import sensitivities
 from momentum_opt.simulation.inputs import MarketArrays
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings
-from momentum_opt.study.scoring import Penalties, ScoreSpec, score, score_path
+from momentum_opt.study.scoring import Penalties, ScoreSpec, compared_growth, score, score_path
 from momentum_opt.vocabulary.metrics import Cadence
 
 Mode = Literal["sensitivities", "reverse"]
@@ -82,7 +82,8 @@ def objective_of(
         return value_of(spec, scoring, arrays, settings, penalties, candidates)
     alone = objective_alone(scoring)
     path = sensitivities.boundary_path(spec, arrays, settings, candidates, alone.cadence, alone.ends)
-    return score_path(spec, alone, arrays.days, path, None, penalties).objectives[0]
+    constant = compared_growth(spec, alone, arrays, settings, candidates)
+    return score_path(spec, alone, arrays.days, path, None, penalties, constant).objectives[0]
 
 
 def value_of(
@@ -94,7 +95,7 @@ def value_of(
     candidates: Candidates,
 ) -> PerCandidate:
     """The same number without slopes, for two thirds of the time: nothing is kept for a way back."""
-    return score(spec, objective_alone(scoring), arrays, None, settings, penalties, candidates).objectives[0]
+    return score(spec, objective_alone(scoring), arrays, settings, penalties, candidates).objectives[0]
 
 
 def value_and_gradient(

@@ -23,7 +23,7 @@ from momentum_opt.metrics.registry import evaluate
 from momentum_opt.pool.costs import Income
 from momentum_opt.simulation.external_bars import ExternalBars, external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, simulate_minutes
+from momentum_opt.simulation.minutes import BarFlows, MinuteInputs, MinutePath, minute_inputs, simulate_minutes
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import ParamSet, check_params, settings_of, stack
@@ -35,9 +35,10 @@ from momentum_opt.study.slices import slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
 
 keepable(Income)
+keepable(BarFlows)
 keepable(MinutePath)
 
-BASELINES = ("hodl", "uniform_hodl", "constant_weight")
+BASELINES = ("hodl", "uniform_hodl", "constant_weight", "rebalanced")
 BASELINE_METRICS = ("returns", "annualised_returns", "daily_sharpe", "daily_log_sharpe", "max_drawdown")
 """What is shown of a baseline: the metrics that do not compare with a baseline themselves."""
 
@@ -55,13 +56,16 @@ class Replay:
         fees_earned: period → `liquidity_providers` (noise traders' fees included) and `protocol`, in the numeraire.
         trades: period → outside trades `done` and `refused` by the pool; None where the run has none.
         lp_supply: (time,) pool tokens there are, as a multiple of those at minute 0; None where they never change.
+        flows: `turnover` (½ Σ |Δw|), `volume` and `fees_earned` (liquidity providers', both in the numeraire) → (time,)
+            of the step to each bar, of the whole pool.
+        decomposition: period → the parts of its log return, see `decomposed`.
         baselines: name of `BASELINES` → (time,) value of the same first money, never re-based. With an LP supply it
             compares with `value_of_first_tokens`.
         objectives: the objective's value or values, as a tune reports them.
         metrics: period → metric → number; NaN or infinite where unavailable.
         baseline_metrics: period → baseline → metric → number; each baseline starts anew with the period, holding the
-            pool's first reserves there (hodl), equal values (uniform_hodl), or the initial weights (constant_weight;
-            see `compared_weights`).
+            pool's first reserves there (hodl), equal values (uniform_hodl), the initial weights (constant_weight;
+            see `compared_weights`), or the pool's weights by trading on an exchange (rebalanced).
     """
 
     value: NDArray[np.float64]
@@ -70,6 +74,8 @@ class Replay:
     fees_earned: Mapping[str, Mapping[str, float]]
     trades: Mapping[str, Mapping[str, int]] | None
     lp_supply: NDArray[np.float64] | None
+    flows: Mapping[str, NDArray[np.float64]]
+    decomposition: Mapping[str, Mapping[str, float]]
     baselines: Mapping[str, NDArray[np.float64]]
     objectives: tuple[float, ...]
     metrics: Mapping[str, Metrics]
@@ -88,6 +94,7 @@ class _Outputs(NamedTuple):
     objectives: Float[Array, " objective"]
     metrics: dict[str, dict[str, Array]]
     baseline_metrics: dict[str, dict[str, dict[str, Array]]]
+    decomposition: dict[str, dict[str, Array]]
 
 
 def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay:
@@ -125,8 +132,10 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         },
         trades=_trades(host.minutes.refused, external, fingerprint, spec),
         lp_supply=external.supply,
+        flows=_flows(host.minutes.steps, external.supply),
+        decomposition={name: as_float(host.decomposition[name]) for name in periods},
         baselines={name: np.asarray(host.baselines[name]) for name in BASELINES},
-        objectives=tuple(float(value) for value in host.objectives),
+        objectives=fingerprint.objective.shown([float(value) for value in host.objectives]),
         metrics={name: {metric: float(host.metrics[name][metric]) for metric in METRICS} for name in periods},
         baseline_metrics={
             name: {baseline: as_float(host.baseline_metrics[name][baseline]) for baseline in BASELINES}
@@ -141,6 +150,12 @@ def _earned(income: Income | None, days: Days, bars_per_day: int) -> Mapping[str
         return dict.fromkeys(Income._fields, 0.0)
     first, end = (day * bars_per_day for day in days)
     return {name: float(np.asarray(amount)[first:end].sum()) for name, amount in income._asdict().items()}
+
+
+def _flows(steps: BarFlows, supply: NDArray[np.float64] | None) -> Mapping[str, NDArray[np.float64]]:
+    whole = 1.0 if supply is None else supply
+    flows = {"turnover": steps.turnover, "volume": whole * steps.traded, "fees_earned": whole * steps.fees}
+    return {name: np.asarray(values) for name, values in flows.items()}
 
 
 def _trades(
@@ -203,18 +218,22 @@ def _outputs(
     prices = inputs.price.reshape(spec.n_bars, spec.n_assets)
     constant = constant_weight_value(constant_weights, prices, settings, environment, spec)
     bars = spec.bars_per_day
+    constant_log = jnp.log(constant[::bars])
+    kept = {"constant_weight": constant, "rebalanced": minutes.rebalanced_value}
 
     def held(first_bar: int) -> dict[str, Array]:
         """Values of the baselines that hold, bought at `first_bar`; (time,)."""
         uniform = minutes.value_of_first_tokens[first_bar] * jnp.mean(prices / prices[first_bar], axis=1)
         return {"hodl": prices @ minutes.reserves_of_first_tokens(first_bar), "uniform_hodl": uniform}
 
+    decomposition: dict[str, dict[str, Array]] = {}
     metrics: dict[str, dict[str, Array]] = {}
     baseline_metrics: dict[str, dict[str, dict[str, Array]]] = {}
     for name, (first, end) in periods:
-        part = slice_path(path, minutes, arrays.days, spec, (first, end), Cadence.MINUTE)
+        part = slice_path(path, minutes, arrays.days, spec, (first, end), Cadence.MINUTE, constant_weight=constant_log)
         metrics[name] = evaluate(tuple(METRICS), part, bars)
-        curves = {**held(first * bars), "constant_weight": constant}
+        decomposition[name] = decomposed(part)
+        curves = {**held(first * bars), **kept}
         # Side by side, as if they were candidates, because tracing each alone would take longer than all the rest.
         together = jnp.stack([curve[first * bars : end * bars] for curve in curves.values()], axis=-1)
         found = evaluate(BASELINE_METRICS, _curve_path(together, bars), bars)
@@ -224,11 +243,31 @@ def _outputs(
         }
     return _Outputs(
         minutes,
-        {**held(0), "constant_weight": constant},
-        score_path(spec, scoring, arrays.days, path, minutes, penalties).objectives,
+        {**held(0), **kept},
+        score_path(spec, scoring, arrays.days, path, minutes, penalties, constant_log).objectives,
         metrics,
         baseline_metrics,
+        decomposition,
     )
+
+
+def decomposed(path: SlicePath) -> dict[str, Array]:
+    """The log return of a slice in parts (SPEC §10): total = hodl + weights − lvr; and fees, a part of the total.
+
+    `hodl` holds the reserves of the slice's start; `weights` is what moving the weights on an exchange adds to it;
+    `lvr` is what the pool loses to that, fees earned included. `fees` are those over the pool's mean value.
+    """
+    flows = path.flows
+    assert flows is not None
+    first, last, held = path.daily[0], path.last, path.hodl_last
+    total, hodl = jnp.log(last / first), jnp.log(held / first)
+    return {
+        "total": total,
+        "hodl": hodl,
+        "weights": flows.rebalanced - hodl,
+        "lvr": flows.rebalanced - total,
+        "fees": flows.fees / flows.mean_value,
+    }
 
 
 def _curve_path(curves: Float[Array, "time curve"], bars_per_day: int) -> SlicePath:

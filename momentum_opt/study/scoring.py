@@ -5,7 +5,7 @@ traced, so a study compiles once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -17,13 +17,15 @@ from momentum_opt.fingerprint.periods import Days
 from momentum_opt.metrics.objective import less_turnover, mean_worst_steadiness, objective
 from momentum_opt.metrics.path import log_daily
 from momentum_opt.metrics.registry import cadence_of, evaluate
-from momentum_opt.metrics.summary import SliceSummary, needs_of, start_days, summarise_day, track
-from momentum_opt.simulation.costs import CostPath, Reduction
+from momentum_opt.metrics.summary import Needs, SliceSummary, needs_of, start_days, summarise_day, track
+from momentum_opt.simulation.block_bars import Reduction
+from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import BoundaryPath, simulate
 from momentum_opt.simulation.inputs import DayInputs, MarketArrays
-from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, rebuild_minutes
+from momentum_opt.simulation.minutes import MinutePath
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings
+from momentum_opt.simulation.values import daily_values
 from momentum_opt.study.block_sums import block_sums
 from momentum_opt.study.programs import keepable
 from momentum_opt.study.slices import mean_turnover, slice_path
@@ -49,6 +51,7 @@ class ScoreSpec:
         cadence: how much of the simulation all of it needs.
         blocks: S, blocks of train days whose sums are kept (SPEC §13); 0: none.
         shares: whether the turnover needs the value shares of every bar.
+        own_weights: whether each candidate is compared with a constant-weight pool of its own initial weights.
     """
 
     windows: tuple[Days, ...]
@@ -61,6 +64,7 @@ class ScoreSpec:
     cadence: Cadence
     blocks: int
     shares: bool = False
+    own_weights: bool = False
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -88,7 +92,9 @@ class Scores(NamedTuple):
     """`block_sums` of train, where they are wanted."""
 
 
-def score_spec(fingerprint: Fingerprint, spec: SimulationSpec, *, sums: bool = False) -> ScoreSpec:
+def score_spec(
+    fingerprint: Fingerprint, spec: SimulationSpec, *, sums: bool = False, own_weights: bool = False
+) -> ScoreSpec:
     """What to compute for every trial of `fingerprint`; `sums`: per block of train days too."""
     aim, periods = fingerprint.objective, fingerprint.periods
     names = tuple(dict.fromkeys((aim.metric, *RECORDED)))
@@ -104,6 +110,7 @@ def score_spec(fingerprint: Fingerprint, spec: SimulationSpec, *, sums: bool = F
         cadence=Cadence.MINUTE if needs_shares else cadence_of(names),
         blocks=fingerprint.evidence.blocks if sums else 0,
         shares=needs_shares,
+        own_weights=own_weights,
     )
 
 
@@ -113,49 +120,61 @@ def penalties_of(fingerprint: Fingerprint, dtype: Any) -> Penalties:
     return Penalties(jnp.asarray(aim.overfitting_penalty, dtype), jnp.asarray(aim.turnover_penalty, dtype))
 
 
-def rebuilds(spec: SimulationSpec, scoring: ScoreSpec) -> bool:
-    """Whether minute values are rebuilt after the simulation; the loop with costs has them anyway."""
-    return scoring.cadence == Cadence.MINUTE and spec.engine != "with_costs"
+def needs_of_score(scoring: ScoreSpec) -> Needs:
+    """What is kept of the minute values: what the metrics need, and the changes of the value shares."""
+    needs = needs_of(scoring.names)
+    return replace(needs, flows=(*needs.flows, "shares")) if scoring.shares else needs
 
 
 def score(
     spec: SimulationSpec,
     scoring: ScoreSpec,
     arrays: MarketArrays,
-    minutes: MinuteInputs | None,
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
 ) -> Scores:
-    """Simulate and score candidates.
-
-    `minutes` is needed where `rebuilds` says so; the loop with costs reduces its minute values day by day.
-    """
-    reduction = _reduction(spec, scoring) if spec.engine == "with_costs" and scoring.cadence == Cadence.MINUTE else None
+    """Simulate and score candidates; minute values are reduced day by day."""
+    reduction = _reduction(spec, scoring) if scoring.cadence == Cadence.MINUTE else None
     path = simulate(spec, arrays, settings, candidates, scoring.cadence, reduction, scoring.ends)
-    rebuilt = None
-    if rebuilds(spec, scoring):
-        assert isinstance(path, BoundaryPath)
-        assert path.blocks is not None
-        assert minutes is not None
-        rebuilt = rebuild_minutes(path.blocks, minutes, spec)
+    constant = compared_growth(spec, scoring, arrays, settings, candidates)
+    return score_path(spec, scoring, arrays.days, path, None, penalties, constant)
 
-    return score_path(spec, scoring, arrays.days, path, rebuilt, penalties)
+
+def compared_growth(
+    spec: SimulationSpec, scoring: ScoreSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates
+) -> Float[Array, "day ..."] | None:
+    """log growth of the constant-weight pool that candidates are compared with, at each day's first bar.
+
+    One for all of them, unless each has initial weights of its own. None where no metric reads it.
+    """
+    if "information_ratio" not in scoring.names:
+        return None
+    if not scoring.own_weights:
+        return arrays.days.constant_weight
+    days, weights = arrays.days, candidates.initial_weights
+    if spec.engine == "with_costs":
+        still = replace(spec, rule="constant_weight")
+        path = simulate(still, arrays, settings, candidates, Cadence.DAILY)
+        return jnp.log(daily_values(path, days, spec))
+    arb_price = days.arb_price[:-1]  # perfect arbitrage: log V moves by Σ w Δ log p
+    held = jnp.tensordot(days.price[:-1] / arb_price, weights, axes=1)
+    return jnp.tensordot(jnp.log(arb_price / arb_price[0]), weights, axes=1) + jnp.log(held)
 
 
 def _reduction(spec: SimulationSpec, scoring: ScoreSpec) -> Reduction:
-    """What is kept of the minute values: what the metrics need, on a track for the periods and one for the windows."""
-    needs = needs_of(scoring.names)
-    marks = tuple(track(slices, spec.n_days) for slices in _tracks(scoring))
+    """What is kept of the minute values, on a track for the periods and one for the windows."""
+    needs = needs_of_score(scoring)
+    marks = tuple(track(slices, spec.n_days) for slices in tracks_of(scoring))
     return Reduction(
         start=lambda like: start_days(like, needs, len(marks), spec.bars_per_day),
-        day=lambda state, values, marked: summarise_day(state, values, marked, needs),
+        day=lambda state, values, flows, marked: summarise_day(state, values, *flows, marked, needs),
         marks=marks,
-        turnover=scoring.shares,
+        flows=needs.flows,
     )
 
 
-def _tracks(scoring: ScoreSpec) -> tuple[tuple[Days, ...], ...]:
+def tracks_of(scoring: ScoreSpec) -> tuple[tuple[Days, ...], ...]:
     """Slices that do not overlap, together: train and validation, and the windows where there are several."""
     periods = (scoring.train, scoring.validation)
     return (periods,) if scoring.windows == (scoring.train,) else (periods, scoring.windows)
@@ -168,25 +187,27 @@ def score_path(
     path: BoundaryPath | CostPath,
     rebuilt: MinutePath | None,
     penalties: Penalties,
+    constant_weight: Float[Array, "day ..."] | None,
 ) -> Scores:
-    """Score a finished simulation; from the rebuilt minutes where they are given."""
-    tracks = _tracks(scoring)
+    """Score a finished simulation, from the rebuilt minutes if they are given; `constant_weight` as in `slice_path`."""
+    tracks = tracks_of(scoring)
 
     def measured(days: Days, names: Sequence[str]) -> dict[str, Array]:
         summary: SliceSummary | None = None
-        if isinstance(path, CostPath) and path.kept is not None:
+        if path.kept is not None:
             number = next(number for number, slices in enumerate(tracks) if days in slices)
             summary = path.kept.part(*days, number)
-        part = slice_path(path, rebuilt, boundaries, spec, days, scoring.cadence, summary)
+        part = slice_path(path, rebuilt, boundaries, spec, days, scoring.cadence, summary, constant_weight)
         return evaluate(names, part, spec.bars_per_day)
 
     def turned_over(days: Days) -> Array | None:
-        return mean_turnover(path, rebuilt, boundaries, spec, days)
+        return mean_turnover(path, rebuilt, spec, days)
 
     train = measured(scoring.train, scoring.names)
     first, end = scoring.validation
     validation = measured(scoring.validation, scoring.names) if end > first else {}
-    per_window = jnp.stack([measured(days, [scoring.metric])[scoring.metric] for days in scoring.windows])
+    sign = METRICS[scoring.metric].sign  # from here on higher is better
+    per_window = sign * jnp.stack([measured(days, [scoring.metric])[scoring.metric] for days in scoring.windows])
     turnovers = [turned_over(days) for days in scoring.windows]
     turnover = None if turnovers[0] is None else jnp.stack([value for value in turnovers if value is not None])
     if scoring.multi_objective:
@@ -194,7 +215,7 @@ def score_path(
     else:
         values = objective(
             per_window,
-            validation.get(scoring.metric),
+            sign * validation[scoring.metric] if validation else None,
             turnover,
             turned_over(scoring.validation) if validation else None,
             scoring.how,
@@ -223,7 +244,6 @@ def score_candidates(
     spec: SimulationSpec,
     scoring: ScoreSpec,
     arrays: MarketArrays,
-    minutes: MinuteInputs | None,
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
@@ -232,7 +252,7 @@ def score_candidates(
     """`score` of a batch, or where a group is given `group` candidates at a time, to bound the memory."""
 
     def run(some: Candidates) -> Scores:
-        return score(spec, scoring, arrays, minutes, settings, penalties, some)
+        return score(spec, scoring, arrays, settings, penalties, some)
 
     if group is None:
         return run(candidates)

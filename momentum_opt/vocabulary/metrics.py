@@ -1,13 +1,13 @@
 """Names, units and one-line descriptions of the metrics (SPEC §10), and what each needs of a simulation.
 
-Higher is better for every metric. The functions are attached to these names in `momentum_opt.metrics`.
+The functions are attached to these names in `momentum_opt.metrics`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from momentum_opt.units import DAYS_PER_MONTH, DAYS_PER_WEEK
 
@@ -25,6 +25,10 @@ class Cadence(IntEnum):
     """Every minute value."""
 
 
+Direction = Literal["higher", "lower"]
+"""Which values of a metric are better."""
+
+
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
     """What a user reads about a metric.
@@ -32,14 +36,22 @@ class MetricInfo:
     Args:
         name: as written in configurations and tables.
         cadence: the part of the value path it needs.
-        unit: `ratio` (1 = 100 %), `per year` (annualised ratio) or `none` (a pure number such as a Sharpe ratio).
+        unit: `ratio` (1 = 100 %), `per year` (annualised ratio), `times per year`, or `none` (a pure number such as a
+            Sharpe ratio).
         description: one line.
+        direction: which values are better.
     """
 
     name: str
     cadence: Cadence
     unit: str
     description: str
+    direction: Direction = "higher"
+
+    @property
+    def sign(self) -> int:
+        """What a value is multiplied by so that higher is better: 1, or −1 where lower is."""
+        return 1 if self.direction == "higher" else -1
 
 
 FEWEST_OF_ANY: Final = 2
@@ -53,6 +65,7 @@ _WEEK, _MONTH = DAYS_PER_WEEK, DAYS_PER_MONTH
 _FEWEST_DAYS: Final[Mapping[str, int]] = MappingProxyType(
     {
         **dict.fromkeys(("daily_log_sharpe", "daily_sharpe", "sortino", "cvar_95", "sharpe"), _TWO_RETURNS),
+        "information_ratio": _TWO_RETURNS,
         **dict.fromkeys(("daily_var_95%_trad", "daily_var_99%_trad", "daily_rovar_trad"), _TWO_RETURNS),
         **dict.fromkeys(("weekly_var_95%_trad", "weekly_var_99%_trad", "weekly_rovar_trad"), _TWO_RETURNS * _WEEK),
         "monthly_rovar_trad": _TWO_RETURNS * _MONTH,
@@ -73,7 +86,7 @@ def fewest_bars_per_day(name: str) -> int:
     return _TWO_RETURNS if name in ("daily_var_95%", "daily_var_99%", "daily_raroc", "daily_rovar") else 1
 
 
-def _table(*rows: tuple[str, Cadence, str, str]) -> Mapping[str, MetricInfo]:
+def _table(*rows: tuple[str, Cadence, str, str] | tuple[str, Cadence, str, str, Direction]) -> Mapping[str, MetricInfo]:
     return MappingProxyType({row[0]: MetricInfo(*row) for row in rows})
 
 
@@ -81,6 +94,7 @@ _DAILY, _LAST, _DAY_END, _MINUTE = Cadence
 
 METRICS: Final[Mapping[str, MetricInfo]] = _table(
     ("daily_log_sharpe", _DAILY, "none", "annualised Sharpe ratio of daily log returns"),
+    ("information_ratio", _DAILY, "none", "annualised Sharpe ratio of daily log returns over constant weights'"),
     ("daily_sharpe", _DAILY, "none", "annualised Sharpe ratio of daily returns"),
     ("sortino", _DAILY, "none", "annualised mean daily return over the downside deviation of daily returns"),
     ("cvar_95", _DAILY, "ratio", "mean of the daily returns at or below their 5th percentile"),
@@ -90,6 +104,7 @@ METRICS: Final[Mapping[str, MetricInfo]] = _table(
     ("annualised_returns_over_hodl", _LAST, "per year", "return over holding the first reserves, annualised"),
     ("returns_over_uniform_hodl", _LAST, "ratio", "total return over holding equal values of all tokens"),
     ("annualised_returns_over_uniform_hodl", _LAST, "per year", "return over holding equal values, annualised"),
+    ("weight_turnover", _LAST, "times per year", "share of the pool that its weights move to other tokens", "lower"),
     ("daily_var_95%_trad", _DAY_END, "ratio", "5th percentile of returns between the last values of days"),
     ("daily_var_99%_trad", _DAY_END, "ratio", "1st percentile of returns between the last values of days"),
     ("weekly_var_95%_trad", _DAY_END, "ratio", "5th percentile of returns between the last values of weeks"),
@@ -113,4 +128,13 @@ METRICS: Final[Mapping[str, MetricInfo]] = _table(
     ("ulcer", _MINUTE, "ratio", "mean over 30-day blocks of the root mean square drawdown"),
     ("sterling", _MINUTE, "none", "annualised return over the mean worst drawdown of 30-day blocks"),
     ("calmar", _MINUTE, "none", "annualised return over the worst drawdown"),
+    ("volume", _MINUTE, "times per year", "value traded with the pool over its mean value", "lower"),
+    ("fee_yield", _MINUTE, "per year", "fees that liquidity providers earn over the pool's mean value"),
+    (
+        "lvr",
+        _MINUTE,
+        "per year",
+        "loss versus rebalancing: what holding its weights on an exchange gains more",
+        "lower",
+    ),
 )

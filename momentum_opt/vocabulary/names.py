@@ -15,3 +15,6 @@ SAMPLERS: Final[tuple[str, ...]] = get_args(Sampler)
 PROPOSALS: Final[tuple[str, ...]] = get_args(Proposals)
 PRECISIONS: Final[tuple[str, ...]] = get_args(Precision)
 NOISES: Final[tuple[str, ...]] = get_args(Noise)
+FLOWS: Final = ("traded", "fees", "rebalanced", "shares")
+"""What can be summed up of the steps from bar to bar: ½ Σ_i |ΔR_i| p_i, fees that liquidity providers earn, growth of
+log V^R of the pool's weights held on an exchange, and Σ_i |Δ(R_i p_i/V)|."""

@@ -78,11 +78,19 @@ def test_in_a_process_from_best_json_alone(best: Path, tmp_path: Path):
 
     daily, minute = (pd.read_parquet(out / f"{name}.parquet") for name in ("daily", "minute"))
     columns = [f"{what}_{token}" for token in TOKENS for what in ("price", "weight", "reserves")]
-    values = ["value", "hodl_value", "uniform_hodl_value", "constant_weight_value"]
-    assert list(daily) == list(minute) == ["time", *values, *columns]
+    values = ["value", "hodl_value", "uniform_hodl_value", "constant_weight_value", "rebalanced_value"]
+    flows = ["turnover", "volume", "fees_earned"]
+    assert list(daily) == list(minute) == ["time", *values, *flows, *columns]
     assert len(minute) == BARS
     assert len(daily) == 57
-    pd.testing.assert_frame_equal(daily, minute.iloc[[*range(0, BARS, 1440), BARS - 1]].reset_index(drop=True))
+    kept = minute.iloc[[*range(0, BARS, 1440), BARS - 1]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(daily.drop(columns=flows), kept.drop(columns=flows))
+    for name in flows:  # since the row before
+        sums = [part.sum() for part in np.split(minute[name].to_numpy(), np.arange(1, BARS, 1440))]
+        np.testing.assert_allclose(daily[name], sums, rtol=1e-9, atol=1e-9, err_msg=name)
+    assert daily["turnover"].sum() > 0.0
+    parts = document["decomposition"]["train"]
+    assert parts["hodl"] + parts["weights"] - parts["lvr"] == pytest.approx(parts["total"], abs=1e-12)
     assert daily["time"].iloc[0] == pd.Timestamp("2023-03-01", tz="UTC")
     assert daily["time"].iloc[-1] == pd.Timestamp("2023-04-25 23:59", tz="UTC")
     assert daily["value"].iloc[-1] == document["final_value"]

@@ -66,6 +66,50 @@ def all_metrics(
         }
 
 
+def flow_metrics(
+    values: Floats,
+    weights: Floats,
+    reserves: Floats,
+    prices: Floats,
+    fees_lp: Floats,
+    constant_weight: Floats,
+    bars_per_day: int = 1440,
+    exchange_cost: float = 0.0,
+) -> dict[str, float]:
+    """What a slice trades, earns and loses per year, and its information ratio.
+
+    Args:
+        values: (T,) value at every bar of the slice.
+        weights: (T, asset) as the pool shows them.
+        reserves: (T, asset).
+        prices: (T, asset).
+        fees_lp: (T,) what liquidity providers earned at each bar.
+        constant_weight: (T,) value of the constant-weight pool.
+        bars_per_day: D.
+        exchange_cost: c, share of the value traded on the exchange.
+    """
+    steps, year = np.float64(len(values) - 1), 365 * bars_per_day
+    moved = 0.5 * np.abs(np.diff(weights, axis=0)).sum()
+    traded = 0.5 * (np.abs(np.diff(reserves, axis=0)) * prices[1:]).sum()
+    drifted = weights[:-1] * prices[1:] / prices[:-1]
+    gross = drifted.sum(axis=1)
+    traded_back = np.abs(weights[1:] - drifted / gross[:, None]).sum(axis=1)
+    rebalanced = values[0]
+    for factor in gross * (1.0 - exchange_cost * traded_back):
+        rebalanced *= factor
+    own, baseline = (np.diff(np.log(series[::bars_per_day])) for series in (values, constant_weight))
+    excess = own - baseline
+    ratio = over_deviation(np.sqrt(365.0) * excess.mean(), excess.std()) if len(excess) >= 2 else float("nan")
+    with np.errstate(all="ignore"):
+        return {
+            "information_ratio": ratio,
+            "weight_turnover": float(moved * year / steps),
+            "volume": float(traded / values.mean() * year / steps),
+            "fee_yield": float(fees_lp.sum() / values.mean() * year / steps),
+            "lvr": float(np.log(rebalanced / values[-1]) * year / steps),
+        }
+
+
 def _total(values: Floats, reserves: Floats, first: Floats, last: Floats, D: int) -> dict[str, float]:
     v_0, v_end = values[0], values[-1]
     ratios = {

@@ -18,7 +18,7 @@ from momentum_opt.simulation.cost_inputs import VaryingCosts
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import simulate
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
-from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk
+from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked
 from momentum_opt.simulation.minute_walk import KernelWarning, kernel_serves, walk_with_costs
 from momentum_opt.simulation.straight_line import straight_line
 from momentum_opt.study.candidates import settings_of, stack
@@ -196,7 +196,7 @@ def test_costs_are_read_in_the_order_of_their_names():
 
 KERNEL = f"""from numba import njit
 @njit(cache=KEEP)
-def walk({", ".join(Walk._fields)}, blocks_per_day, reserves, before):
+def walk({", ".join(Walk._fields)}, blocks_per_day, {", ".join(Walked._fields)}):
     reserves[0, 0, 0] = 7.0
 """
 """Another kernel, compiled in a moment."""
@@ -210,9 +210,9 @@ def compiled_again(cache: Cache | None) -> bool:
         else minute_kernel._defined(KERNEL, Path("<here>"), keep=False)
     )
     found = np.zeros((1, 1, 1))
-    three, two, counts = np.zeros((1, 1, 1)), np.zeros((1, 1)), np.zeros(1, np.int64)
+    three, two, one, counts = np.zeros((1, 1, 1)), np.zeros((1, 1)), np.zeros(1), np.zeros(1, np.int64)
     three.flags.writeable = False  # as the arrays of JAX are
-    kernel(three, three, two, three, two, three, counts, counts, 1, found, found)
+    kernel(three, three, two, three, two, three, counts, counts, one, one, 1, found, found, found, found)
     assert found == 7.0
     return not kernel.stats.cache_hits
 

@@ -127,7 +127,7 @@ def test_it_serves_nothing_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch
     assert not pallas_serves(JUMP.spec, Cadence.MINUTE, jnp.dtype("float64"))
 
 
-SOME = CostPath(np.ones((3, 2, 4)), np.ones((2, 2, 4)))
+SOME = CostPath(np.ones((3, 2, 4)), np.ones((2, 2, 4)), np.ones((3, 4)), np.ones((2, 4)))
 
 
 class Watch:

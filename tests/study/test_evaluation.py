@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from momentum_opt.study.evaluation import MINUTE_GROUP, Evaluator
+from momentum_opt.study import evaluation
+from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.replay import replay
 from momentum_opt.study.scoring import RECORDED
 from momentum_opt.study.sharding import compiled_for
@@ -64,6 +65,7 @@ def test_evaluators_with_and_without_block_sums_take_turns():
 
 
 OBJECTIVES = {
+    "less is better": {"how": "worst", "windows": 3, "overfitting": 0.7, "metric": "weight_turnover"},
     "worst": {"how": "worst", "windows": 3},
     "mean_minus_std_overfitting": {"how": "mean_minus_std", "windows": 4, "overfitting": 0.7},
     "all_penalties": {"how": "mean", "windows": 3, "overfitting": 0.5, "turnover": 1e4},
@@ -75,10 +77,12 @@ def test_objectives_are_the_plain_computation(name):
     asked = OBJECTIVES[name]
     keys = {"aggregate": asked["how"], "windows": asked["windows"]}
     keys |= {"overfitting_penalty": asked.get("overfitting", 0.0), "turnover_penalty": asked.get("turnover", 0.0)}
-    found = evaluator(return_val="returns", **keys).score(SETS).objectives
-    wanted = [plain_objective(CASE, path, "returns", TRAIN, DAYS, **asked) for path in PATHS]
+    metric = asked.get("metric", "returns")
+    asked = {name: value for name, value in asked.items() if name != "metric"}
+    found = evaluator(return_val=metric, **keys).score(SETS).objectives
+    wanted = [plain_objective(CASE, path, metric, TRAIN, DAYS, **asked) for path in PATHS]
     assert_close(found[:, 0], wanted)
-    plain = [plain_objective(CASE, path, "returns", TRAIN, DAYS) for path in PATHS]
+    plain = [plain_objective(CASE, path, metric, TRAIN, DAYS) for path in PATHS]
     assert (np.abs(found[:, 0] - plain) > 1e-6).all()  # what was asked for makes a difference
 
 
@@ -120,10 +124,11 @@ def test_the_turnover_of_the_daily_path_is_that_of_the_reserves():
 
 
 @pytest.mark.slow
-def test_a_minute_metric_is_scored_in_groups_and_equals_the_replay():
+def test_a_minute_metric_is_scored_in_groups_and_equals_the_replay(monkeypatch: pytest.MonkeyPatch):
     keys = {"return_val": "calmar", "windows": 2, "overfitting_penalty": 0.5}
+    monkeypatch.setattr(evaluation, "MINUTE_GROUP", 8)
     scored = evaluator(batch_size=10, **keys)
-    assert scored.width == 2 * MINUTE_GROUP
+    assert scored.width == 16
     sets = [random_params(3, CASE.pool.floor(3), seed) for seed in range(10)]
     scores = scored.score(sets)
     assert scores.objectives.shape == (10, 1)

@@ -58,7 +58,10 @@ OBJECTIVES = (
     {"return_val": "daily_sharpe", "windows": 3, "aggregate": "mean_minus_std", "overfitting_penalty": 0.5},
 )
 """Each pool takes one of them."""
-METRICS = ("sortino", "cvar_95", "returns", "annualised_returns_over_uniform_hodl", "daily_rovar_trad")
+METRICS = (
+    "sortino", "cvar_95", "returns", "annualised_returns_over_uniform_hodl", "daily_rovar_trad", "information_ratio",
+    "weight_turnover",
+)  # fmt: skip
 
 
 def evaluator(case: Case, **keys) -> Evaluator:
@@ -84,7 +87,7 @@ def inputs(pool: Pool, n: int, **keys):
 def plain(spec, scoring, arrays, settings, penalties, params):
     """The objective by the engine."""
     candidates = traced_candidates(params, spec.n_assets)
-    return score(spec, scoring, arrays, None, settings, penalties, candidates).objectives[0]
+    return score(spec, scoring, arrays, settings, penalties, candidates).objectives[0]
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -19,7 +19,7 @@ from tests.reference.minute_loop import simulate as reference
 from tests.shared_data import needs_shared
 from tests.simulation.cases import START, Case, random_params
 from tests.simulation_case import pool_fingerprint, with_initial_weights
-from tests.study.slices_oracle import slice_metrics
+from tests.study.slices_oracle import constant_weight_path, slice_metrics
 
 ZERO_COST = [
     name for name, entry in CASES.items() if not entry["case"].get("fees") and not entry["case"].get("gas_cost")
@@ -110,7 +110,11 @@ SLICED = Case.random(Pool(chunk_period=480, weight_interpolation_period=300, max
 PARAMS = random_params(3, SLICED.pool.floor(3), 1)
 
 
+EXCHANGE_COST = 3e-4
+
+
 def sliced_fingerprint(**keys):
+    keys = {"baselines": {"exchange_cost": EXCHANGE_COST}, **keys}
     return SLICED.fingerprint(DAYS, 0.24, endTestDateString=f"{START + timedelta(days=55)} 00:00:00", **keys)
 
 
@@ -127,7 +131,8 @@ def sliced_reference():
 @pytest.mark.parametrize(("period", "days"), [("train", TRAIN), ("validation", VALIDATION), ("test", TEST)])
 @pytest.mark.slow
 def test_every_metric_of_every_slice_is_the_oracles(period, days):
-    wanted = slice_metrics(SLICED, sliced_reference(), days)
+    still = constant_weight_path(SLICED, PARAMS["initial_weights"])
+    wanted = slice_metrics(SLICED, sliced_reference(), days, constant_weight=still, exchange_cost=EXCHANGE_COST)
     found = sliced().metrics[period]
     assert list(found) == list(METRICS)
     for name in METRICS:
@@ -148,6 +153,46 @@ def test_test_days_need_not_be_there():
     np.testing.assert_allclose(found.value, sliced().value[: 4 * 1440], rtol=1e-12)
 
 
+def rebalanced_value(prices):
+    """V^R of SPEC §10, bar by bar: the pool's weights, held by trading on an exchange."""
+    shown = sliced_reference().weights
+    path = [1e6]
+    for t in range(len(prices) - 1):
+        worth = shown[t] * prices[t + 1] / prices[t]
+        paid = EXCHANGE_COST * np.abs(shown[t + 1] - worth / worth.sum()).sum()
+        path.append(path[-1] * worth.sum() * (1.0 - paid))
+    return np.array(path)
+
+
+def test_flows_are_those_of_every_step():
+    path, prices = sliced_reference(), SLICED.prices[SLICED.start_row :]
+    wanted = {
+        "turnover": 0.5 * np.abs(np.diff(path.weights, axis=0)).sum(axis=1),
+        "volume": 0.5 * (np.abs(np.diff(path.reserves, axis=0)) * prices[1:]).sum(axis=1),
+        "fees_earned": np.zeros(len(prices) - 1),
+    }
+    assert sliced().flows.keys() == wanted.keys()
+    for name, steps in wanted.items():
+        assert sliced().flows[name][0] == 0.0
+        np.testing.assert_allclose(sliced().flows[name][1:], steps, rtol=1e-7, atol=1e-13 * 1e6, err_msg=name)
+        np.testing.assert_allclose(sliced().flows[name].sum(), steps.sum(), rtol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize(("period", "days"), [("train", TRAIN), ("validation", VALIDATION), ("test", TEST)])
+def test_the_log_return_splits_without_rest(period, days):
+    rows = slice(days[0] * 1440, days[1] * 1440)
+    path, prices = sliced_reference(), SLICED.prices[SLICED.start_row :]
+    value, held = path.value[rows], prices[rows] @ path.reserves[rows][0]
+    exchanged = rebalanced_value(prices)[rows]
+    parts = sliced().decomposition[period]
+    assert parts["total"] == pytest.approx(np.log(value[-1] / value[0]), rel=1e-9, abs=1e-12)
+    assert parts["hodl"] == pytest.approx(np.log(held[-1] / held[0]), rel=1e-9, abs=1e-12)
+    assert parts["weights"] == pytest.approx(np.log(exchanged[-1] / exchanged[0] / (held[-1] / held[0])), abs=1e-11)
+    assert parts["lvr"] == pytest.approx(np.log(exchanged[-1] / exchanged[0] / (value[-1] / value[0])), abs=1e-11)
+    assert parts["hodl"] + parts["weights"] - parts["lvr"] == pytest.approx(parts["total"], abs=1e-12)
+    assert parts["fees"] == 0.0
+
+
 def test_baselines_start_with_the_pools_money():
     prices = SLICED.prices[SLICED.start_row :]
     weights = PARAMS["initial_weights"]
@@ -155,6 +200,7 @@ def test_baselines_start_with_the_pools_money():
         "hodl": prices @ (weights * 1e6 / prices[0]),
         "uniform_hodl": 1e6 * (prices / prices[0]).mean(axis=1),
         "constant_weight": 1e6 * np.prod((prices / prices[0]) ** weights, axis=1),
+        "rebalanced": rebalanced_value(prices),
     }
     assert tuple(sliced().baselines) == BASELINES == tuple(wanted)
     for name, curve in wanted.items():
@@ -211,7 +257,7 @@ def test_hourly_bars_are_replayed_like_the_oracle():
     found = replay(case.fingerprint(), case.market, PARAMS)
     path = reference(case.prices, case.start_row, PARAMS, settings)
     np.testing.assert_allclose(found.value, path.value, rtol=1e-10)
-    wanted = slice_metrics(case, path, (0, 16))
+    wanted = slice_metrics(case, path, (0, 16), constant_weight=constant_weight_path(case, PARAMS["initial_weights"]))
     for name in METRICS:
         if np.isfinite(wanted[name]):
             np.testing.assert_allclose(found.metrics["train"][name], wanted[name], rtol=1e-8, err_msg=name)

@@ -31,7 +31,7 @@ def test_it_is_no_less_than_xla_allocates(pool: Pool, metric: str):
     case = Case.random(pool, 3, 90)
     scored = Evaluator(case.fingerprint(return_val=metric), case.market, batch_size=LANES)
     candidates = stack([random_params(3, pool.floor(3), 0)], LANES, jnp.float64)
-    inputs = scored._arrays, scored._minutes, scored._settings, scored._penalties
+    inputs = scored._arrays, scored._settings, scored._penalties
     run = jax.jit(lambda inputs, some: score_candidates(scored.spec, scored.scoring, *inputs, some))
     memory = run.lower(inputs, candidates).compile().memory_analysis()
     allocated = (memory.temp_size_in_bytes + memory.output_size_in_bytes) / LANES

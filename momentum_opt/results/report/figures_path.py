@@ -17,15 +17,16 @@ from momentum_opt.results.report.wording import BASELINE_LABELS, BASELINE_ROLES,
 
 _POOL: Final = "this pool"
 CURVES: Final[Mapping[str, tuple[str, str]]] = {
-    **{name: (label, BASELINE_ROLES[name]) for name, label in BASELINE_LABELS.items()},
+    **{name: (label, BASELINE_ROLES[name]) for name, label in BASELINE_LABELS.items() if name != "rebalanced"},
     "pool": (_POOL, "pool"),
 }
-"""Curve → its label and its colour's role; the pool is drawn last, over the others."""
+"""Curve of a walk-forward → its label and its colour's role; the pool is drawn last, over the others."""
 
 DASHES: Final[Mapping[str, tuple[float, ...]]] = {
     "hodl": (5.0, 2.0),
     "uniform_hodl": (1.5, 1.5),
     "constant_weight": (6.0, 1.5, 1.5, 1.5),
+    "rebalanced": (3.0, 1.0),
 }
 DATES: Final = ["%Y", "%b", "%d %b", "%H:%M", "%H:%M", "%S"]
 DATES_AT_ZERO: Final = ["", "%Y", "%b", "%d %b", "%H:%M", "%H:%M"]
@@ -41,7 +42,9 @@ def path_plots(content: Content) -> list[Plot]:
     """Equity, drawdown and weights; none without a daily table."""
     if content.daily is None or len(content.daily) < 2:
         return []
-    return [_equity(content, content.daily), _drawdown(content, content.daily), _weights(content, content.daily)]
+    daily = content.daily
+    parts = [_parts(content, daily)] if {"rebalanced_value", "fees_earned"} <= set(daily) else []
+    return [_equity(content, daily), _drawdown(content, daily), *parts, _weights(content, daily)]
 
 
 def _equity(content: Content, daily: pd.DataFrame) -> Plot:
@@ -52,9 +55,11 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         above, below = canvas.panels(
             220, 96, top=56.0 if canvas.narrow else 40.0, between=34.0, bottom=22.0, share_x=True
         )
-        for name, label in BASELINE_LABELS.items():
-            colour = light(BASELINE_ROLES[name])
-            above.plot(days_of(daily), curves[name], color=colour, dashes=DASHES[name], lw=1.1, label=label)
+        for name in curves:
+            if name == _POOL:
+                continue
+            look = {"color": light(BASELINE_ROLES[name]), "dashes": DASHES[name], "label": BASELINE_LABELS[name]}
+            above.plot(days_of(daily), curves[name], lw=1.1, **look)
         above.plot(days_of(daily), curves[_POOL], color=light("pool"), lw=1.8, label=_POOL)
         above.tick_params(labelbottom=False)
         if np.nanmax(curves[_POOL]) > _WIDE_SPREAD * np.nanmin(curves[_POOL]) > 0:
@@ -64,13 +69,10 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         below.plot(days_of(daily), ratio, color=light("pool"), lw=1.4)
         below.axhline(1.0, color=light("constant"), lw=0.9)
         below.set_title("this pool over the constant-weight pool")
-        canvas.legend(above, 2 if canvas.narrow else 4, above=22.0)
+        canvas.legend(above, 2 if canvas.narrow else 5, above=22.0)
         _mark_periods(canvas, content, [above, below], daily)
 
-    ends = ", ".join(
-        f"{name} {percent(values[-1] - 1)}"
-        for name, values in zip((*BASELINE_LABELS.values(), _POOL), _in_order(curves), strict=True)
-    )
+    ends = ", ".join(f"{BASELINE_LABELS.get(name, name)} {percent(values[-1] - 1)}" for name, values in curves.items())
     return Plot(
         key="equity",
         title="Value of the pool and of the baselines",
@@ -109,6 +111,40 @@ def _drawdown(content: Content, daily: pd.DataFrame) -> Plot:
     )
 
 
+def _parts(content: Content, daily: pd.DataFrame) -> Plot:
+    """The log return since the start in parts: HODL, moving the weights, loss versus rebalancing; and fees earned."""
+    curves = _curves(daily)
+    total, hodl, rebalanced = (np.log(curves[name]) for name in (_POOL, "hodl", "rebalanced"))
+    fees = np.cumsum(finite(daily["fees_earned"]) / finite(daily["value"]))
+    parts = {
+        "HODL": (hodl, "hodl", DASHES["hodl"]),
+        "moving the weights": (rebalanced - hodl, "rebalanced", DASHES["rebalanced"]),
+        "loss versus rebalancing": (total - rebalanced, "constant", DASHES["constant_weight"]),
+        **({"fees earned": (fees, "uniform", DASHES["uniform_hodl"])} if fees.any() else {}),
+    }
+
+    def draw(canvas: Canvas) -> None:
+        (axes,) = canvas.panels(180, top=56.0 if canvas.narrow else 40.0, bottom=22.0)
+        for label, (values, role, dashes) in parts.items():
+            axes.plot(days_of(daily), values, color=light(role), dashes=dashes, lw=1.2, label=label)
+        axes.plot(days_of(daily), total, color=light("pool"), lw=1.8, label=_POOL)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        canvas.legend(axes, 2 if canvas.narrow else 5, above=22.0)
+        _mark_periods(canvas, content, [axes], daily)
+
+    ends = ", ".join(f"{label} {percent(float(values[-1]))}" for label, (values, _, _) in parts.items())
+    whole = percent(float(total[-1]))
+    return Plot(
+        key="parts",
+        title="Where the return comes from",
+        alt=f"Lines of the log return since the start in parts, at the end: {ends}; the pool {whole}.",
+        caption="Log return since the first day: HODL of the first reserves, plus what trading to the pool's weights "
+        "on an exchange adds, less what the pool loses to that. Fees earned reduce the loss and are shown beside, over "
+        "the pool's value.",
+        draw=draw,
+    )
+
+
 def _weights(content: Content, daily: pd.DataFrame) -> Plot:
     weights = np.stack([finite(daily[f"weight_{token}"]) for token in content.tokens])
 
@@ -137,14 +173,10 @@ def _weights(content: Content, daily: pd.DataFrame) -> Plot:
 
 
 def _curves(daily: pd.DataFrame) -> dict[str, Values]:
-    """Values relative to the first day, the baselines first."""
+    """Values relative to the first day, the baselines first: those that the run's version had."""
     columns = {**{name: f"{name}_value" for name in BASELINE_LABELS}, _POOL: "value"}
-    values = {name: finite(daily[column]) for name, column in columns.items()}
+    values = {name: finite(daily[column]) for name, column in columns.items() if column in daily}
     return {name: one / one[0] for name, one in values.items()}
-
-
-def _in_order(curves: Mapping[str, Values]) -> list[Values]:
-    return [curves[name] for name in (*BASELINE_LABELS, _POOL)]
 
 
 def days_of(daily: pd.DataFrame) -> Values:

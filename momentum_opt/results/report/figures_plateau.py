@@ -17,15 +17,15 @@ _ROLES: Final = ("pool", "uniform", "hodl")
 """Colour per radius, smallest first."""
 
 
-def plateau_plots(findings: Findings | None) -> list[Plot]:
-    """Clouds and maps, those that were computed."""
+def plateau_plots(findings: Findings | None, sign: int) -> list[Plot]:
+    """Clouds and maps, those that were computed; `sign` is −1 where a lower objective is better."""
     if findings is None or findings.plateau is None:
         return []
     found = findings.plateau
     clouds = [one for one in found.clouds if one.quantiles]
     plots = [_clouds(found, clouds)] if clouds else []
     maps = [one for one in found.heat_maps if any(value is not None for row in one.objective for value in row)]
-    return [*plots, _maps(maps)] if maps else plots
+    return [*plots, _maps(maps, sign)] if maps else plots
 
 
 def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
@@ -77,10 +77,12 @@ def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
     )
 
 
-def _maps(maps: list[HeatMap]) -> Plot:
+def _maps(maps: list[HeatMap], sign: int) -> Plot:
     values = [np.array([[np.nan if x is None else x for x in row] for row in one.objective]) for one in maps]
     every = np.concatenate([one[np.isfinite(one)] for one in values])
-    low, high = float(np.quantile(every, 0.1)), float(every.max())
+    # The worst tenth shares a colour, so that the better cells differ.
+    low, high = sorted((sign * float(np.quantile(sign * every, 0.1)), sign * float((sign * every).max())))
+    ends = (f"≤ {number(low, 3)}", number(high, 3)) if sign > 0 else (number(low, 3), f"≥ {number(high, 3)}")
 
     def draw(canvas: Canvas) -> None:
         columns = 1 if canvas.narrow else min(_COLUMNS, len(maps))
@@ -94,7 +96,7 @@ def _maps(maps: list[HeatMap]) -> Plot:
                 one.k_per_day,
                 one.memory_days,
                 np.ma.masked_invalid(table),
-                cmap=_MAP,
+                cmap=_MAP if sign > 0 else f"{_MAP}_r",
                 vmin=low,
                 vmax=high,
                 shading="nearest",
@@ -117,7 +119,7 @@ def _maps(maps: list[HeatMap]) -> Plot:
                 ((canvas.width - across - 14.0) / canvas.width, 1 - 22.0 / tall, across / canvas.width, 10.0 / tall)
             )
             bar = canvas.figure.colorbar(drawn, cax=box, orientation="horizontal", ticks=[low, (low + high) / 2, high])
-            bar.ax.set_xticklabels([f"≤ {number(low, 3)}", number((low + high) / 2, 3), number(high, 3)])
+            bar.ax.set_xticklabels([ends[0], number((low + high) / 2, 3), ends[1]])
             bar.outline.set_visible(False)  # type: ignore[operator]
             canvas.figure.text(
                 (canvas.width - across - 26.0) / canvas.width,

@@ -14,6 +14,7 @@ from momentum_opt.results.report.wording import number, parameter_label
 from momentum_opt.study.importance import parameter_importances
 from momentum_opt.study.trials import NEIGHBOURHOOD
 from momentum_opt.units import counted
+from momentum_opt.vocabulary.metrics import METRICS
 
 _SHOWN: Final = 0.99
 """Share of the trials, the better ones, that the axes are made for."""
@@ -40,9 +41,10 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
     if np.isnan(values).all():
         return None
     numbers = trials["number"].to_numpy()
-    best = np.fmax.accumulate(values)
-    risen = int(numbers[np.nanargmax(values)])
-    low, high = _limits(values)
+    sign = content.fingerprint.objective.signs[0]
+    best = sign * np.fmax.accumulate(sign * values)
+    risen = int(numbers[np.nanargmax(sign * values)])
+    low, high = sorted(sign * limit for limit in _limits(sign * values))
 
     def draw(canvas: Canvas) -> None:
         (axes,) = canvas.panels(180)
@@ -52,14 +54,15 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
         axes.set_xlabel("trial")
         canvas.legend(axes, 2)
 
-    below = int((values < low).sum())
-    cut = f" {counted(below, 'trial')} {'lies' if below == 1 else 'lie'} below the axis." if below else ""
+    beyond = int(((values < low) | (values > high)).sum())
+    side = "below" if sign > 0 else "above"
+    cut = f" {counted(beyond, 'trial')} {'lies' if beyond == 1 else 'lie'} {side} the axis." if beyond else ""
     mean = ", mean over the windows" if content.fingerprint.objective.multi_objective else ""
     return Plot(
         key="history",
         title="Objective, trial by trial",
         alt=f"Points of the objective of {counted(len(values), 'trial')} and a line of the best so far, which ends at "
-        f"{number(float(np.nanmax(values)))} and last rose at trial {risen}.",
+        f"{number(float(best[-1]))} and last improved at trial {risen}.",
         caption=f"{content.fingerprint.objective.metric}{mean} on train. The best value came with trial {risen:,} of "
         f"{len(values):,}.{cut}",
         draw=draw,
@@ -78,7 +81,8 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
     metrics, baselines = content.document["metrics"], content.document["baselines"]
     pool = _pair(metrics, metric)
     constant = _pair({name: table["constant_weight"] for name, table in baselines.items()}, metric)
-    limits = _limits(x, pool, constant, 0), _limits(y, pool, constant, 1)
+    sign = METRICS[metric].sign
+    limits = [_shown_limits(values, sign, pool, constant, place) for place, values in enumerate((x, y))]
 
     def draw(canvas: Canvas) -> None:
         (axes,) = canvas.panels(280 if canvas.narrow else 320, left=58.0)
@@ -97,7 +101,7 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
         canvas.legend(axes, 3, columnspacing=1.0 if canvas.narrow else 2.0, handletextpad=0.2)
 
     rank = _rank_correlation(x[known], y[known])
-    outside = int(((x < limits[0][0]) | (y < limits[1][0]) | (y > limits[1][1]))[known].sum())
+    outside = int(((x < limits[0][0]) | (x > limits[0][1]) | (y < limits[1][0]) | (y > limits[1][1]))[known].sum())
     cut = f" {outside:,} of {counted(int(known.sum()), 'trial')} lie outside the axes." if outside else ""
     return Plot(
         key="scatter",
@@ -118,7 +122,9 @@ def _importances(content: Content, trials: pd.DataFrame) -> Plot | None:
         for name in content.document["params"]
         if all(f"{name}_{token}" in trials for token in content.tokens)
     }
-    found = parameter_importances(params, finite(trials[content.objective_column]))
+    found = parameter_importances(
+        params, content.fingerprint.objective.signs[0] * finite(trials[content.objective_column])
+    )
     if not found:
         return None
     keys = sorted(found, key=found.__getitem__)
@@ -176,6 +182,14 @@ def _limits(values: Values, *others: object) -> tuple[float, float]:
     low, top = min([low, *marks]), max([top, *marks])
     room = 0.04 * (top - low) or 0.5
     return low - room, top + room
+
+
+def _shown_limits(
+    values: Values, sign: int, pool: tuple[float, float] | None, constant: tuple[float, float] | None, place: int
+) -> list[float]:
+    """The limits of an axis of a metric, of which the values with the higher `sign · value` are the better ones."""
+    turned = [None if pair is None else (sign * pair[0], sign * pair[1]) for pair in (pool, constant)]
+    return sorted(sign * limit for limit in _limits(sign * values, *turned, place))
 
 
 def _pair(table: Mapping[str, Mapping[str, float | None]], metric: str) -> tuple[float, float] | None:

@@ -19,6 +19,7 @@ PALETTE: Final[dict[str, Colour]] = {
     "hodl": Colour("#b8480f", "#ff9e64"),
     "uniform": Colour("#00765a", "#4cc9a0"),
     "constant": Colour("#8a4a9c", "#d6a3e3"),
+    "rebalanced": Colour("#6b6200", "#d6c94f"),
 }
 
 POINT: Final = "#6f93b8"

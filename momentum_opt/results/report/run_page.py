@@ -38,20 +38,22 @@ def run_page(content: Content, second_hand: SecondHand | None = None) -> Page:
 
 def second_half(content: Content) -> list[Plot]:
     """What a second hand draws: the figures of the evidence, or where there is none, those of the search."""
-    return [*luck_plots(content.findings), *plateau_plots(content.findings)] or search_plots(content)
+    sign = content.fingerprint.objective.signs[0]
+    return [*luck_plots(content.findings), *plateau_plots(content.findings, sign)] or search_plots(content)
 
 
 def _sections(content: Content, second_hand: SecondHand | None) -> Iterable[Section]:
     findings = content.findings
     path, importances, search = path_plots(content), importance_plots(content), search_plots(content)
-    luck, plateau = luck_plots(findings), plateau_plots(findings)
+    luck, plateau = luck_plots(findings), plateau_plots(findings, content.fingerprint.objective.signs[0])
     drawings = _drawings([*path, *importances, *luck, *search, *plateau], content, second_hand)
 
     def drawn(plots: Iterable[Plot]) -> tuple[Drawing, ...]:
         return tuple(drawings[plot.key] for plot in plots)
 
     sharpe = () if findings is None else (tables.sharpe_table(findings),)
-    yield Section("results", "Results", _kept(tables.metric_table(content), tables.fees_table(content)))
+    results = tables.metric_table(content), tables.decomposition_table(content), tables.fees_table(content)
+    yield Section("results", "Results", _kept(*results))
     yield Section("path", "Value over time", drawn(path))
     yield Section("parameters", "Parameters", (tables.parameter_table(content), *drawn(importances)))
     yield Section("luck", "Luck or skill", (*sharpe, *drawn(luck)))

@@ -8,12 +8,20 @@ from momentum_opt.evidence.findings import Findings, SharpeFindings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.report.content import Content, Document
-from momentum_opt.results.report.wording import BASELINE_LABELS, metric_value, number, percent
+from momentum_opt.results.report.wording import BASELINE_LABELS, RETURN_PARTS, metric_value, number, percent
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
-SHOWN_METRICS: Final = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown")
+SHOWN_METRICS: Final = (
+    "daily_log_sharpe",
+    "information_ratio",
+    "returns",
+    "returns_over_hodl",
+    "annualised_returns",
+    "max_drawdown",
+    "weight_turnover",
+)
 BASELINE_METRICS: Final = ("daily_log_sharpe", "returns", "max_drawdown")
 
 
@@ -106,6 +114,20 @@ def fees_table(content: Content) -> Table | None:
     start = content.fingerprint.pool.initial_pool_value
     note = f"In the numeraire, of a pool of {start:,.0f} at the start. {content.looks_words()}"
     return table("Fees earned", ("", *earned), rows, note)
+
+
+def decomposition_table(content: Content) -> Table | None:
+    """Each period's log return in parts; None for a result of an earlier version."""
+    parts = content.document.get("decomposition")
+    if not parts:
+        return None
+    rows = ((label, *(percent(parts[period][name]) for period in parts)) for name, label in RETURN_PARTS.items())
+    note = (
+        "HODL holds the period's first reserves. Moving the weights is what trading to the pool's weights on an "
+        "exchange adds to that; loss versus rebalancing is what the pool loses to it, fees earned included. "
+        f"{content.looks_words()}"
+    )
+    return table("Where the return comes from", ("", *parts), rows, note)
 
 
 def sharpe_table(findings: Findings) -> Table:

@@ -12,9 +12,24 @@ BASELINE_LABELS: Final[Mapping[str, str]] = {
     "hodl": "HODL",
     "uniform_hodl": "uniform HODL",
     "constant_weight": "constant-weight pool",
+    "rebalanced": "rebalanced on an exchange",
 }
-BASELINE_ROLES: Final[Mapping[str, str]] = {"hodl": "hodl", "uniform_hodl": "uniform", "constant_weight": "constant"}
+BASELINE_ROLES: Final[Mapping[str, str]] = {
+    "hodl": "hodl",
+    "uniform_hodl": "uniform",
+    "constant_weight": "constant",
+    "rebalanced": "rebalanced",
+}
 """Baseline → its colour."""
+
+RETURN_PARTS: Final[Mapping[str, str]] = {
+    "total": "log return",
+    "hodl": "= HODL from the period's start",
+    "weights": "+ moving the weights",
+    "lvr": "− loss versus rebalancing",
+    "fees": "fees earned, over the mean value",
+}
+"""Part of a period's log return → its label; total = hodl + weights − lvr, and fees are part of the total."""
 
 _PARAMETERS: Final[Mapping[str, str]] = {
     "log_k": "k per day",
@@ -48,6 +63,8 @@ def percent(value: float | None) -> str:
 def metric_value(name: str, value: float | None) -> str:
     """A metric in its unit."""
     unit = METRICS[name].unit if name in METRICS else "none"
+    if unit == "times per year":
+        return f"{number(value)} a year" if value is not None and math.isfinite(value) else ABSENT
     if unit == "none":
         plain = value is not None and abs(value) < 1e5
         return f"{value:,.3f}".replace("-", "−") if plain else number(value, 3)
