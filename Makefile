@@ -13,7 +13,7 @@ SLOW_BUT_COVERED := tests/test_many_workers.py tests/study/test_storage.py \
   tests/cli/test_walk_forward.py -k "crew or blind or goes_away or (postgresql and not machines)"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow coverage fuzz check format smoke bench bench-samplers bench-scaling mutation pins docs pictures package
+.PHONY: help install dev tune test test-slow coverage fuzz check format smoke bench bench-search bench-scaling mutation pins docs pictures package
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -96,8 +96,8 @@ smoke: $(VENV)/installed ## a tune of a few seconds, in a folder of its own
 bench: $(VENV)/installed ## measure; the table is printed and written to benchmarks/results (ARGS="engine costs" for some of it)
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
-bench-samplers: $(VENV)/installed ## compare samplers and batch sizes on real windows (ARGS="--seconds 2 --seeds 5")
-	$(BIN)/python -m benchmarks.samplers $(ARGS)
+bench-search: $(VENV)/installed ## regret of every sampler over time on real windows (ARGS="--problems A B --seeds 3 --picture")
+	$(BIN)/python -m benchmarks.search $(ARGS)
 
 bench-scaling: $(VENV)/installed-dev ## measure what a worker costs a PostgreSQL, and simulate up to 1,000 of them (ARGS="--costs FILE")
 	$(BIN)/python -m benchmarks.scaling $(ARGS)

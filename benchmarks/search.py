@@ -21,7 +21,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -51,6 +51,8 @@ PICTURE: Final = REPOSITORY / "docs" / "pictures" / "search.svg"
 ENDLESS: Final = 1_000_000
 FRACTIONS: Final = (0.125, 0.25, 0.5, 1.0)
 """Of a problem's seconds: when the table reads the regret."""
+TIMES: Final = 80
+"""Points of a curve of regret."""
 SMALLEST_GAIN: Final = 1e-9
 """By which a best known objective is beaten at least."""
 FREE: Final = 1e-7
@@ -160,15 +162,14 @@ class Workshop:
         search = fingerprint.search
         evaluator = proposals = self.evaluator(fingerprint)
         if fingerprint.proposes_without_costs and (search.screen or search.sampler == "memetic"):
-            free = Market(**{**vars(self.market), "external": External()})
+            free = replace(self.market, external=External())
             proposals = self.evaluator(fingerprint.without_costs(), free)
         durable = JournalStore(folder / "study.journal").open_study("search", 1, {})
         return Study(fingerprint, search_space(fingerprint), evaluator, durable, proposals)
 
     def search(self, sampler: str, seed: int, seconds: float, clock: Callable[[], float]) -> Search:
         """One search."""
-        settings = [f"search.sampler={sampler}", f"search.seed={seed}", "search.n_trials=1000"]
-        fingerprint = self.fingerprint(*settings)
+        fingerprint = self.fingerprint(f"search.sampler={sampler}", f"search.seed={seed}")
         taken: list[float] = []
         trials: list[int] = []
         objectives: list[float] = []
@@ -213,20 +214,70 @@ def still(space: SearchSpace) -> dict[str, np.ndarray]:
     return {**names, "log_k": np.full_like(names["log_k"], np.log2(FREE))}
 
 
+@dataclass(frozen=True)
+class Best:
+    """The best parameters that are known of a problem.
+
+    Attributes:
+        objective: of a trial with them.
+        found: by whom and when.
+        params: its numbers.
+    """
+
+    objective: float
+    found: str
+    params: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A sampler's line of a problem's table: regrets over all its seeds.
+
+    Attributes:
+        sampler: its name.
+        times: seconds at which regrets are read.
+        quartiles: (lower quartile, median, upper quartile), each at all times.
+        worst: of all seeds, at all times.
+        trials: finished in the end, median.
+        default_seconds: until the configured number of trials was finished, median; None where it was not.
+        default_regrets: of every seed then.
+    """
+
+    sampler: str
+    times: Sequence[float]
+    quartiles: Sequence[Sequence[float]]
+    worst: Sequence[float]
+    trials: float
+    default_seconds: float | None
+    default_regrets: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found on a problem."""
+
+    best: Best
+    constant_weight: float
+    seconds: float
+    lines: Sequence[Line]
+    searches: Sequence[Search]
+
+
 def main() -> None:
     """Search, compare and write down."""
     options = _options()
     device.configure()
     began = time.perf_counter()
     clock = time.perf_counter if options.clock == "wall" else _processor_seconds
-    known = json.loads(BEST_KNOWN.read_text()) if BEST_KNOWN.exists() else {}
-    reports = {}
+    written = json.loads(BEST_KNOWN.read_text()) if BEST_KNOWN.exists() else {}
+    known = {name: Best(**one) for name, one in written.items()}
+    reports: dict[str, Report] = {}
     for name in options.problems:
         workshop = Workshop(problems()[name])
         searches = list(_searches(workshop, options, clock))
         known[name] = _best_known(workshop, known.get(name), searches)
-        BEST_KNOWN.write_text(json.dumps(known, indent=2) + "\n")
-        reports[name] = _report(workshop, known[name]["objective"], searches, options.scale)
+        BEST_KNOWN.write_text(json.dumps({key: asdict(one) for key, one in known.items()}, indent=2) + "\n")
+        reports[name] = _report(workshop, known[name], searches, options.scale)
         _print(name, reports[name])
     RESULTS.mkdir(parents=True, exist_ok=True)
     text = {
@@ -236,11 +287,11 @@ def main() -> None:
         "versions": versions(),
         "clock": options.clock,
         "scale": options.scale,
-        "problems": reports,
+        "problems": {name: asdict(one) for name, one in reports.items()},
     }
     (RESULTS / "search.json").write_text(json.dumps(text, indent=2) + "\n")
     if options.picture:
-        draw(PICTURE, reports)
+        draw(PICTURE, {name: (one.seconds, one.lines) for name, one in reports.items()})
     print(f"\n{options.seeds} seeds, {options.clock} clock, in {time.perf_counter() - began:.0f} s")
 
 
@@ -269,53 +320,43 @@ def _searches(workshop: Workshop, options: argparse.Namespace, clock: Callable[[
             yield workshop.search(sampler, seed, options.scale * workshop.problem.seconds, clock)
 
 
-def _best_known(
-    workshop: Workshop, known: Mapping[str, object] | None, searches: Sequence[Search]
-) -> Mapping[str, object]:
+def _best_known(workshop: Workshop, known: Best | None, searches: Sequence[Search]) -> Best:
     """The best set of parameters that has ever been seen, scored here."""
-    found = known
-    objective = workshop.objective(known["params"]) if known else -float("inf")  # type: ignore[arg-type]
+    found = None if known is None else replace(known, objective=workshop.objective(known.params))
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
     for one in searches:
-        if one.params and (value := workshop.objective(one.params)) > objective + SMALLEST_GAIN:
-            objective = value
-            today = datetime.now(UTC).strftime("%Y-%m-%d")
-            found = {"found": f"{one.sampler}, seed {one.seed}, {today}", "params": one.params}
+        if not one.params:
+            continue
+        value = workshop.objective(one.params)
+        if found is None or value > found.objective + SMALLEST_GAIN:
+            found = Best(value, f"{one.sampler}, seed {one.seed}, {today}", one.params)
     assert found is not None
-    return {"objective": objective, **{key: value for key, value in found.items() if key != "objective"}}
+    return found
 
 
-def _report(workshop: Workshop, best: float, searches: Sequence[Search], scale: float) -> dict[str, object]:
-    """The table of a problem, as data."""
+def _report(workshop: Workshop, best: Best, searches: Sequence[Search], scale: float) -> Report:
     floor = workshop.constant_weight()
     seconds = scale * workshop.problem.seconds
-    rows = []
-    for sampler in dict.fromkeys(one.sampler for one in searches):
-        own = [one for one in searches if one.sampler == sampler]
-        times = np.linspace(0.0, seconds, 81)[1:]
-        regrets = np.array([[_regret(one.best_at(when), best, floor) for when in times] for one in own])
-        default = [one for one in own if one.default_seconds is not None]
-        rows.append(
-            {
-                "sampler": sampler,
-                "times": times.tolist(),
-                "quartiles": np.quantile(regrets, (0.25, 0.5, 0.75), axis=0).tolist(),
-                "worst": regrets.max(axis=0).tolist(),
-                "trials": statistics.median(one.trials[-1] for one in own),
-                "default": None
-                if len(default) < len(own)
-                else {
-                    "seconds": statistics.median(one.default_seconds or 0.0 for one in own),
-                    "regrets": [_regret(one.best_at(one.default_seconds or 0.0), best, floor) for one in own],
-                },
-            }
-        )
-    return {
-        "best_known": best,
-        "constant_weight": floor,
-        "seconds": seconds,
-        "rows": rows,
-        "searches": [asdict(one) for one in searches],
-    }
+    by_sampler = {name: [one for one in searches if one.sampler == name] for name in (s.sampler for s in searches)}
+    lines = [_line(name, own, best.objective, floor, seconds) for name, own in by_sampler.items()]
+    return Report(best, floor, seconds, lines, searches)
+
+
+def _line(sampler: str, searches: Sequence[Search], best: float, floor: float, seconds: float) -> Line:
+    times = np.linspace(0.0, seconds, TIMES + 1)[1:]
+    regrets = np.array([[_regret(one.best_at(when), best, floor) for when in times] for one in searches])
+    ends = [one.default_seconds for one in searches if one.default_seconds is not None]
+    whole = len(ends) == len(searches)
+    at_default = [_regret(one.best_at(end), best, floor) for one, end in zip(searches, ends, strict=False)]
+    return Line(
+        sampler,
+        times.tolist(),
+        np.quantile(regrets, (0.25, 0.5, 0.75), axis=0).tolist(),
+        regrets.max(axis=0).tolist(),
+        statistics.median(one.trials[-1] for one in searches),
+        statistics.median(ends) if whole else None,
+        at_default if whole else (),
+    )
 
 
 def _regret(value: float, best: float, floor: float) -> float:
@@ -323,26 +364,22 @@ def _regret(value: float, best: float, floor: float) -> float:
     return min(1.0, (best - value) / (best - floor))
 
 
-def _print(name: str, report: Mapping[str, object]) -> None:
-    seconds = report["seconds"]
-    print(
-        f"\n{name}: best known {report['best_known']:.4f}, constant weight {report['constant_weight']:.4f}, {seconds:g} s"
-    )
-    heads = " | ".join(f"after {share * seconds:g} s" for share in FRACTIONS)  # type: ignore[operator]
+def _print(name: str, report: Report) -> None:
+    best, floor, seconds = report.best.objective, report.constant_weight, report.seconds
+    print(f"\n{name}: best known {best:.4f}, constant weight {floor:.4f}, {seconds:g} s")
+    heads = " | ".join(f"after {share * seconds:g} s" for share in FRACTIONS)
     print(f"| sampler | {heads} | quartiles | worst seed | trials |")
     print("|---|" + "---|" * (len(FRACTIONS) + 3))
-    for row in report["rows"]:  # type: ignore[attr-defined]
-        low, middle, high = (np.array(one) for one in row["quartiles"])
-        places = [round(share * len(middle)) - 1 for share in FRACTIONS]
-        cells = " | ".join(f"{middle[place]:.1%}" for place in places)
-        print(
-            f"| {row['sampler']} | {cells} | {low[-1]:.1%} to {high[-1]:.1%} | {row['worst'][-1]:.1%} "
-            f"| {row['trials']:.0f} |"
-        )
-        if row["default"]:
-            regrets = row["default"]["regrets"]
+    for line in report.lines:
+        low, middle, high = line.quartiles
+        cells = " | ".join(f"{middle[round(share * TIMES) - 1]:.1%}" for share in FRACTIONS)
+        ends = f"{low[-1]:.1%} to {high[-1]:.1%} | {line.worst[-1]:.1%} | {line.trials:.0f}"
+        print(f"| {line.sampler} | {cells} | {ends} |")
+    for line in report.lines:
+        if line.default_seconds is not None:
+            regrets = line.default_regrets
             print(
-                f"  {row['sampler']}, n_trials as configured: {row['default']['seconds']:.1f} s, "
+                f"{line.sampler}, trials as configured: {line.default_seconds:.1f} s, "
                 f"regret {statistics.median(regrets):.1%}, worst {max(regrets):.1%}"
             )
 
