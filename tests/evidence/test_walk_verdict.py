@@ -155,7 +155,7 @@ def looks_good(tmp_path) -> tuple[WalkFiles, dict]:
 
 def fold_document(number: int, space, rng, tokens) -> dict:
     """A fold whose winner lies anywhere in the ranges; the third one's in-sample metric is next to nothing."""
-    numbers = {key: rng.uniform(one.range.low, one.range.high) for one in space.sampled for key in one.keys}
+    numbers = {key: rng.uniform(one.low, one.high) for key, one in space.ranges.items()}
     params = {one.name: dict(zip(tokens, (numbers[key] for key in one.keys), strict=True)) for one in space.sampled}
     forms = dict.fromkeys(tokens, 1.0)
     inside, outside = (0.01, 1.67) if number == 3 else (4.0, 1.3)
@@ -196,6 +196,21 @@ def test_a_run_that_looks_good_says_not_significant_and_why(looks_good):
     assert lines[1].startswith("  not met  probability of a positive excess Sharpe ratio 0.")
     assert lines[1].endswith("bootstrap over 552 joined days (required ≥ 0.95)")
     assert "167" not in fold_table(summary)
+
+
+def test_there_is_no_efficiency_of_a_cost():
+    """What is left out of sample of a turnover is no success."""
+    fingerprint = smoke(
+        "window.test_end=null", "walk_forward.train_days=20", "walk_forward.test_days=10",
+        "objective.metric=weight_turnover",
+    )  # fmt: skip
+    space, rng = search_space(fingerprint), np.random.default_rng(0)
+    done = [fold_document(number, space, rng, fingerprint.tokens) for number in (1, 2)]
+    for fold in done:
+        fold |= {"in_sample": {"weight_turnover": 4.0}, "out_of_sample": {"weight_turnover": 9.0, "returns": 0.1}}
+    summary = summarise(fingerprint, folds_of(fingerprint), done, ahead_of(0.2), "finished")
+    assert summary["efficiency"] is None
+    assert summary["efficiency_reason"] == "lower is better of weight_turnover"
 
 
 def met_of(summary) -> dict[str, bool | None]:
