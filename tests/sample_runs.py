@@ -88,7 +88,7 @@ def tuned(base: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not told.exists():
             told.write_bytes(pickle.dumps(run("tune", SMOKE, "--json", cwd=cwd)))
-    (folder,) = (cwd / "runs").iterdir()
+    (folder,) = (path for path in (cwd / "runs").iterdir() if path.is_dir())
     return pickle.loads(told.read_bytes()), folder
 
 

@@ -33,7 +33,7 @@ ROOMS: Final[Mapping[str, Room]] = {
     "api": Room(20, 100, "one file per task; what a notebook and the commands call", ("numpy",), ("device", "results")),
     "device": Room(72, 100, "JAX's global settings", ("jax",), ()),
     "results": Room(20, 80, "run folder, best.json, tables, report", ("pandas", "matplotlib"), ("evidence", "onchain")),
-    "evidence": Room(0, 49, "luck or skill: findings and a verdict", ("numpy", "scipy"), ("study",)),
+    "evidence": Room(0, 49, "skill or selection: a verdict", ("numpy", "scipy"), ("study",)),
     "onchain": Room(51, 100, "the contract in integers, rehearsal", ("numpy",), ("study",)),
     "study": Room(20, 80, "search space, samplers, storage, replay", ("optuna", "jax"), ("metrics", "simulation")),
     "metrics": Room(0, 38, "values in, numbers out", ("jax",), ("vocabulary",)),

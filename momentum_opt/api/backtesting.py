@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from momentum_opt import device
-from momentum_opt.api.prices import market_of
+from momentum_opt.api.own_window import UNKNOWN, evaluated_holdouts, sample_label, with_window
+from momentum_opt.api.prices import NO_FOLDER, market_of
 from momentum_opt.api.replaying import check_replay
 from momentum_opt.errors import DataError, ParamsError
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint
@@ -17,21 +19,27 @@ from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import (
     RecordedResult,
     check_unchanged,
+    days_of_periods,
     objective_section,
     read_params_file,
     recorded_result,
     versions,
 )
 from momentum_opt.results.files import why_not_writable, write_json
+from momentum_opt.results.holdout import note_look, run_of
+from momentum_opt.results.look_lines import Holdout, holdout_document
 from momentum_opt.results.parameters import internal_form, parse_params, quiet_effects, readable_form
-from momentum_opt.results.run_folder import RunFolder, now_text, prices_record
+from momentum_opt.results.run_folder import now_text, prices_record
 from momentum_opt.results.tables import daily_bars, replay_table, write_table
-from momentum_opt.results.test_looks import note_look
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.space import start_params
 
 Document = dict[str, Any]
+
+_UNKNOWN_SAMPLE = (
+    "where these parameters were tuned is not recorded, so it is not known whether the days are out of sample",
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class BacktestResult:
         fingerprint: what was simulated.
         market: the prices it ran on.
         notes: what could not be checked, one line each.
+        holdouts: the test periods of which days were evaluated, the configuration's own first.
     """
 
     summary: Document
@@ -51,6 +60,12 @@ class BacktestResult:
     fingerprint: Fingerprint
     market: Market
     notes: tuple[str, ...] = ()
+    holdouts: tuple[Holdout, ...] = ()
+
+    @property
+    def holdout(self) -> Holdout | None:
+        """The test period whose evaluations are shown; None where none was evaluated."""
+        return self.holdouts[0] if self.holdouts else None
 
 
 def backtest(
@@ -60,9 +75,14 @@ def backtest(
     overrides: Sequence[str] = (),
     data: AnyPath | None = None,
     allow_changed_data: bool = False,
+    start: date | None = None,
+    end: date | None = None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> BacktestResult:
     """Replay a params file: a best.json alone, or any `params` with a configuration (SPEC §15).
+
+    With `start` or `end` a pool that starts there is simulated over one period, which is called `out of sample` where
+    all of its days lie after those that were tuned on, `in sample` where all lie among them, and else `mixed`.
 
     Args:
         params_file: best.json, or a document with `params`.
@@ -70,12 +90,15 @@ def backtest(
         overrides: `a.b=value` on top of it.
         data: folder of price files; None looks where best.json or the configuration says.
         allow_changed_data: accept prices that differ from the recorded ones.
+        start: first day of a window of its own; None: that of the configuration.
+        end: the day after the last one; None with a `start`: as far as the prices go.
         on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
         ParamsError: the file has no usable params, or names no fingerprint and no `config` is given.
         DataError: prices are missing, or differ from the recorded ones.
         ReplayMismatchError: a best.json, replayed as it is, does not give its recorded objective.
+        UsageError: the window is shorter than two days.
     """
     device.configure()
     params_file = Path(params_file)
@@ -83,19 +106,31 @@ def backtest(
     fingerprint = fingerprint_of(document, params_file, config, overrides, prices=not allow_changed_data)
     recorded = recorded_result(document, params_file) if config is None else None
     notes = _unchecked(params_file) if config is None and recorded is None else ()
+    own_window = start is not None or end is not None
     as_recorded = recorded if not overrides else None
     root = data or (as_recorded.root if as_recorded else None)
+    if own_window:
+        as_recorded = None
+        folder = root or fingerprint.data.root
+        if folder is None:
+            raise DataError(NO_FOLDER)
+        fingerprint = with_window(fingerprint, start, end, Path(folder))
     market = market_of(fingerprint, root=root, burn_in_days=as_recorded.burn_in_days if as_recorded else None)
     if recorded and not allow_changed_data:
         check_same_prices(recorded, market, str(params_file), ", or accept the change with --allow-changed-data")
     params = parse_params(document["params"], start_params(fingerprint), fingerprint, str(params_file))
     replayed = replay(fingerprint, market, params)
+    if own_window:
+        label = sample_label(document, fingerprint.window.start, fingerprint.window.end)
+        replayed = replayed.named(label)
+        notes += _UNKNOWN_SAMPLE if label == UNKNOWN else ()
     if as_recorded and not allow_changed_data:
         check_replay(as_recorded.objectives, replayed.objectives, str(params_file))
-    summary = _summary(fingerprint, market, params, replayed)
+    holdouts = evaluated_holdouts(document, params_file, fingerprint, market.files[0].path.parent)
+    summary = _summary(fingerprint, market, params, replayed, holdouts)
     for line in quiet_effects(params, fingerprint):
         on_note(line)
-    return BacktestResult(summary, replayed, fingerprint, market, notes)
+    return BacktestResult(summary, replayed, fingerprint, market, notes, holdouts)
 
 
 def _unchecked(params_file: Path) -> tuple[str, ...]:
@@ -140,14 +175,14 @@ def check_out(out: Path, *, minute: bool) -> None:
         raise DataError(f"{out}: cannot be written ({reason}); give another --out")
 
 
-def note_test_look(params_file: Path, command: str, summary: Document) -> None:
-    """Where the params file lies in a run folder and the summary has a test, add a line to its test_looks.jsonl.
+def note_test_look(params_file: Path, command: str, result: BacktestResult) -> None:
+    """Note the evaluation of a test period in the ledger of the run folder that the params file lies in, if it does.
 
-    A folder that cannot be written to serves as well: a warning says that the look is not counted.
+    A folder that cannot be written to serves as well: where nothing can be noted, a warning says so.
     """
-    folder = RunFolder(params_file.parent)
-    if folder.fingerprint.exists() and "test" in summary["metrics"]:
-        note_look(folder.test_looks, command, summary["params"])
+    folder = run_of(params_file)
+    for holdout in result.holdouts if folder is not None else ():
+        note_look(folder, holdout, command, result.summary["params"])
 
 
 def fingerprint_of(
@@ -203,12 +238,16 @@ def check_same_prices(recorded: RecordedResult, market: Market, what: str, other
         )
 
 
-def _summary(fingerprint: Fingerprint, market: Market, params: ParamSet, replayed: Replay) -> Document:
+def _summary(
+    fingerprint: Fingerprint, market: Market, params: ParamSet, replayed: Replay, holdouts: Sequence[Holdout]
+) -> Document:
     return {
         "params": internal_form(params, fingerprint.tokens),
         "readable": readable_form(params, fingerprint),
         "objective": objective_section(fingerprint, replayed.objectives),
+        "window": {"start": str(fingerprint.window.start), "end": str(fingerprint.last_day)},
         "metrics": replayed.metrics,
+        "days": days_of_periods(fingerprint, replayed.metrics),
         "baselines": replayed.baseline_metrics,
         "fees_earned": replayed.fees_earned,
         "decomposition": replayed.decomposition,
@@ -217,6 +256,7 @@ def _summary(fingerprint: Fingerprint, market: Market, params: ParamSet, replaye
         **({} if replayed.lp_supply is None else {"final_first_lp_value": float(replayed.value_of_first_tokens[-1])}),
         "digest": fingerprint.digest,
         "data": prices_record(market),
+        "holdout": holdout_document(holdouts[0]) if holdouts else None,
         "versions": versions(),
         "created": now_text(),
     }

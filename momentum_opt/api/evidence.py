@@ -1,4 +1,4 @@
-"""A tuned run in, evidence.json in its folder out (SPEC §13): luck or skill, found once per winner."""
+"""Write the evidence.json of a tuned run (SPEC §13), found once per winner."""
 
 from collections.abc import Sequence
 

@@ -23,9 +23,12 @@ from momentum_opt.onchain.rules import RuleCheck, check_deployable, check_rule, 
 from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.best import versions
 from momentum_opt.results.files import write_json
+from momentum_opt.results.holdout import looks_beside, looks_document, recorded_holdout
+from momentum_opt.results.look_lines import holdout_document
 from momentum_opt.results.parameters import internal_form, readable_form
 from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.run_folder import now_text, prices_record, utc_text
+from momentum_opt.results.verdict_section import VERDICT, recorded_turnover, recorded_verdict, why_not_accepted
 
 Document = dict[str, Any]
 
@@ -55,9 +58,10 @@ def export(
     config: AnyPath | None = None,
     data: AnyPath | None = None,
     max_trade_size_ratio: float = MAX_TRADE_SIZE_RATIO,
+    accept_verdict: bool = False,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> ExportResult:
-    """The deployment values of a tuned pool, with every rule checked.
+    """The deployment values of a tuned pool, with every rule of the contract checked, and its verdict.
 
     Args:
         params_file: best.json, or a document with `params`.
@@ -67,10 +71,11 @@ def export(
         config: configuration, where the params file has none.
         data: folder of price files; None looks where best.json or the configuration says.
         max_trade_size_ratio: largest trade as a share of the reserves; a setting that no simulation knows.
+        accept_verdict: export the result of a search although its verdict has a rule that is not met, or there is none.
         on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
-        UsageError: `at` or the ratio is out of range.
+        UsageError: `at` or the ratio is out of range, or the verdict is not accepted.
         ConfigError: the addresses are wrong, or the pool cannot be deployed; all reasons at once.
         ParamsError: the params file cannot be used.
         DataError: the prices cannot be used, or do not reach to one chunk before `at`.
@@ -88,8 +93,10 @@ def export(
     deployment = build_deployment(pool.params, pool.fingerprint, history, by_token, max_trade_size_ratio)
     checks = [*simulation_rules(pool.fingerprint), *deployment_rules(deployment)]
     check_deployable(checks)
+    found = _result(pool)
+    _check_verdict(pool, found[VERDICT], accept_verdict=accept_verdict)
     pool.tell(on_note)
-    document = _document(pool, deployment, checks, len(history.times_ms))
+    document = _document(pool, deployment, checks, len(history.times_ms), found)
     age = () if at is not None else (newest_note(newest, pool.chunk_ms),)
     return ExportResult(document, deployment, (*age, *price_notes(prices_record(market))))
 
@@ -108,6 +115,32 @@ def write_export(result: ExportResult, out: Path, *, force: bool = False) -> boo
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror}); give another --out") from None
     return there
+
+
+def _check_verdict(pool: TunedPool, verdict: Document | None, *, accept_verdict: bool) -> None:
+    why = why_not_accepted(pool.document, verdict)
+    if why is not None and not accept_verdict:
+        raise UsageError(f"{pool.source}: {why}; add --accept-verdict to export it all the same")
+
+
+def _result(pool: TunedPool) -> Document:
+    """What is known of the parameters: verdict, figures of the test period and how often it was evaluated, turnover."""
+    document = pool.document
+    metrics, baselines = document.get("metrics", {}), document.get("baselines", {})
+    test = None
+    if "test" in metrics:
+        holdout = recorded_holdout(document)
+        test = {
+            "holdout": holdout_document(holdout),
+            "metrics": metrics["test"],
+            "baselines": baselines.get("test"),
+            "test_looks": looks_document(looks_beside(pool.source, holdout)),
+        }
+    return {
+        VERDICT: recorded_verdict(document, pool.source),
+        "test": test,
+        "turnover": recorded_turnover(document, pool.source),
+    }
 
 
 def _last_price_ms(pool: TunedPool, newest_ms: int, at: datetime | None) -> int:
@@ -129,7 +162,9 @@ def _last_price_ms(pool: TunedPool, newest_ms: int, at: datetime | None) -> int:
     return last_ms
 
 
-def _document(pool: TunedPool, deployment: Deployment, checks: Sequence[RuleCheck], chunks: int) -> Document:
+def _document(
+    pool: TunedPool, deployment: Deployment, checks: Sequence[RuleCheck], chunks: int, found: Document
+) -> Document:
     fingerprint = pool.fingerprint
     return {
         "kind": KIND,
@@ -142,6 +177,7 @@ def _document(pool: TunedPool, deployment: Deployment, checks: Sequence[RuleChec
         },
         "readable": _readable(pool, deployment),
         "rules": [{"rule": check.rule, "found": check.found, "reason": check.reason} for check in checks],
+        **found,
         "source": {
             "params_file": str(pool.source),
             "params": internal_form(pool.params, fingerprint.tokens),

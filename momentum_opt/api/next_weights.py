@@ -21,6 +21,7 @@ from momentum_opt.results.files import write_json
 from momentum_opt.results.parameters import by_token
 from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.run_folder import prices_record, utc_text
+from momentum_opt.results.verdict_section import VERDICT, recorded_verdict
 from momentum_opt.results.weights_state import read_state, state_document
 from momentum_opt.units import MS_PER_MINUTE
 
@@ -76,7 +77,8 @@ def next_weights(
     notes = [] if at is not None else [newest_note(newest, pool.chunk_ms)]
     notes += [] if market is None else price_notes(prices_record(market))
     document = _document(pool, position, update, kept)
-    return {**document, "newest_price": utc_text(newest.time_ms), "notes": notes}
+    verdict = recorded_verdict(pool.document, pool.source)
+    return {**document, "newest_price": utc_text(newest.time_ms), VERDICT: verdict, "notes": notes}
 
 
 def _newest_update(pool: TunedPool, newest: NewestBar, at: datetime | None) -> NewestBar:

@@ -195,12 +195,27 @@ def held(run: Run) -> Generator[None]:
         ) from error
 
 
-def settled_best(run: Run, winner: TrialRecord, records: Sequence[TrialRecord]) -> Document | None:
-    """best.json, where it already tells of this winner among these trials."""
+def has_test(fingerprint: Fingerprint, best: Document) -> bool:
+    """Whether a best.json has figures of the test period, or there is none."""
+    return fingerprint.periods.test is None or "test" in best["metrics"]
+
+
+def settled_best(
+    run: Run, winner: TrialRecord, records: Sequence[TrialRecord], *, with_test: bool = True
+) -> Document | None:
+    """best.json, where it already tells of this winner among these trials.
+
+    Args:
+        run: an opened run.
+        winner: its best trial.
+        records: all finished trials.
+        with_test: whether figures of the test period, if there is one, must be in it.
+    """
     folder = run.folder
     if not all(path.exists() for path in (folder.best, folder.trials, folder.daily)):
         return None
     best = read_best(folder.best)
     n_trials = sum(record.counts for record in records)
     same = best["trial"] == winner.number and best["study"]["n_trials"] == n_trials
+    same = same and (not with_test or has_test(run.fingerprint, best))
     return best if same and best["study"]["name"] == run.study.name else None

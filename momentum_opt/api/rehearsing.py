@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from momentum_opt import device
 from momentum_opt.api.exporting import KIND
+from momentum_opt.api.own_window import with_window
 from momentum_opt.api.tuned_pool import TunedPool, newest_note, tuned_pool
 from momentum_opt.errors import DataError, ParamsError, UsageError
-from momentum_opt.fingerprint import Fingerprint, replace_values
+from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
 from momentum_opt.onchain.deploying import build_deployment
@@ -28,18 +29,11 @@ from momentum_opt.results.rehearsal import rehearsal_table, write_rehearsal_plot
 from momentum_opt.results.run_folder import now_text, prices_record, utc_ms, utc_text
 from momentum_opt.results.tables import write_table
 from momentum_opt.study.space import start_params
-from momentum_opt.units import MS_PER_DAY
 
 Document = dict[str, Any]
 
 _FILES = ("rehearsal.json", "daily.parquet", "rehearsal.png")
 _AS_EXPORTED = "give the file as export wrote it"
-
-_ONE_PERIOD = {
-    "window.test_end": None, "window.validation_fraction": 0, "objective.windows": 1,
-    "objective.overfitting_penalty": 0, "objective.multi_objective": False, "walk_forward": None,
-}  # fmt: skip
-"""A window of the user's own is one period; what a study would split or score there does not matter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,20 +182,11 @@ def _read_deployment(path: Path, data: Path | None) -> tuple[TunedPool, Deployme
     params = parse_params(given, start_params(fingerprint), fingerprint, f"{path}: source")
     deployment = parse_section(section, tokens, first_update, str(path))
     refuse_changed(document, path, _AS_EXPORTED)
-    return TunedPool(path, fingerprint, params, root, burn_in), deployment
+    return TunedPool(path, document, fingerprint, params, root, burn_in), deployment
 
 
 def _with_window(pool: TunedPool, start: date | None, end: date | None) -> Fingerprint:
-    fingerprint = pool.fingerprint
-    if start is None and end is None:
-        return fingerprint
-    first = start or fingerprint.window.start
-    if end is None:
-        end = datetime.fromtimestamp(pool.newest().end_ms // MS_PER_DAY * MS_PER_DAY / 1000, UTC).date()
-    if end - first < timedelta(days=2):
-        raise UsageError(f"--start, --end: from {first} to {end} are less than two days; give a longer window")
-    window = {"window.start": str(first), "window.end": str(end)}
-    return replace_values(fingerprint, {**window, **_ONE_PERIOD}, name=f"--start, --end: from {first} to {end}")
+    return pool.fingerprint if start is None and end is None else with_window(pool.fingerprint, start, end, pool.root)
 
 
 def _market(pool: TunedPool, fingerprint: Fingerprint) -> Market:

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from momentum_opt.errors import DataError
+from momentum_opt.errors import DataError, MomentumOptError
 from momentum_opt.paths import AnyPath, path_or_none
-from momentum_opt.results.report.content import Content, digest_of, inputs_of, run_content
+from momentum_opt.results.files import read_record
+from momentum_opt.results.records import read_best
+from momentum_opt.results.report.content import Content, digest_of, run_content, run_inputs
 from momentum_opt.results.report.run_page import run_page
 from momentum_opt.results.report.second_hand import SecondHand
-from momentum_opt.results.report.walk_page import WalkFiles, walk_page
+from momentum_opt.results.report.walk_page import REMADE, WalkFiles, walk_page
 from momentum_opt.results.report.write import is_current, write_page
 from momentum_opt.results.run_folder import RunFolder
 
@@ -53,8 +55,15 @@ def report(run: AnyPath, out: AnyPath | None = None, second_hand: SecondHand | N
 def current_report(run: Path, second_hand: SecondHand | None = None) -> Path:
     """The page of a run or walk-forward, made anew only where it tells of other files than those in the folder now."""
     walk, page = WalkFiles(run), run / PAGE
-    inputs = walk.inputs() if walk.summary.is_file() else inputs_of(RunFolder(run))
-    return page if is_current(page, digest_of(inputs)) else report(run, None, second_hand)
+    folder = RunFolder(run)
+    try:
+        if walk.summary.is_file():
+            inputs = walk.inputs(read_record(walk.summary, "walk_forward.json", REMADE))
+        else:
+            inputs = run_inputs(folder, read_best(folder.best))
+    except (MomentumOptError, KeyError):  # told of where the page is made
+        return report(run, None, second_hand)
+    return page if is_current(page, inputs) else report(run, None, second_hand)
 
 
 def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -> Path:
@@ -63,17 +72,17 @@ def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -
     Args:
         result: the backtest.
         out: its folder.
-        params_file: what was replayed; the looks at the test that are counted lie beside it.
+        params_file: what was replayed; evaluations of the test period are counted where it lies in a run folder.
     """
     from momentum_opt.fingerprint import Fingerprint, recordable
+    from momentum_opt.results.holdout import looks_beside
     from momentum_opt.results.tables import daily_bars, replay_table
-    from momentum_opt.results.test_looks import looks_beside
 
     content = Content(
         name=str(params_file),
         document=result.summary,
         fingerprint=Fingerprint.from_dict(recordable(result.fingerprint.to_dict())),
-        looks=looks_beside(params_file),
+        looks=looks_beside(params_file, result.holdout),
         inputs=digest_of([out / "summary.json", out / "daily.parquet"]),
         daily=replay_table(result.replay, result.market, daily_bars(result.market)),
     )

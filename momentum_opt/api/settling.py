@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from momentum_opt.api.evidence import find_evidence
 from momentum_opt.api.neighbours import Scorer
-from momentum_opt.api.opening import Run, held, settled_best
+from momentum_opt.api.opening import Run, has_test, held, settled_best
 from momentum_opt.api.verifying import verified_document
 from momentum_opt.errors import StudyError
 from momentum_opt.evidence.convergence import Convergence, convergence, search_of
@@ -20,10 +22,12 @@ from momentum_opt.evidence.range_ends import range_ends
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import StudyFacts
 from momentum_opt.results.files import write_json
+from momentum_opt.results.holdout import note_look
+from momentum_opt.results.look_lines import holdout_in
 from momentum_opt.results.parameters import internal_form
 from momentum_opt.results.records import read_best
-from momentum_opt.results.run_folder import append_test_look
 from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
+from momentum_opt.results.verdict_section import VERDICT, verdict_section
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.ledger import Outcome
 from momentum_opt.study.neighbours import MOST_ROUNDS, latest_rounds
@@ -32,6 +36,8 @@ from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord, best_record
 
 Document = dict[str, Any]
+
+INTERRUPTED = "interrupted"
 
 
 def settle(
@@ -80,12 +86,23 @@ def _write(
     space = scorer.space
     write_table(run.folder.trials, trials_table(records, space, run.fingerprint))
     winner = _winner(records, run.fingerprint)
-    best, replayed = settled_best(run, winner, records), None
+    with_test = stopped != INTERRUPTED
+    best, replayed = settled_best(run, winner, records, with_test=with_test), None
     if best is None:
         measured = _convergence(run, records, winner, stopped, scorer)
-        best, replayed = _settled_anew(run, space, records, winner, command, measured)
+        best, replayed = _settled_anew(run, space, records, winner, command, measured, with_test=with_test)
     on_phase("evidence")
-    return best, find_evidence(run, records, stopped, winner, replayed, scorer, neighbourhood)
+    findings = find_evidence(run, records, stopped, winner, replayed, scorer, neighbourhood)
+    return _judged(run, best, findings), findings
+
+
+def _judged(run: Run, best: Document, findings: Findings | None) -> Document:
+    """best.json with the verdict in it, written anew where it holds another one."""
+    verdict = verdict_section(findings)
+    if VERDICT in best and best[VERDICT] == verdict:
+        return best
+    write_json(run.folder.best, {**best, VERDICT: verdict})
+    return read_best(run.folder.best)
 
 
 def _settled_anew(
@@ -95,6 +112,8 @@ def _settled_anew(
     winner: TrialRecord,
     command: str,
     measured: Convergence,
+    *,
+    with_test: bool,
 ) -> tuple[Document, Replay | None]:
     """best.json, written anew, and the winner's replay, where one had to be made."""
     params = space.params(winner.numbers)
@@ -105,9 +124,9 @@ def _settled_anew(
         [record.failed for record in records],
         [record.points for record in records],
     )
-    best, replayed = _recounted(run, winner, params, facts), None
+    best, replayed = _recounted(run, winner, params, facts, with_test=with_test), None
     if best is None:
-        best, replayed = _replayed(run, winner, params, facts, command)
+        best, replayed = _replayed(run, winner, params, facts, command, with_test=with_test)
     write_json(run.folder.best, {**best, "convergence": asdict(measured)})
     return read_best(run.folder.best), replayed
 
@@ -140,13 +159,17 @@ def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRe
     )
 
 
-def _recounted(run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFacts) -> Document | None:
-    """best.json with new totals, where it tells of this winner already: its test need not be looked at again."""
+def _recounted(
+    run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFacts, *, with_test: bool
+) -> Document | None:
+    """best.json with new totals, where it tells of this winner already: its test need not be evaluated again."""
     if not (run.folder.best.exists() and run.folder.daily.exists()):
         return None
     best = read_best(run.folder.best)
     study = best["study"]
     if (best["trial"], study["name"]) != (winner.number, facts.name):
+        return None
+    if with_test and not has_test(run.fingerprint, best):
         return None
     if best["params"] != internal_form(params, run.fingerprint.tokens):
         return None
@@ -155,11 +178,20 @@ def _recounted(run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFact
 
 
 def _replayed(
-    run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFacts, command: str
+    run: Run, winner: TrialRecord, params: ParamSet, facts: StudyFacts, command: str, *, with_test: bool
 ) -> tuple[Document, Replay]:
-    """Replay the winner, check that it gives its tuned value, note the look at its test, write its days; best.json."""
-    best, replayed = verified_document(run.fingerprint, run.market, params, winner, facts)
-    if "test" in replayed.metrics:  # first: a kill in between must not hide the look
-        append_test_look(run.folder.test_looks, command, best["params"])
-    write_table(run.folder.daily, replay_table(replayed, run.market, daily_bars(run.market)))
+    """Replay the winner, check that it gives its tuned value, note its evaluation, write its days; best.json.
+
+    Of an interrupted study neither figures nor days of the test period are written: whoever goes on has not seen them.
+    """
+    fingerprint, market = run.fingerprint, run.market
+    best, replayed = verified_document(fingerprint, market, params, winner, facts, with_test=with_test)
+    holdout = holdout_in(best)
+    bars = daily_bars(market)
+    if holdout is not None and with_test:  # first: a kill in between must not hide the look
+        note_look(run.folder.path, holdout, command, best["params"], required=True)
+    elif holdout is not None:
+        last = (fingerprint.window.end - fingerprint.window.start).days * market.bars_per_day - 1
+        bars = np.append(bars[bars < last], last)
+    write_table(run.folder.daily, replay_table(replayed, market, bars))
     return best, replayed

@@ -13,10 +13,12 @@ from momentum_opt.errors import DataError, ParamsError, RunFolderError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.best import RecordedResult, StudyFacts, recorded_result
 from momentum_opt.results.files import read_record, write_json
+from momentum_opt.results.holdout import note_look
+from momentum_opt.results.look_lines import holdout_in
 from momentum_opt.results.parquet import REMADE
-from momentum_opt.results.records import read_identity
-from momentum_opt.results.test_looks import note_look
+from momentum_opt.results.records import read_best, read_identity
 from momentum_opt.results.trial_list import Row, TrialList, find_trial
+from momentum_opt.results.verdict_section import VERDICT, recorded_verdict
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.space import start_params
 from momentum_opt.study.trials import SAMPLER, TrialRecord
@@ -52,14 +54,23 @@ def export_trial(trials: TrialList, number: int, out: Path, *, command: str, dat
     check_same_prices(recorded, market, f"the run in {trials.folder.path}", "")
     params = _params(row, fingerprint, trials.folder.trials)
     document, _ = verified_document(fingerprint, market, params, _record(row, trials), _facts(trials, name))
-    if "test" in document["metrics"]:
-        note_look(trials.folder.test_looks, command, document["params"])  # first: the look is made
+    document[VERDICT] = _verdict(trials, number)
+    holdout = holdout_in(document)
+    if holdout is not None:
+        note_look(trials.folder.path, holdout, command, document["params"])  # first: the look is made
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, document)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); give another --out") from error
     return read_record(out, "the exported trial", "export it again")
+
+
+def _verdict(trials: TrialList, number: int) -> Document | None:
+    """The verdict on the run, where the trial is its winner."""
+    path = trials.folder.best
+    best = read_best(path) if path.exists() else {}
+    return recorded_verdict(best, path) if best.get("trial") == number else None
 
 
 def _recorded(trials: TrialList, row: Row) -> tuple[RecordedResult, str]:

@@ -2,10 +2,11 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from momentum_opt.api.backtesting import fingerprint_of
 from momentum_opt.api.prices import NO_FOLDER, telling_options
@@ -27,6 +28,7 @@ class TunedPool:
 
     Attributes:
         source: the file it came from.
+        document: its content.
         fingerprint: its settings.
         params: its parameters.
         root: folder of the price files.
@@ -35,6 +37,7 @@ class TunedPool:
     """
 
     source: Path
+    document: Mapping[str, Any]
     fingerprint: Fingerprint
     params: ParamSet
     root: Path
@@ -119,7 +122,7 @@ def tuned_pool(
     if root is None:
         raise DataError(NO_FOLDER)
     burn_in = recorded.burn_in_days if recorded else math.ceil(fingerprint.pool.max_memory_days)
-    return TunedPool(params_file, fingerprint, params, root, burn_in)
+    return TunedPool(params_file, document, fingerprint, params, root, burn_in)
 
 
 def newest_note(newest: NewestBar, chunk_ms: int) -> str:

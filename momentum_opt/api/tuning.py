@@ -15,6 +15,7 @@ from momentum_opt.market import Market
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.evidence import recorded_evidence
 from momentum_opt.results.run_folder import RunFolder, WarmStarts
+from momentum_opt.results.verdict_section import VERDICT, verdict_section
 from momentum_opt.study.ledger import Ledger, Outcome, Progress
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class TuneResult:
         folder: the run folder.
         best: the content of best.json.
         outcome: all finished trials, and why the study stopped.
-        findings: luck or skill, the content of evidence.json; None where it was left out.
+        findings: the content of evidence.json; None where it was left out.
     """
 
     folder: RunFolder
@@ -136,6 +137,11 @@ def _finished(run: Run) -> TuneResult | None:
     best = settled_best(run, ledger.best, ledger.records)
     findings = recorded_evidence(run.folder.evidence, run.fingerprint, ledger.records, ledger.best)
     wanted = run.fingerprint.evidence.enabled
-    if best is None or wanted != (findings is not None) or wanted != run.folder.evidence.exists():
+    if (
+        best is None
+        or best.get(VERDICT) != verdict_section(findings)
+        or wanted != (findings is not None)
+        or wanted != run.folder.evidence.exists()
+    ):
         return None
     return TuneResult(run.folder, best, Outcome(tuple(ledger.records), stopped), findings)

@@ -15,9 +15,23 @@ from momentum_opt.study.trials import TrialRecord
 
 
 def verified_document(
-    fingerprint: Fingerprint, market: Market, params: ParamSet, trial: TrialRecord, facts: StudyFacts
+    fingerprint: Fingerprint,
+    market: Market,
+    params: ParamSet,
+    trial: TrialRecord,
+    facts: StudyFacts,
+    *,
+    with_test: bool = True,
 ) -> tuple[dict[str, Any], Replay]:
-    """The content of best.json for `trial`, and its replay; whoever shows them has looked at its test.
+    """The content of best.json for `trial`, and its replay; whoever shows them has evaluated its test period.
+
+    Args:
+        fingerprint: of the run.
+        market: its prices.
+        params: of the trial.
+        trial: a finished one.
+        facts: what best.json says of the study.
+        with_test: whether the figures of the test period are in them.
 
     Raises:
         ReplayMismatchError: the replay did not give the tuned value.
@@ -29,5 +43,6 @@ def verified_document(
         )
         tuned = tuple(float(value) for value in exact.objectives[0])
     replayed = replay(fingerprint, market, params)
+    replayed = replayed if with_test else replayed.without_test()
     check_replay(fingerprint.objective.shown(tuned), replayed.objectives, f"trial {trial.number}")
     return best_document(fingerprint, market, params, replace(trial, objectives=tuned), replayed, facts), replayed

@@ -1,9 +1,13 @@
-"""A fingerprint in, a walk-forward and its folder out (SPEC §13): each fold tuned alone, then looked at on its test."""
+"""Run a walk-forward (SPEC §13): tune each fold alone, evaluate its winner on the days that follow, judge them all."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from momentum_opt import device
 from momentum_opt.api.prices import market_of
@@ -18,27 +22,35 @@ from momentum_opt.evidence.folds import (
 )
 from momentum_opt.evidence.walk_forward import (
     CURVES,
+    Efficiency,
     FoldDays,
     curve_findings,
     efficiency,
     fold_days,
+    in_sample_error,
     joined,
+    overall_spread,
+    random_spread,
     stability,
 )
+from momentum_opt.evidence.walk_verdict import walk_detectable, walk_verdict
 from momentum_opt.fingerprint import Fingerprint, check_bar, recordable
 from momentum_opt.market import Market
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import objective_section, versions
 from momentum_opt.results.files import read_record, write_json
+from momentum_opt.results.holdout import note_look
+from momentum_opt.results.look_lines import holdout_document, holdout_of
 from momentum_opt.results.parameters import parse_params
 from momentum_opt.results.records import read_fold_record
-from momentum_opt.results.run_folder import append_test_look, now_text, prices_record
+from momentum_opt.results.run_folder import now_text, prices_record
 from momentum_opt.results.tables import write_table
 from momentum_opt.results.walk_forward import FOLD_REMADE, WalkForwardFolder, days_table, open_walk_forward, read_days
 from momentum_opt.study.ledger import Progress
-from momentum_opt.study.replay import replay
+from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.space import SearchSpace, search_space, start_params
 from momentum_opt.study.storage import open_store
+from momentum_opt.vocabulary.metrics import METRICS
 
 Document = dict[str, Any]
 
@@ -125,7 +137,8 @@ def walk_forward(
     if stopped == FINISHED:
         on_phase("summary")
     days = joined([(part, fold.counted_days) for fold, _, part in done])
-    summary = _summary(fingerprint, folds, [document for _, document, _ in done], days, stopped)
+    documents = [document for _, document, _ in done]
+    summary = {**summarise(fingerprint, folds, documents, days, stopped), "data": prices_record(market)}
     write_table(folder.days, days_table(days, fingerprint.pool.initial_pool_value))
     write_json(folder.summary, summary)
     return WalkForwardResult(folder, read_record(folder.summary, "walk_forward.json", "run it again"), stopped, dropped)
@@ -188,13 +201,16 @@ def _evaluated(
     whole = evaluation_fingerprint(fingerprint, fold)
     market = market_of(whole, burn_in_days=best["data"]["burn_in_days"])
     params = parse_params(best["params"], start_params(whole), whole, str(place))
-    append_test_look(folder.test_looks, command, best["params"])  # first: a kill in between must not hide the look
+    holdout = holdout_of(whole, market.files[0].path.parent)
+    assert holdout is not None
+    note_look(folder.path, holdout, command, best["params"], required=True)  # first: a kill must not hide the look
     replayed = replay(whole, market, params)
     test = whole.periods.test
     assert test is not None
     days = fold_days(replayed, market, test, fold.number)
     metric = fingerprint.objective.metric
     in_sample, out_of_sample = replayed.metrics["train"], replayed.metrics["test"]
+    error = in_sample_error(metric, *_train_returns(whole, market, replayed))
     document = {
         **told,
         "fold": fold.number,
@@ -206,39 +222,85 @@ def _evaluated(
         "in_sample": in_sample,
         "validation": replayed.metrics.get("validation"),
         "out_of_sample": out_of_sample,
-        "efficiency": efficiency(in_sample[metric], out_of_sample[metric]),
+        "in_sample_error": error,
+        "efficiency": _efficiency(metric, [in_sample[metric]], [out_of_sample[metric]], [error]).value,
         "baselines": replayed.baseline_metrics["test"],
         "params": best["params"],
         "readable": best["readable"],
         "data": prices_record(market),
+        "holdout": holdout_document(holdout),
     }
     write_table(table, days_table(days, fingerprint.pool.initial_pool_value))
     write_json(record, document)
     return read_fold_record(record, FOLD_REMADE), days
 
 
-def _summary(
+def _efficiency(
+    metric: str, in_sample: Sequence[float], out_of_sample: Sequence[float], errors: Sequence[float | None]
+) -> Efficiency:
+    """`efficiency` of a metric of which more is better; a share that is left of a cost says nothing."""
+    if METRICS[metric].direction == "lower":
+        return Efficiency(None, reason=f"lower is better of {metric}")
+    return efficiency(in_sample, out_of_sample, errors)
+
+
+def _train_returns(
+    fingerprint: Fingerprint, market: Market, replayed: Replay
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(day,) daily log returns of train, and the same in excess of the constant-weight pool."""
+    first, end = fingerprint.periods.train
+    bars = slice(first * market.bars_per_day, end * market.bars_per_day, market.bars_per_day)
+    pool = np.diff(np.log(replayed.value_of_first_tokens[bars]))
+    return pool, pool - np.diff(np.log(replayed.baselines["constant_weight"][bars]))
+
+
+def summarise(
     fingerprint: Fingerprint, folds: Sequence[Fold], done: Sequence[Document], days: FoldDays, stopped: str
 ) -> Document:
+    """The content of walk_forward.json, its prices apart.
+
+    Args:
+        fingerprint: of the whole walk-forward.
+        folds: all folds that were asked for.
+        done: out_of_sample.json of each finished one.
+        days: their joined days.
+        stopped: `finished` or `interrupted`.
+    """
     asked, metric = fingerprint.walk_forward, fingerprint.objective.metric
     assert asked is not None
     settings, seed = fingerprint.evidence, fingerprint.search.seed
-    curves = {name: asdict(curve_findings(days, name, draws=settings.bootstrap_draws, seed=seed)) for name in CURVES}
+    curves = {name: curve_findings(days, name, draws=settings.bootstrap_draws, seed=seed) for name in CURVES}
     space = search_space(fingerprint)
-    numbers = [_numbers(document["params"], space, fingerprint.tokens) for document in done]
+    steady = stability([_numbers(document["params"], space, fingerprint.tokens) for document in done], space)
+    random = random_spread(len(done))
+    spread = overall_spread(steady)
+    verdict = walk_verdict(days, curves, spread, random, n_folds=len(folds), draws=settings.bootstrap_draws, seed=seed)
+    found = walk_detectable(days)
+    overall = _efficiency(
+        metric,
+        [_finite(document["in_sample"][metric]) for document in done],
+        [_finite(document["out_of_sample"][metric]) for document in done],
+        [document.get("in_sample_error") for document in done],
+    )
     return {
         "walk_forward": asked.model_dump(),
         "stopped": stopped,
         "n_folds": len(folds),
         "metric": metric,
         "aggregate": objective_section(fingerprint, (0.0, 0.0, 0.0))["aggregate"],
+        "verdict": asdict(verdict),
+        "detectable": None if found is None else asdict(found),
         "folds": list(done),
         "mean_in_sample": _mean(done, "in_sample", metric),
         "mean_out_of_sample": _mean(done, "out_of_sample", metric),
-        "efficiency": _overall(done, metric),
+        "efficiency": overall.value,
+        "efficiency_error": overall.error,
+        "efficiency_reason": overall.reason,
         "out_of_sample_days": len(days.time_ms),
-        "out_of_sample": curves,
-        "stability": {name: asdict(one) for name, one in stability(numbers, space).items()},
+        "out_of_sample": {name: asdict(one) for name, one in curves.items()},
+        "stability": {name: asdict(one) for name, one in steady.items()},
+        "spread": spread,
+        "random_spread": random,
         "digest": fingerprint.digest,
         "fingerprint": recordable(fingerprint.to_dict()),
         "versions": versions(),
@@ -261,9 +323,6 @@ def _mean(done: Sequence[Document], period: str, metric: str) -> float | None:
     return None if None in values else sum(values) / len(values)
 
 
-def _overall(done: Sequence[Document], metric: str) -> float | None:
-    """Mean out-of-sample over mean in-sample metric."""
-    means = [_mean(done, period, metric) for period in ("in_sample", "out_of_sample")]
-    if means[0] is None or means[1] is None:
-        return None
-    return efficiency(means[0], means[1])
+def _finite(value: float | None) -> float:
+    """A number of a JSON document, in which None stands for one that is not finite."""
+    return math.nan if value is None else value

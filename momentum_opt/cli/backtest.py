@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Data, Settings, check_json, tell_notes
+from momentum_opt.cli.config import AsJson, Data, Settings, check_json, day, tell_notes
 from momentum_opt.cli.stopping import in_phase
 from momentum_opt.passwords import command_line
 
@@ -31,6 +31,21 @@ def backtest(
     allow_changed_data: Annotated[
         bool, typer.Option("--allow-changed-data", help="Accept prices that differ from the recorded ones.")
     ] = False,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--start", metavar="DATE", help="First day of a window of its own, one period.", show_default=False
+        ),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option(
+            "--end",
+            metavar="DATE",
+            help="Day after the last; with --start the newest prices end it.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay parameters: all metrics of train, validation and test, with the baselines beside them."""
@@ -51,12 +66,14 @@ def backtest(
         overrides=settings or (),
         data=data,
         allow_changed_data=allow_changed_data,
+        start=day(start, "--start"),
+        end=day(end, "--end"),
         on_note=notes.append,
     )
     if out is not None:
         in_phase("the results were written", f"files in {out} are whole; remove them, and run the command again")
     written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
-    backtesting.note_test_look(params, command_line(), result.summary)
+    backtesting.note_test_look(params, command_line(), result)
     if out is not None:
         written.append(report_of_backtest(result, out, params))
     tell_notes(notes)
@@ -70,12 +87,11 @@ def _print(result: "BacktestResult", written: list[Path], params: Path, *, as_js
         objective_line,
         parameter_table,
         said_of_prices,
-        test_lines,
     )
     from momentum_opt.results.files import to_json
-    from momentum_opt.results.test_looks import looks_beside, looks_document
+    from momentum_opt.results.holdout import looks_beside, looks_document, looks_words
 
-    summary, looks = result.summary, looks_beside(params)
+    summary, looks = result.summary, looks_beside(params, result.holdout)
     for line in [*(f"note: {note}" for note in result.notes), *said_of_prices(summary["data"])]:
         typer.echo(line, err=True)
     if as_json:
@@ -84,7 +100,8 @@ def _print(result: "BacktestResult", written: list[Path], params: Path, *, as_js
         return
     typer.echo(objective_line(summary))
     typer.echo(f"\n{parameter_table(summary)}\n\n{metric_table(summary)}\n")
-    for line in [*test_lines(summary, looks), *data_lines(summary)]:
+    shown = [looks_words(looks)] if result.holdouts else []
+    for line in [*shown, *data_lines(summary)]:
         typer.echo(line)
     for path in written:
         typer.echo(f"written: {path}")

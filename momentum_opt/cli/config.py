@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +48,18 @@ Data = Annotated[
     Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of price files.", show_default=False)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def day(text: str | None, option: str) -> date | None:
+    """A date of the command line.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option}: {text!r} is no date; write it as 2024-06-25") from None
 
 
 def tell_notes(notes: Sequence[str]) -> None:

@@ -28,6 +28,10 @@ def export(
         typer.Option("--at", metavar="DATE", help="Time of the first update; as late as the prices allow."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")] = Path("deployment.json"),
+    accept_verdict: Annotated[
+        bool,
+        typer.Option("--accept-verdict", help="Export although a rule of the verdict is not met, or there is none."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     max_trade_size_ratio: Annotated[
         float, typer.Option("--max-trade-size-ratio", metavar="SHARE", help="Largest trade, a share of the reserves.")
@@ -49,6 +53,7 @@ def export(
         config=config,
         data=data,
         max_trade_size_ratio=max_trade_size_ratio,
+        accept_verdict=accept_verdict,
         on_note=notes.append,
     )
     replaced = exporting.write_export(result, out, force=force)

@@ -1,9 +1,10 @@
 """A walk-forward as tables for a terminal: the content of walk_forward.json in, text out."""
 
-from momentum_opt.cli.render import Document, left_out_notes, number
+from momentum_opt.cli.render import Document, left_out_notes, number, verdict_lines
 from momentum_opt.cli.text_table import TextTable, filled
-from momentum_opt.results.report.wording import BASELINE_LABELS
+from momentum_opt.results.report.wording import NOT_ASSESSED, efficiency_words, random_spread
 from momentum_opt.units import counted
+from momentum_opt.vocabulary.names import BASELINE_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
@@ -12,7 +13,8 @@ CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
 def fold_table(summary: Document) -> str:
     """One row per fold: its days, in-sample and out-of-sample metric, efficiency, returns, k and memory by token."""
     metric = summary["metric"]
-    table = TextTable(("fold", "tuned from", "judged from", "until", "in", "out", "efficiency", "return", "const."))
+    titles = ("fold", "tuned from", "out of sample from", "until", "in", "out", "efficiency", "return", "const.")
+    table = TextTable(titles)
     for fold in summary["folds"]:
         table.add_row(
             str(fold["fold"]),
@@ -58,23 +60,16 @@ def stability_table(summary: Document) -> str:
             )
     table.add_section()
     spreads = [f"{name} {one['spread']:.2f}" for name, one in summary["stability"].items()]
-    note = "spread over the folds as a share of the search range (0.29: as random): "
+    note = f"spread over the folds as a share of the search range (uniform random: {random_spread(summary):.2f}): "
     return f"{table.text()}\n{filled(note + ', '.join(spreads))}"
 
 
 def summary_lines(summary: Document) -> list[str]:
-    """Efficiency, the probability that the joined days beat the constant-weight pool, and what is missing."""
-    metric, done = summary["metric"], len(summary["folds"])
-    value = summary["efficiency"]
-    ratio = "undefined, as the in-sample mean is not above zero" if value is None else f"{value:.3f}"
-    means = f"{number(summary['mean_in_sample'])} in sample, {number(summary['mean_out_of_sample'])} out of sample"
-    lines = [f"efficiency {ratio} (mean {metric} {means})"]
-    sure = summary["out_of_sample"]["pool"]["excess_probabilistic_sharpe"]
-    if sure is not None:
-        lines.append(
-            f"{100 * sure:.3g} % sure of a Sharpe ratio above zero over the constant-weight pool, from the joined "
-            f"{counted(summary['out_of_sample_days'], 'day')}"
-        )
+    """The verdict with its rules, the efficiency, and what is missing."""
+    done = len(summary["folds"])
+    verdict = summary.get("verdict")
+    lines = [f"verdict: {NOT_ASSESSED}"] if verdict is None else verdict_lines(verdict, summary.get("detectable"))
+    lines.append(efficiency_words(summary))
     for fold in summary["folds"]:
         empty = [file for file in fold["data"].get("costs", ()) if not file["rows"]]
         lines += [f"{note} (fold {fold['fold']})" for note in left_out_notes(empty)]

@@ -1,6 +1,5 @@
 """`momentum-opt rehearse`: the contract model beside the simulation."""
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +8,6 @@ import typer
 from momentum_opt.cli.config import AsJson, Data, Settings, check_json, tell_notes
 from momentum_opt.cli.export import Config
 from momentum_opt.cli.stopping import in_phase
-from momentum_opt.errors import UsageError
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
 
 if TYPE_CHECKING:
@@ -69,8 +67,8 @@ def rehearse(
         config=config,
         overrides=settings or (),
         data=data,
-        start=_day(start, "--start"),
-        end=_day(end, "--end"),
+        start=day(start, "--start"),
+        end=day(end, "--end"),
         keeper=Keeper(_seconds(delay), miss, seed),
         tolerance=tolerance,
         on_note=notes.append,
@@ -100,18 +98,3 @@ def _print(result: "RehearsalResult", written: list[Path], *, as_json: bool) -> 
         typer.echo(line)
     for path in written:
         typer.echo(f"written: {path}")
-
-
-def _day(text: str | None, option: str) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{option}: {text!r} is no date; write it as 2024-06-25") from None
-
-
-def _seconds(text: str) -> int:
-    """A duration: whole seconds, or a whole number with s, m or h."""
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
-    if not number.isdecimal():
-        raise UsageError(f"--delay: {text!r} is no duration; write for example 300s, 5m or 1h")
-    return int(number) * _SECONDS[unit]

@@ -4,16 +4,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from momentum_opt.cli.text_table import TextTable, width_of_output
+from momentum_opt.cli.text_table import TextTable, filled, width_of_output
+from momentum_opt.results.holdout import looks_words
 from momentum_opt.results.price_notes import price_notes
-from momentum_opt.results.report.wording import BASELINE_LABELS, RETURN_PARTS
-from momentum_opt.results.test_looks import looks_words
+from momentum_opt.results.report.wording import FEWEST_TO_ANNUALISE, RETURN_PARTS, TOO_SHORT, too_short
 from momentum_opt.units import counted
+from momentum_opt.vocabulary.names import BASELINE_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
 if TYPE_CHECKING:
-    from momentum_opt.evidence.findings import Findings
-    from momentum_opt.results.test_looks import Looks
+    from momentum_opt.results.holdout import Looks
+
+REPLAYED = "replay check passed: minute-by-minute replay reproduces the tuned objective"
 
 _UNLIMITED = 10_000
 """Columns of a list of trials where no terminal limits them: one line per trial, to be searched."""
@@ -45,38 +47,49 @@ def parameter_table(document: Document) -> str:
 
 def metric_table(document: Document) -> str:
     """The objective's metric and a few others per period; the baselines, and the parts of the return, below."""
-    metrics, baselines = document["metrics"], document["baselines"]
+    metrics, baselines, days = document["metrics"], document["baselines"], document.get("days", {})
     names = list(dict.fromkeys((document["objective"]["metric"], *SHOWN_METRICS)))
     table = TextTable(("", *metrics))
     for name in names:
-        table.add_row(name, *(number(metrics[period][name]) for period in metrics))
+        table.add_row(name, *(_marked(name, metrics[period][name], days.get(period)) for period in metrics))
     table.add_section()
     first = next(iter(baselines.values()))
     for name in ("returns", "daily_log_sharpe"):
         for baseline in first:
-            cells = (number(baselines[period][baseline][name]) for period in baselines)
+            cells = (_marked(name, baselines[period][baseline][name], days.get(period)) for period in baselines)
             table.add_row(f"{BASELINE_LABELS[baseline]}: {name}", *cells)
     parts = document.get("decomposition")  # results of earlier versions have none
     if parts:
         table.add_section()
         for name, label in RETURN_PARTS.items():
             table.add_row(label, *(number(parts[period][name]) for period in parts))
-    return table.text()
+    marked = any(count < FEWEST_TO_ANNUALISE for count in days.values())
+    return f"{table.text()}\n{filled(TOO_SHORT)}" if marked else table.text()
+
+
+def _marked(name: str, value: float | None, days: int | None) -> str:
+    """A number, with an asterisk where it was annualised from too few days."""
+    return f"{number(value)}{too_short(name, value, days)}"
 
 
 def test_lines(document: Document, looks: "Looks | None") -> list[str]:
-    """How often the test has been looked at, where a test number is shown."""
+    """How often the test period was evaluated, where figures of it are shown."""
     return [looks_words(looks)] if "test" in document["metrics"] else []
 
 
-def verdict_lines(findings: "Findings | None") -> list[str]:
-    """The verdict and every rule behind it; nothing where evidence was left out."""
-    if findings is None:
+def verdict_lines(verdict: Document | None, detectable: Document | None) -> list[str]:
+    """The verdict of a tune or a walk-forward, every rule behind it, and what could be found; nothing without one.
+
+    Args:
+        verdict: outcome, words and rules, as best.json and walk_forward.json hold them.
+        detectable: what could be found.
+    """
+    if verdict is None:
         return []
+    found = [] if detectable is None else [filled(words, "  ") for words in detectable["words"].split("; ")]
     marks = {True: "met", False: "not met", None: "not computed"}
-    found = findings.verdict
-    rules = [f"  {marks[rule.met]:<7}  {rule.words}" for rule in found.rules]
-    return [f"luck or skill: {found.words}", *rules]
+    rules = [f"  {marks[rule['met']]:<7}  {rule['words']}" for rule in verdict["rules"]]
+    return [f"verdict: {verdict['words']}", *rules, *found]
 
 
 def convergence_lines(document: Document) -> list[str]:

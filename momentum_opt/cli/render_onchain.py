@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from momentum_opt.cli.render import text_table
+from momentum_opt.cli.render import text_table, verdict_lines
 from momentum_opt.units import counted
 
 Document = Mapping[str, Any]
@@ -47,10 +47,23 @@ def deployment_lines(document: Document) -> Iterator[str]:
     yield f"first update {document['first_update']}, then every {contract['updateInterval']} s"
     state = document["state"]
     yield f"state: {counted(state['chunk_prices'], 'price')}, the last of {state['last_price']}"
-    yield "\nrules, all kept:"
-    for rule in document["rules"]:
+    rules = document["rules"]
+    yield f"\ncontract checks: {len(rules)} of {len(rules)} passed"
+    for rule in rules:
         yield f"  {rule['rule']}: {rule['found']}"
     yield ""
+    yield from carried_verdict(document)
+    if document["turnover"] is not None:
+        yield f"weight turnover: {document['turnover']['per_year']:.4g} per year, {document['turnover']['period']}"
+
+
+def carried_verdict(document: Document) -> Iterator[str]:
+    """The verdict on the parameters, with its rules, or that there is none."""
+    verdict = document["verdict"]
+    if verdict is None:
+        yield "verdict: none recorded with these parameters"
+        return
+    yield from verdict_lines(verdict, verdict["detectable"])
 
 
 def rehearsal_lines(document: Document, days: Sequence[Document]) -> Iterator[str]:
@@ -132,10 +145,10 @@ def _updates_line(updates: Document) -> str:
 def weights_lines(document: Document) -> Iterator[str]:
     """The coming interval, token by token."""
     weights = document["weights"]
-    yield f"update at {document['time']}; the weights move until {document['moving_until']}"
+    yield f"update at {document['time']}; interpolating until {document['moving_until']}"
     yield ""
     yield text_table(
-        ("token", "now", "at the end", "target", "per minute", "per second"),
+        ("token", "now", "end of interval", "target", "per minute", "per second"),
         [
             (
                 token,
@@ -150,3 +163,4 @@ def weights_lines(document: Document) -> Iterator[str]:
     )
     yield ""
     yield f"next update: {document['next_update']}"
+    yield from carried_verdict(document)

@@ -140,9 +140,17 @@ def export(
     trials = read_trials(run)
     find_trial(trials, number)  # before JAX is imported
     from momentum_opt.api.trial_exporting import export_trial
-    from momentum_opt.cli.render import metric_table, objective_line, parameter_table, said_of_prices, test_lines
+    from momentum_opt.cli.render import (
+        REPLAYED,
+        metric_table,
+        objective_line,
+        parameter_table,
+        said_of_prices,
+        test_lines,
+    )
     from momentum_opt.results.files import to_json
-    from momentum_opt.results.test_looks import read_test_looks
+    from momentum_opt.results.holdout import count_looks
+    from momentum_opt.results.look_lines import holdout_in
 
     document = export_trial(trials, number, out, command=command_line(), data=data)
     for line in said_of_prices(document["data"]):
@@ -153,9 +161,9 @@ def export(
     typer.echo(f"trial {number} of {run}")
     typer.echo(objective_line(document))
     typer.echo(f"\n{parameter_table(document)}\n\n{metric_table(document)}\n")
-    for line in test_lines(document, read_test_looks(trials.folder.test_looks)):
+    for line in test_lines(document, count_looks(trials.folder.path, holdout_in(document))):
         typer.echo(line)
-    typer.echo(f"replayed minute by minute: the tuned value is met\nwritten: {out}")
+    typer.echo(f"{REPLAYED}\nwritten: {out}")
 
 
 def pareto_text(front: "TrialList", run: Path) -> str:

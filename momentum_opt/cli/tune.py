@@ -2,7 +2,6 @@
 
 import math
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -187,6 +186,7 @@ def append_log(log: Path, line: str) -> None:
 
 def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     from momentum_opt.cli.render import (
+        REPLAYED,
         convergence_lines,
         metric_table,
         objective_line,
@@ -197,18 +197,19 @@ def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     from momentum_opt.cli.trials import pareto_text
     from momentum_opt.results.evidence import evidence_document
     from momentum_opt.results.files import to_json
-    from momentum_opt.results.test_looks import read_test_looks
+    from momentum_opt.results.holdout import count_looks, looks_document, recorded_holdout
     from momentum_opt.results.trial_list import as_rows
 
     best, folder = result.best, result.folder
     front = _front(result)
+    looks = count_looks(folder.path, recorded_holdout(best))
     if as_json:
         document = {
             "run_dir": str(folder.path),
             "stopped": result.outcome.stopped,
             "best": best,
             "evidence": None if result.findings is None else evidence_document(result.findings),
-            "test_looks": asdict(read_test_looks(folder.test_looks)),
+            "test_looks": looks_document(looks),
             "report": None if page is None else str(page),
         }
         typer.echo(to_json(document if front is None else {**document, "pareto": as_rows(front.rows)}), nl=False)
@@ -228,10 +229,11 @@ def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     if front is not None:
         typer.echo(f"{pareto_text(front, folder.path)}\n")
-    looks = read_test_looks(folder.test_looks)
-    for line in [*test_lines(best, looks), *verdict_lines(result.findings), *convergence_lines(best)]:
+    verdict = best["verdict"]
+    found = None if verdict is None else verdict["detectable"]
+    for line in [*test_lines(best, looks), *verdict_lines(verdict, found), *convergence_lines(best)]:
         typer.echo(line)
-    typer.echo(f"replayed minute by minute: the tuned value is met\nresult: {folder.best}")
+    typer.echo(f"{REPLAYED}\nresult: {folder.best}")
     if page is not None:
         typer.echo(f"report: {page}")
 

@@ -1,6 +1,6 @@
-"""`momentum-opt walk-forward`: tune fold after fold, each judged by the days that follow it."""
+"""`momentum-opt walk-forward`: tune fold after fold, and evaluate each winner on the days that follow."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ def walk_forward(
     with_report: WithReport = True,
     as_json: AsJson = False,
 ) -> None:
-    """Tune fold after fold and judge each winner by the days that follow; the same command again goes on."""
+    """Tune fold after fold and evaluate each winner on the days that follow; the same command again goes on."""
     from momentum_opt.cli.plan import storage_text
     from momentum_opt.fingerprint import read_configuration
 
@@ -78,7 +78,7 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
         def on_fold(fold: "Fold", folds: "Sequence[Fold]") -> None:
             line = (
                 f"fold {fold.number} of {len(folds)}: tuned on {fold.train_start} to {fold.test_start}, "
-                f"judged on the days until {fold.test_end}"
+                f"out of sample until {fold.test_end}"
             )
             typer.echo(line, err=True)
             append_log(folder.log, f"{now_text()} {line}")
@@ -107,21 +107,21 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
 def _print(result: "WalkForwardResult", page: Path | None, *, as_json: bool) -> None:
     from momentum_opt.cli.folds import curve_table, fold_table, stability_table, summary_lines
     from momentum_opt.results.files import to_json
-    from momentum_opt.results.test_looks import read_test_looks
+    from momentum_opt.results.holdout import fold_looks, fold_looks_document, fold_looks_words
 
     summary, folder = result.summary, result.folder
-    looks = read_test_looks(folder.test_looks)
+    looks = fold_looks(folder.path, summary["folds"], summary["fingerprint"]["tokens"])
     if as_json:
         document = {
             "run_dir": str(folder.path),
             "summary": summary,
-            "test_looks": asdict(looks),
+            "test_looks": fold_looks_document(looks),
             "report": None if page is None else str(page),
         }
         typer.echo(to_json(document), nl=False)
         return
     typer.echo(f"{fold_table(summary)}\n\n{curve_table(summary)}\n\n{stability_table(summary)}\n")
-    for line in [*summary_lines(summary), looks.words(), f"result: {folder.summary}", f"days: {folder.days}"]:
+    for line in [*summary_lines(summary), fold_looks_words(looks), f"result: {folder.summary}", f"days: {folder.days}"]:
         typer.echo(line)
     if page is not None:
         typer.echo(f"report: {page}")

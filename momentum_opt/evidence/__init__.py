@@ -1,1 +1,1 @@
-"""Luck or skill (SPEC §13): Sharpe statistics, overfitting, bootstrap, plateau, baselines and walk-forward."""
+"""Skill or selection (SPEC §13): Sharpe statistics, overfitting, bootstrap, plateau, baselines and walk-forward."""

@@ -1,4 +1,4 @@
-"""Luck or skill (SPEC §13): a study's trials and its replayed winner in, all findings and the verdict out."""
+"""Gather the evidence about a winner (SPEC §13): statistics, neighbourhood, what chance reaches, and the verdict."""
 
 import time
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.evidence.detectable import Detectable, detectable
 from momentum_opt.evidence.findings import (
     CandidateCounts,
     Distribution,
@@ -26,6 +27,7 @@ from momentum_opt.study.block_sums import ROWS, Sums, decoded
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord
+from momentum_opt.units import DAYS_PER_YEAR, counted
 
 RANDOM: Final = "random"
 SCREENED: Final = "screened"
@@ -121,6 +123,19 @@ def assess(
         plateau=plateau,
         verdict=verdict(excess, plateau, validation, n_distinct, settings.verdict),
         seconds=time.monotonic() - began,
+        detectable=_detectable(excess, n_distinct, settings.verdict.min_deflated_sharpe),
+    )
+
+
+def _detectable(excess: SharpeFindings, n_candidates: int, probability: float) -> Detectable | None:
+    """What the first rule could find, at the ratio that so many candidates reach without skill."""
+    candidates = counted(n_candidates, "candidate")
+    best = excess.expected_maximum
+    reached = (
+        "" if best is None else f"the {best * DAYS_PER_YEAR**0.5:.2f} that the best of {candidates} has without skill"
+    )
+    return detectable(
+        excess.sharpe, excess.skewness, excess.kurtosis, excess.n_observations, best, probability, reached
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from momentum_opt.evidence.bootstrap import Interval
+from momentum_opt.evidence.detectable import Detectable
 
 Numbers = tuple[float, ...]
 
@@ -238,6 +239,7 @@ class Findings:
         plateau: around the winner; None where no cloud was asked for.
         verdict: the rules.
         seconds: what it took to compute.
+        detectable: what could be found; None in the evidence of older versions, or where it cannot be computed.
     """
 
     trial: int
@@ -249,3 +251,4 @@ class Findings:
     plateau: PlateauFindings | None
     verdict: Verdict
     seconds: float
+    detectable: Detectable | None = None

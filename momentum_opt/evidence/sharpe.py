@@ -29,10 +29,55 @@ def probabilistic_sharpe_ratio(
         n_observations: T.
         benchmark: b.
     """
-    # Never negative: g4 ≥ g3² + 1, so it is at least (g3 S/2 − 1)².
-    variance = np.maximum(1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * np.square(sharpe), 0.0)
+    variance = _variance_factor(sharpe, skewness, kurtosis)
     with np.errstate(divide="ignore", invalid="ignore"):
         return ndtr((sharpe - benchmark) * np.sqrt(np.maximum(n_observations - 1.0, 0.0)) / np.sqrt(variance))
+
+
+def sharpe_error(sharpe: Values, skewness: Values, kurtosis: Values, n_observations: Values) -> Values:
+    """√((1 − g3 S + (g4 − 1)/4 · S²)/(T − 1)): the standard error of S that PSR measures in (Mertens 2002)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sqrt(_variance_factor(sharpe, skewness, kurtosis) / np.maximum(n_observations - 1.0, 0.0))
+
+
+def required_sharpe(
+    probability: float, skewness: float, kurtosis: float, n_observations: float, benchmark: float = 0.0
+) -> float | None:
+    """The S at which PSR(b) is `probability`, the moments being what they are; None where no S is enough.
+
+    With z = Φ⁻¹(p), (S − b)²(T − 1) = z²(1 − g3 S + (g4 − 1)/4 · S²) is quadratic in S; the root is the one on the side
+    of b that z says. Where its leading coefficient is not positive, the error of S grows with S as fast as S itself.
+    """
+    z, n = float(ndtri(probability)), n_observations - 1.0
+    if z == 0.0:
+        return benchmark
+    a = n - z * z * (kurtosis - 1.0) / 4.0
+    half_b = 0.5 * z * z * skewness - n * benchmark
+    discriminant = half_b * half_b - a * (n * benchmark * benchmark - z * z)
+    if not (a > 0.0 and discriminant >= 0.0):
+        return None
+    return (-half_b + math.copysign(math.sqrt(discriminant), z)) / a
+
+
+def minimum_track_record(
+    sharpe: float, skewness: float, kurtosis: float, benchmark: float, probability: float
+) -> float | None:
+    """1 + (1 − g3 S + (g4 − 1)/4 · S²)(z/(S − b))²: observations from which on PSR(b) is `probability`.
+
+    Minimum track record length of D. H. Bailey and M. López de Prado, J. Risk 15(2), 2012. None where S ≤ b: no record
+    is long enough.
+    """
+    if not sharpe > benchmark:
+        return None
+    return (
+        1.0
+        + float(_variance_factor(sharpe, skewness, kurtosis)) * (float(ndtri(probability)) / (sharpe - benchmark)) ** 2
+    )
+
+
+def _variance_factor(sharpe: Values, skewness: Values, kurtosis: Values) -> Values:
+    """1 − g3 S + (g4 − 1)/4 · S²; never negative: g4 ≥ g3² + 1, so it is at least (g3 S/2 − 1)²."""
+    return np.maximum(1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * np.square(sharpe), 0.0)
 
 
 def expected_maximum(n_candidates: int, variance: float = 1.0) -> float:

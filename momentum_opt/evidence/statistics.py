@@ -97,7 +97,7 @@ def histogram(values: Values, bins: int) -> Histogram:
 
 
 def _variance(non_adaptive: Sums, *, excess: bool) -> float | None:
-    """V, the population variance of the Sharpe ratios of candidates that no result chose."""
+    """V, the population variance of the Sharpe ratios of randomly drawn candidates."""
     ratios = sharpe_ratios(non_adaptive, excess=excess)
     return float(ratios.var()) if len(ratios) > 1 else None
 

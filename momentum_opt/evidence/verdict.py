@@ -1,6 +1,6 @@
-"""The verdict (SPEC §13): findings and thresholds in; rules met, not met or not computed, in plain words, out.
+"""Hold the findings about a winner against the rules of the verdict (SPEC §13).
 
-It says what the numbers say of luck and skill in the past, and never what to do with money.
+It says what the numbers say of skill and selection in the past, and never what to do with money.
 """
 
 from typing import Final
@@ -9,16 +9,18 @@ from momentum_opt.evidence.findings import PlateauFindings, Rule, SharpeFindings
 from momentum_opt.fingerprint.sections import Verdict as Thresholds
 from momentum_opt.units import counted
 
+_MOST_DECIMALS: Final = 6
+
 ALL_MET: Final = "all met"
 SOME_MET: Final = "some met"
 NOTHING: Final = "nothing found"
 UNDECIDED: Final = "not decided"
 
 WORDS: Final = {
-    ALL_MET: "all rules are met: over these days the winner did better than luck and the constant-weight pool explain",
-    SOME_MET: "not all rules are met: the winner stands out from luck, but the rest does not bear it out",
-    NOTHING: "nothing was found: the best of so many candidates would look like this by luck alone",
-    UNDECIDED: "not decided: there is too little to tell luck from skill",
+    ALL_MET: "evidence of skill; selection among {candidates} does not explain the result, and every rule is met",
+    SOME_MET: "inconclusive; selection among {candidates} does not explain the result, but not every rule is met",
+    NOTHING: "no evidence of skill; selection among {candidates} explains the result",
+    UNDECIDED: "not decided; there are too few data to separate skill from selection",
 }
 
 
@@ -45,7 +47,7 @@ def verdict(
         _plateau(plateau, thresholds.min_plateau),
     )
     outcome = _outcome(rules)
-    return Verdict(outcome, WORDS[outcome], rules)
+    return Verdict(outcome, WORDS[outcome].format(candidates=counted(n_candidates, "candidate")), rules)
 
 
 def _outcome(rules: tuple[Rule, ...]) -> str:
@@ -61,11 +63,9 @@ def _deflated(excess: SharpeFindings, n_candidates: int, threshold: float) -> Ru
     name, value = "deflated_sharpe", excess.deflated_sharpe
     if value is None:
         why = excess.reasons.get("sharpe") or excess.reasons.get("deflated_sharpe", "unknown")
-        return Rule(name, None, None, threshold, f"excess Sharpe ratio: {why}")
-    words = (
-        f"{_share(value)} sure that the excess Sharpe ratio beats the luck of {counted(n_candidates, 'candidate')} "
-        f"(asked: at least {_share(threshold)})"
-    )
+        return Rule(name, None, None, threshold, f"deflated Sharpe ratio: {why}")
+    shown, candidates = beside(value, threshold, 3), counted(n_candidates, "candidate")
+    words = f"deflated Sharpe ratio {shown}, {candidates} (required ≥ {threshold:.2f})"
     return Rule(name, value >= threshold, value, threshold, words)
 
 
@@ -73,12 +73,9 @@ def _overfitting(excess: SharpeFindings, threshold: float) -> Rule:
     name, found = "overfitting", excess.overfitting
     if found is None:
         why = excess.reasons.get("overfitting", "unknown")
-        return Rule(name, None, None, threshold, f"probability of overfitting: {why}")
+        return Rule(name, None, None, threshold, f"probability of backtest overfitting: {why}")
     value = found.probability
-    words = (
-        f"in {_share(value)} of the halvings the best of one half is below the other's median "
-        f"(asked: at most {_share(threshold)})"
-    )
+    words = f"probability of backtest overfitting {beside(value, threshold, 2)} (required ≤ {threshold:.2f})"
     return Rule(name, value <= threshold, value, threshold, words)
 
 
@@ -86,7 +83,7 @@ def _validated(metric: str, winner: float | None, baseline: float | None) -> Rul
     name = "validation"
     if winner is None or baseline is None:
         return Rule(name, None, None, 0.0, f"{metric} on validation: there are no validation days that give it")
-    words = f"{metric} on validation {winner:.4g}, constant-weight pool {baseline:.4g} (asked: more than it)"
+    words = f"{metric} on validation {winner:.4g}, constant-weight pool {baseline:.4g} (required: above it)"
     return Rule(name, winner > baseline, winner - baseline, 0.0, words)
 
 
@@ -98,7 +95,7 @@ def _plateau(found: PlateauFindings | None, threshold: float) -> Rule:
     value = found.share_kept
     words = (
         f"{_share(value)} of the neighbours within {_share(found.radius)} of each range keep 90 % of the gain "
-        f"(asked: at least {_share(threshold)})"
+        f"(required ≥ {_share(threshold)})"
     )
     return Rule(name, value >= threshold, value, threshold, words)
 
@@ -110,3 +107,16 @@ def _share(value: float) -> str:
     if 0.0 < value < 0.001:
         return "less than 0.1 %"
     return f"{100 * value:.3g} %"
+
+
+def beside(value: float, threshold: float, digits: int) -> str:
+    """A probability to so many decimals, and to more where fewer would put it on its threshold, on 0 or on 1."""
+    exact = {0.0, 1.0, threshold}
+    for more in range(digits, _MOST_DECIMALS + 1):
+        text = f"{value:.{more}f}"
+        if value in exact or float(text) not in exact:
+            return text
+    smallest = 10.0**-_MOST_DECIMALS
+    if value > 0.5:
+        return f"> {1.0 - smallest:.{_MOST_DECIMALS}f}"
+    return f"< {smallest:.{_MOST_DECIMALS}f}"

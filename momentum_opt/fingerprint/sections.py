@@ -364,7 +364,7 @@ class WalkForward(Section):
 class Verdict(Section):
     """What the verdict asks for (SPEC §13): at least, at most, and at least.
 
-    A deflated Sharpe ratio, a probability of overfitting, a share of neighbours that keep 90 % of the gain.
+    A deflated Sharpe ratio, a probability of backtest overfitting, a share of neighbours that keep 90 % of the gain.
     """
 
     min_deflated_sharpe: Annotated[float, number(at_least=0, at_most=1), Key(in_digest=False, unit="probability")] = (

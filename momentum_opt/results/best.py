@@ -1,7 +1,7 @@
 """best.json (SPEC §15): a trial and its replay in, one document from which the result can be replayed out."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,6 +12,7 @@ from momentum_opt.fingerprint import Fingerprint, recordable
 from momentum_opt.market import Market
 from momentum_opt.results.checksums import changed_sections
 from momentum_opt.results.files import read_json, said_changed
+from momentum_opt.results.look_lines import holdout_document, holdout_of
 from momentum_opt.results.parameters import internal_form, readable_form
 from momentum_opt.results.run_folder import now_text, prices_record, utc_ms
 from momentum_opt.study.candidates import ParamSet
@@ -69,14 +70,17 @@ def best_document(
         "readable": readable_form(params, fingerprint),
         "objective": objective_section(fingerprint, fingerprint.objective.shown(trial.objectives)),
         "metrics": replay.metrics,
+        "days": days_of_periods(fingerprint, replay.metrics),
         "baselines": replay.baseline_metrics,
         "fees_earned": replay.fees_earned,
         "decomposition": replay.decomposition,
         "fingerprint": recordable(fingerprint.to_dict()),
         "digest": fingerprint.digest,
         "data": prices_record(market),
+        "holdout": holdout_document(holdout_of(fingerprint, market.files[0].path.parent)),
         "trial": trial.number,
         "source": trial.source,
+        "verdict": None,  # known once the evidence is gathered
         "study": {
             "name": study.name,
             "sampler": fingerprint.search.sampler,
@@ -90,6 +94,13 @@ def best_document(
         "versions": versions(),
         "created": now_text(),
     }
+
+
+def days_of_periods(fingerprint: Fingerprint, shown: Iterable[str]) -> dict[str, int]:
+    """Days of each period that is shown; of a window of the user's own, under whatever name, those of the window."""
+    periods = fingerprint.periods
+    days = {"train": periods.train, "validation": periods.validation, "test": periods.test}
+    return {name: end - first for name in shown for first, end in [days.get(name) or periods.train]}
 
 
 def objective_section(fingerprint: Fingerprint, objectives: tuple[float, ...]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,10 +12,8 @@ from typing import Any, Final
 from momentum_opt.errors import MomentumOptError, RunFolderError
 from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable, recordable_text, shortened
 from momentum_opt.market import Market, Oddities
-from momentum_opt.passwords import without_passwords
 from momentum_opt.paths import exists
 from momentum_opt.results.files import (
-    SCHEMA_VERSION,
     TEMPORARY,
     folder_in_the_way,
     read_json,
@@ -85,7 +82,7 @@ class RunFolder:
 
     @property
     def evidence(self) -> Path:
-        """What is found about the winner: luck or skill."""
+        """What is found about the winner, and the verdict."""
         return self.path / "evidence.json"
 
     @property
@@ -314,26 +311,6 @@ def prices_record(market: Market) -> dict[str, Any]:
             for file in market.external.files
         ],
     }
-
-
-def append_test_look(path: Path, command: str, params: Mapping[str, Any]) -> None:
-    """Note that a test number has been looked at: time, command and digest of the parameters (SPEC §11).
-
-    A last line that was cut short is ended first, so that it takes no other with it.
-    """
-    digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
-    look = {
-        "schema_version": SCHEMA_VERSION,
-        "time": now_text(),
-        "command": without_passwords(command),
-        "params": digest,
-    }
-    line = json.dumps(look, allow_nan=False).encode() + b"\n"
-    with path.open("ab+") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            line = line if file.read(1) == b"\n" else b"\n" + line
-        file.write(line)
 
 
 def utc_text(time_ms: int) -> str:

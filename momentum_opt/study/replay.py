@@ -38,6 +38,7 @@ keepable(Income)
 keepable(BarFlows)
 keepable(MinutePath)
 
+TEST = "test"
 BASELINES = ("hodl", "uniform_hodl", "constant_weight", "rebalanced")
 BASELINE_METRICS = ("returns", "annualised_returns", "daily_sharpe", "daily_log_sharpe", "max_drawdown")
 """What is shown of a baseline: the metrics that do not compare with a baseline themselves."""
@@ -80,6 +81,37 @@ class Replay:
     objectives: tuple[float, ...]
     metrics: Mapping[str, Metrics]
     baseline_metrics: Mapping[str, Mapping[str, Metrics]]
+
+    def without_test(self) -> "Replay":
+        """The same without any figure of the test period; the bars stay."""
+
+        def kept(periods: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in periods.items() if name != TEST}
+
+        return replace(
+            self,
+            metrics=kept(self.metrics),
+            baseline_metrics=kept(self.baseline_metrics),
+            decomposition=kept(self.decomposition),
+            fees_earned=kept(self.fees_earned),
+            trades=None if self.trades is None else kept(self.trades),
+        )
+
+    def named(self, label: str) -> "Replay":
+        """The same with its first period, the only one, called `label`."""
+
+        def called(periods: Mapping[str, Any]) -> dict[str, Any]:
+            (only,) = periods.values()
+            return {label: only}
+
+        return replace(
+            self,
+            metrics=called(self.metrics),
+            baseline_metrics=called(self.baseline_metrics),
+            decomposition=called(self.decomposition),
+            fees_earned=called(self.fees_earned),
+            trades=None if self.trades is None else called(self.trades),
+        )
 
     @property
     def value_of_first_tokens(self) -> NDArray[np.float64]:
@@ -174,7 +206,7 @@ def _trades(
 
 def _named_periods(fingerprint: Fingerprint) -> tuple[tuple[str, Days], ...]:
     periods = fingerprint.periods
-    named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
+    named = {"train": periods.train, "validation": periods.validation, TEST: periods.test}
     return tuple((name, days) for name, days in named.items() if days is not None and days[1] > days[0])
 
 

@@ -53,6 +53,11 @@ class MetricInfo:
         """What a value is multiplied by so that higher is better: 1, or −1 where lower is."""
         return 1 if self.direction == "higher" else -1
 
+    @property
+    def is_annualised(self) -> bool:
+        """Whether it says of a year what was measured over fewer or more days."""
+        return self.unit.endswith("per year") or "annualised" in self.description
+
 
 FEWEST_OF_ANY: Final = 2
 """Days of the shortest slice that anything is measured on."""

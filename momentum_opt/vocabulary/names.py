@@ -1,5 +1,7 @@
-"""The closed lists of words that a configuration may use: interpolations, aggregates, samplers, precisions."""
+"""Name what a configuration may choose (interpolations, aggregates, samplers, precisions) and what tables show."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, Literal, get_args
 
 Interpolation = Literal["linear", "approx_optimal"]
@@ -18,3 +20,13 @@ NOISES: Final[tuple[str, ...]] = get_args(Noise)
 FLOWS: Final = ("traded", "fees", "rebalanced", "shares")
 """What can be summed up of the steps from bar to bar: ½ Σ_i |ΔR_i| p_i, fees that liquidity providers earn, growth of
 log V^R of the pool's weights held on an exchange, and Σ_i |Δ(R_i p_i/V)|."""
+
+BASELINE_LABELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "hodl": "HODL",
+        "uniform_hodl": "uniform HODL",
+        "constant_weight": "constant-weight pool",
+        "rebalanced": "rebalanced on an exchange",
+    }
+)
+"""Baseline → its name in tables and sentences."""

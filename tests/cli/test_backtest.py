@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from momentum_opt.cli.app import main
 from momentum_opt.results.files import write_json
+from tests.results.report.pages import outline
 from tests.sample_runs import SAMPLE, SMOKE, TOKENS, changed_prices, copy_of, run, tuned
 
 BARS = 56 * 1440
@@ -249,3 +251,89 @@ def test_nothing_is_overwritten(best: Path, tmp_path: Path, capsys: pytest.Captu
     assert "summary.json" in captured.err
     assert "exists already; give another --out" in captured.err
     assert contents(tmp_path) == before
+
+
+@pytest.fixture
+def mine(folder: Path, tmp_path: Path) -> Path:
+    """The best.json of a copy whose evaluations nobody else adds to."""
+    run_folder = copy_of(folder, tmp_path)
+    lines = (run_folder / "test_looks.jsonl").read_text().splitlines()
+    (run_folder / "test_looks.jsonl").write_text(f"{lines[0]}\n")  # that of the tune
+    return run_folder / "best.json"
+
+
+WINDOWS = [
+    ("2023-04-12", "2023-04-26", "out of sample", 2),  # the test period itself
+    ("2023-04-30", "2023-05-20", "out of sample", 1),  # beyond everything recorded
+    ("2023-03-02", "2023-04-12", "in sample", 1),
+    ("2023-04-01", "2023-05-01", "mixed", 2),
+    ("2023-02-20", "2023-02-28", "mixed", 1),
+]
+"""First day, end, what the column is called, and evaluations of the run's test period (12 to 26 April) afterwards."""
+
+
+@pytest.mark.parametrize(("start", "end", "label", "looks"), WINDOWS)
+def test_a_window_of_its_own(
+    mine: Path, start: str, end: str, label: str, looks: int, capsys: pytest.CaptureFixture[str]
+):
+    """One column; against a plain backtest of the same params with that window as its configuration."""
+    days = (date.fromisoformat(end) - date.fromisoformat(start)).days
+    assert code("--params", mine, "--start", start, "--end", end, "--json") == 0
+    found = strict(capsys.readouterr().out)
+    assert list(found["metrics"]) == list(found["baselines"]) == list(found["fees_earned"]) == [label]
+    assert found["days"] == {label: days}
+    assert found["window"] == {"start": start, "end": end}
+    assert len(mine.with_name("test_looks.jsonl").read_text().splitlines()) == looks
+    assert found["holdout"] == (strict(mine.read_text())["holdout"] if looks > 1 else None)
+
+    settings = [f"window.start={start}", f"window.end={end}", "window.test_end=null", "window.validation_fraction=0"]
+    alone = [part for setting in settings for part in ("--set", setting)]
+    assert code("--params", mine, *alone, "--json") == 0
+    plain = strict(capsys.readouterr().out)
+    assert found["metrics"][label] == plain["metrics"]["train"]
+    assert found["baselines"][label] == plain["baselines"]["train"]
+
+
+def test_a_window_of_its_own_on_the_terminal(mine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "out"
+    assert code("--params", mine, "--start", "2023-04-13", "--end", "2023-04-20", "--out", out) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^ +out of sample$", shown, re.M)
+    assert re.search(r"^ annualised_returns +-?\d\S*\*$", shown, re.M)
+    assert "* annualised from fewer than 90 days: not meaningful" in shown
+    assert "test period evaluated 2 times" in shown
+    page = outline((out / "report.html").read_text())
+    assert page.wrong == []
+    assert "out of sample, 7 days" in page.text
+    assert "Test period evaluated 2 times" in page.text
+    assert "not meaningful" in page.text
+    assert code("--params", mine, "--start", "2023-05-20") == 0  # as far as the prices go
+    shown = capsys.readouterr().out
+    assert "test period" not in shown
+    assert "*" not in shown  # 261 days, to 4 February 2024
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--start", "soon"), "--start: 'soon' is no date; write it as 2024-06-25"),
+        (("--start", "2023-04-13", "--end", "2023-04-14"), "less than two days; give a longer window"),
+        (("--end", "2030-01-01"), "end on 2024-02-05 or earlier"),
+        (("--start", "2023-04-13", "--end", "2023-04-15"), "daily_log_sharpe"),
+    ],
+)
+def test_a_window_that_cannot_be(mine: Path, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]):
+    assert code("--params", mine, *words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert said in captured.err
+
+
+def test_params_of_no_search_do_not_know_their_sample(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    params = params_file(tmp_path, {"k_per_day": 4.0, "memory_days": 10.0})
+    words = ("--params", params, "--config", SMOKE, "--start", "2023-05-01", "--end", "2023-05-11")
+    assert code(*words) == 0
+    captured = capsys.readouterr()
+    assert re.search(r"^ +backtest$", captured.out, re.M)
+    assert "it is not known whether the days are out of sample" in captured.err

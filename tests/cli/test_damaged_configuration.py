@@ -11,7 +11,7 @@ from momentum_opt.cli.app import main
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import load_fingerprint
 from momentum_opt.results.files import read_json, write_json
-from momentum_opt.results.test_looks import read_test_looks
+from momentum_opt.results.holdout import count_looks
 from tests.cli.damage import CONFIG, Site, replaced, snapshot, written
 from tests.cli.test_damaged_inputs import Row, assert_refused, each, site, sound
 
@@ -129,9 +129,9 @@ def test_a_state_with_a_key_twice_is_refused(site: Site):
 
 
 def test_a_look_with_a_key_twice_counts_as_damaged(tmp_path: Path):
-    ledger = tmp_path / "test_looks.jsonl"
-    ledger.write_text('{"params": "a"}\n{"params": "a", "params": "b"}\n')
-    looks = read_test_looks(ledger)
+    (tmp_path / "fingerprint.json").write_text("{}")
+    (tmp_path / "test_looks.jsonl").write_text('{"params": "a"}\n{"params": "a", "params": "b"}\n')
+    looks = count_looks(tmp_path, None)
     assert (looks.count, looks.parameter_sets, looks.damaged) == (2, 1, 1)
 
 

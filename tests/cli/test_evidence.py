@@ -1,4 +1,4 @@
-"""Luck or skill at the end of a real tune, on the sample and on prices that are noise."""
+"""Verdict and evidence at the end of a real tune, on the sample and on prices that are noise."""
 
 import json
 from pathlib import Path
@@ -65,10 +65,10 @@ def test_it_is_kept_by_the_same_command_and_left_out_on_request(done: Done, tmp_
     assert code("tune", SMOKE, "--run-dir", folder) == 0
     assert path.read_bytes() == before
     shown = capsys.readouterr().out
-    assert "luck or skill: " in shown
-    assert "looks at this test so far: once" in shown
+    assert "verdict: " in shown
+    assert "test period evaluated once" in shown
     assert code("tune", SMOKE, "--run-dir", folder, "--set", "evidence.enabled=false") == 0
-    assert "luck or skill" not in capsys.readouterr().out
+    assert "verdict: " not in capsys.readouterr().out
     assert not path.exists()
 
 
@@ -87,7 +87,7 @@ def test_on_noise_nothing_is_found(tmp_path: Path, capsys):
         "pool: {max_memory_days: 31}\nsearch: {n_trials: 200}\n"
     )
     assert code("tune", config, "--run-dir", tmp_path / "run") == 0
-    assert "luck or skill: nothing was found" in capsys.readouterr().out
+    assert "verdict: no evidence of skill; selection among " in capsys.readouterr().out
     found = read_evidence(tmp_path / "run" / "evidence.json")
     assert found.verdict.outcome == "nothing found"
     assert found.excess.overfitting is not None

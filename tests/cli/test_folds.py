@@ -47,6 +47,14 @@ def summary(**changed: Any) -> dict[str, Any]:
         "mean_in_sample": 0.25,
         "mean_out_of_sample": 3.5,
         "efficiency": 14.0,
+        "efficiency_error": 2.34,
+        "efficiency_reason": None,
+        "random_spread": 0.2041,
+        "verdict": {
+            "outcome": "not significant",
+            "words": "not significant; it can be chance",
+            "rules": [{"name": "excess", "met": False, "value": 0.5, "threshold": 0.95, "words": "probability 0.5"}],
+        },
         "out_of_sample_days": 16,
         "out_of_sample": {"pool": curve, "constant_weight": still},
         "stability": {"log_k_AAA": {"spread": 0.2345}, "log_k_BBB": {"spread": 0.0}},
@@ -79,20 +87,24 @@ def test_parameters_fold_by_fold():
     assert ["k per day BBB", "0.0001235", "0.0001235"] in table
     assert ["memory (days) BBB", "365", "365"] in table
     assert not any("decay" in line[0] or "initial" in line[0] for line in table)
-    assert text.endswith("as a share of the search range (0.29: as random): log_k_AAA 0.23, log_k_BBB 0.00")
+    assert text.endswith("as a share of the search range (uniform random: 0.20): log_k_AAA 0.23, log_k_BBB 0.00")
 
 
 def test_what_it_comes_to():
     assert summary_lines(summary()) == [
-        "efficiency 14.000 (mean calmar 0.2500 in sample, 3.5000 out of sample)",
-        "2.76 % sure of a Sharpe ratio above zero over the constant-weight pool, from the joined 16 days",
+        "verdict: not significant; it can be chance",
+        "  not met  probability 0.5",
+        "efficiency 14, standard error 2.3 (Σ out of sample / Σ in sample; mean calmar 0.25 in sample, "
+        "3.5 out of sample)",
         "2 of 3 folds are done; the same command goes on",
     ]
-    unsure = {"pool": {"excess_probabilistic_sharpe": None}}
-    none = summary(n_folds=2, efficiency=None, mean_in_sample=None, out_of_sample=unsure)
-    assert summary_lines(none) == [
-        "efficiency undefined, as the in-sample mean is not above zero (mean calmar – in sample, 3.5000 out of sample)"
+    reason = "the in-sample sum is not above zero"
+    none = summary(n_folds=2, efficiency=None, efficiency_reason=reason, mean_in_sample=None)
+    assert summary_lines(none)[2:] == [
+        "efficiency undefined: the in-sample sum is not above zero; mean calmar – in sample, 3.5 out of sample"
     ]
+    del none["verdict"]
+    assert summary_lines(none)[0].startswith("verdict: not assessed; an older version made this walk-forward")
 
 
 def test_a_fold_without_a_trade_is_named():

@@ -20,7 +20,7 @@ from momentum_opt.onchain.deployment import parse_section
 from momentum_opt.results.files import write_json
 from momentum_opt.results.run_folder import prices_record
 from tests.reference import estimator
-from tests.sample_runs import SAMPLE, TOKENS, run, smoke, tuned
+from tests.sample_runs import SAMPLE, TOKENS, copy_of, run, smoke, tuned
 
 AGE = r"note: newest price 2024-02-04 23:59 UTC, [\d,]+ days old; [\d,]+ updates due since then: give .* --data\n"
 ADDRESSES = {
@@ -366,9 +366,7 @@ def test_the_weights_on_the_terminal(best: Path, capsys: pytest.CaptureFixture[s
     assert code("weights", "--params", best) == 0
     captured = capsys.readouterr()
     assert re.fullmatch(rf"{re.escape(BEYOND_THE_CAP)}{AGE}", captured.err)
-    assert re.search(
-        r"^update at 2024-02-04T00:00:00Z; the weights move until 2024-02-05T00:00:00Z$", captured.out, re.M
-    )
+    assert re.search(r"^update at 2024-02-04T00:00:00Z; interpolating until 2024-02-05T00:00:00Z$", captured.out, re.M)
     assert re.search(r"^ SYNA +0\.\d{9} +0\.\d{9} +0\.\d{9} +[+-]", captured.out, re.M)
 
 
@@ -434,3 +432,99 @@ def test_from_a_tune_to_the_chain_in_processes(
     following = run("weights", "--params", best, "--state", "state.json", cwd=tmp_path)
     assert following.returncode == 0, following.stderr
     assert (tmp_path / "state.json").exists()
+
+
+RULES = [
+    {"name": "deflated_sharpe", "met": False, "value": 0.3, "threshold": 0.95, "words": "deflated Sharpe ratio 0.300"},
+    {"name": "overfitting", "met": True, "value": 0.1, "threshold": 0.2, "words": "overfitting 0.10"},
+    {"name": "validation", "met": None, "value": None, "threshold": 0.0, "words": "validation: no days"},
+]
+
+
+def judged(best: Path, to: Path, rules: list[dict[str, Any]], **more: Any) -> Path:
+    """A best.json of a search with a verdict."""
+    verdict = {"outcome": "nothing found", "words": "no evidence of skill; it is selection", "rules": rules}
+    document = {key: value for key, value in strict(best.read_text()).items() if key != "checksums"}
+    write_json(to, {**document, "trial": 3, "verdict": {**verdict, "detectable": None}, **more})
+    return to
+
+
+def test_an_unmet_verdict_has_to_be_accepted(best: Path, addresses: Path, tmp_path: Path, capsys):
+    """Exit 2, the rules, the flag, and nothing written; with the flag the verdict is in the file."""
+    found, out = judged(best, tmp_path / "best.json", RULES), tmp_path / "deployment.json"
+    arguments = ("export", "--params", found, "--addresses", addresses, "--at", "2023-03-02", "--out", out)
+    assert code(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        f"error: {found}: no evidence of skill; it is selection. Not met: deflated Sharpe ratio 0.300; validation: no "
+        "days; add --accept-verdict to export it all the same\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["best.json"]
+    assert code(*arguments, "--accept-verdict") == 0
+    shown = capsys.readouterr().out
+    assert "verdict: no evidence of skill; it is selection\n  not met  deflated Sharpe ratio 0.300\n" in shown
+    assert re.search(r"^contract checks: (\d+) of \1 passed$", shown, re.M)
+    assert strict(out.read_text())["verdict"] == strict(found.read_text())["verdict"]
+    assert code("rehearse", "--deployment", out) == 0
+
+
+def test_a_verdict_of_which_all_rules_are_met_needs_no_flag(best: Path, addresses: Path, tmp_path: Path, capsys):
+    metrics = {"train": {"weight_turnover": 9.0}, "test": {"returns": 0.1, "weight_turnover": 7.25}}
+    baselines = {"test": {"constant_weight": {"returns": 0.05}}}
+    found = judged(best, tmp_path / "best.json", RULES[1:2], metrics=metrics, baselines=baselines)
+    out = tmp_path / "deployment.json"
+    assert code("export", "--params", found, "--addresses", addresses, "--at", "2023-03-02", "--out", out) == 0
+    assert "weight turnover: 7.25 per year, test" in capsys.readouterr().out
+    document = strict(out.read_text())
+    assert document["turnover"] == {"per_year": 7.25, "period": "test"}
+    assert document["test"]["metrics"] == metrics["test"]
+    assert document["test"]["baselines"] == baselines["test"]
+    assert document["test"]["holdout"]["start"] == "2023-04-12"
+    assert document["test"]["test_looks"] is None  # outside a run folder
+
+
+def test_a_search_without_a_verdict_has_to_be_accepted(best: Path, addresses: Path, tmp_path: Path, capsys):
+    found = judged(best, tmp_path / "best.json", [])
+    write_json(found, {**strict(best.read_text()), "trial": 3, "verdict": None})
+    arguments = ("export", "--params", found, "--addresses", addresses, "--out", tmp_path / "out.json")
+    assert code(*arguments) == 2
+    assert capsys.readouterr().err.endswith(
+        "there is no verdict on this result; add --accept-verdict to export it all the same\n"
+    )
+    assert code(*arguments, "--accept-verdict", "--json") == 0
+    assert strict(capsys.readouterr().out)["verdict"] is None
+
+
+def test_a_tuned_run_carries_its_verdict(
+    tmp_path_factory: pytest.TempPathFactory, addresses: Path, tmp_path: Path, capsys
+):
+    """best.json has that of evidence.json; an older one, without it, has the file beside it."""
+    folder = copy_of(tuned(tmp_path_factory.getbasetemp())[1], tmp_path)
+    best, evidence = strict((folder / "best.json").read_text()), strict((folder / "evidence.json").read_text())
+    for name in ("outcome", "words", "rules"):
+        assert best["verdict"][name] == evidence["verdict"][name]
+    assert best["verdict"]["detectable"] == evidence["detectable"]
+    assert best["verdict"]["candidates"] == evidence["candidates"]["distinct"]
+    out = tmp_path / "deployment.json"
+    arguments = ("export", "--params", folder / "best.json", "--addresses", addresses, "--out", out)
+    assert code(*arguments, "--accept-verdict") == 0
+    capsys.readouterr()
+    document = strict(out.read_text())
+    assert document["verdict"] == best["verdict"]
+    assert document["test"]["metrics"] == best["metrics"]["test"]
+    assert document["test"]["test_looks"] == {"count": 1, "parameter_sets": 1, "damaged": 0}
+    if "weight_turnover" not in best["metrics"]["test"]:
+        daily = pd.read_parquet(folder / "daily.parquet")
+        weights = daily[[f"weight_{token}" for token in TOKENS]].to_numpy()
+        moved = sum(0.5 * abs(weights[row + 1] - weights[row]).sum() for row in range(len(weights) - 1))
+        assert document["turnover"]["per_year"] == pytest.approx(moved * 365 / (56 - 1 / 1440), rel=1e-9)
+
+    older = {key: value for key, value in best.items() if key not in ("verdict", "checksums")}
+    write_json(folder / "best.json", older)
+    assert code(*arguments) == 2
+    assert best["verdict"]["words"] in capsys.readouterr().err
+    assert code("weights", "--params", folder / "best.json", "--json") == 0
+    assert strict(capsys.readouterr().out)["verdict"] == best["verdict"]
+    assert code("weights", "--params", folder / "best.json") == 0
+    assert f"verdict: {best['verdict']['words']}" in capsys.readouterr().out

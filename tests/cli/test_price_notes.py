@@ -76,7 +76,7 @@ def test_every_command_says_it(odd: Site, capsys: pytest.CaptureFixture[str], tm
     assert_said(said(capsys, "weights", *params, "--at", "2023-01-20"))
     assert_said(said(capsys, "rehearse", *params, "--tolerance", "1", "--json"))
     export = ("export", *params, "--addresses", odd.folder / "addresses.yaml", "--out", tmp_path / "deployment.json")
-    assert_said(said(capsys, *export, "--at", "2023-01-20"))
+    assert_said(said(capsys, *export, "--at", "2023-01-20", "--accept-verdict"))
 
 
 def test_a_walk_forward_says_it_once(odd: Site, capsys: pytest.CaptureFixture[str], tmp_path: Path):

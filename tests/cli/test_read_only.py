@@ -10,22 +10,27 @@ from typing import Any
 import pytest
 
 from momentum_opt.cli.app import main
-from momentum_opt.results import files, test_looks
-from momentum_opt.results.test_looks import Looks, UncountedLookWarning, looks_beside, looks_words, read_test_looks
+from momentum_opt.results import files
+from momentum_opt.results.holdout import ledger_of
 from tests.cli.damage import build, document, snapshot
 from tests.sample_runs import SAMPLE, copy_of, tuned
 
-SAID = r"test_looks\.jsonl: this look at the test could not be noted \(Read-only file system\); make it writable"
+SAID = (
+    r"test_looks\.jsonl: this evaluation of the test period could not be noted \(Read-only file system\); make it writ"
+)
 
 
 @pytest.fixture
 def run(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run folder into which nothing can be written; root may write anywhere, so opening for writing is refused."""
+    """A run folder into which nothing can be written; root may write anywhere, so opening for writing is refused.
+
+    Nor can the ledger beside it.
+    """
     folder = copy_of(tuned(tmp_path_factory.getbasetemp())[1], tmp_path)
     real_open, real_access = Path.open, os.access
 
     def refused(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        if path.is_relative_to(folder) and set(mode) & set("wax+"):
+        if (path.is_relative_to(folder) or path == ledger_of(folder)) and set(mode) & set("wax+"):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
         return real_open(path, mode, *arguments, **options)
 
@@ -56,6 +61,20 @@ def test_a_backtest_gives_its_result_and_a_warning(run: Path, tmp_path: Path, ca
     assert found["test_looks"]["count"] == 1  # that of the tune
     assert len(found["written"]) == 3
     assert snapshot(run) == before
+
+
+def test_a_ledger_beside_a_read_only_folder_counts(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The run's own list takes no line: it is a folder here, as root may write into any file."""
+    folder = copy_of(tuned(tmp_path_factory.getbasetemp())[1], tmp_path)
+    own = folder / "test_looks.jsonl"
+    ledger_of(folder).write_bytes(own.read_bytes())
+    own.unlink()
+    own.mkdir()
+    assert code("backtest", "--params", folder / "best.json", "--json") == 0
+    assert "UncountedLook" not in capsys.readouterr().err
+    assert len(ledger_of(folder).read_text().splitlines()) == 2
 
 
 @pytest.mark.filterwarnings("always")
@@ -109,24 +128,11 @@ def test_a_result_outside_a_run_folder_is_not_counted(run: Path, tmp_path: Path,
     copied.write_bytes((run / "best.json").read_bytes())
     assert code("backtest", "--params", copied, "--out", tmp_path / "out") == 0
     shown = capsys.readouterr().out
-    assert "looks at this test: not counted (the parameters lie outside a run folder)" in shown
-    assert "not yet" not in shown
+    assert "evaluations of the test period: not counted (the parameters lie outside a run folder)" in shown
     assert "not counted" in (tmp_path / "out" / "report.html").read_text()
     assert [path.name for path in copied.parent.iterdir()] == ["best.json"]
     assert code("backtest", "--params", copied, "--json") == 0
     assert json.loads(capsys.readouterr().out)["test_looks"] is None
-
-
-def test_looks_that_cannot_be_counted(tmp_path: Path):
-    assert looks_beside(tmp_path / "best.json") is None
-    assert looks_words(None).endswith("not counted (the parameters lie outside a run folder)")
-    (tmp_path / "fingerprint.json").write_text("{}")
-    assert looks_beside(tmp_path / "best.json") == Looks(0, 0, 0)
-    (tmp_path / "test_looks.jsonl").mkdir()
-    looks = read_test_looks(tmp_path / "test_looks.jsonl")
-    assert looks.words() == "looks at this test so far: unknown (test_looks.jsonl cannot be read)"
-    with pytest.warns(UncountedLookWarning, match=r"could not be noted \(Is a directory\); make it writable"):
-        test_looks.note_look(tmp_path / "test_looks.jsonl", "backtest", {})
 
 
 def test_a_result_without_digests_of_prices_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -42,6 +42,22 @@ def rows(text: str) -> list[list[str]]:
     return [re.split(r"\s{2,}", line.strip()) for line in text.splitlines()]
 
 
+def test_annualised_figures_of_short_periods_are_marked():
+    content = {**document(), "days": {"train": 90, "test": 89}}
+    content["baselines"]["test"]["hodl"]["daily_log_sharpe"] = -4.0
+    text = metric_table(content)
+    table = rows(text)
+    for name in ("calmar", "daily_log_sharpe", "annualised_returns"):
+        assert [name, "0.5000", "0.5000*"] in table
+    for name in ("returns", "max_drawdown", "returns_over_hodl"):
+        assert [name, "0.5000", "0.5000"] in table
+    assert ["HODL: daily_log_sharpe", "–", "-4.0000*"] in table
+    assert ["constant-weight pool: daily_log_sharpe", "–", "–"] in table
+    assert text.endswith("\n* annualised from fewer than 90 days: not meaningful")
+    assert "*" not in metric_table({**content, "days": {"train": 90, "test": 90}})
+    assert "*" not in metric_table(document())  # of an older version
+
+
 def test_parameters():
     assert ["AAA", "20", "10", "0.680000", "0.5000"] in rows(parameter_table(document()))
     assert ["BBB", "0.0001235", "365", "0.990000", "0.5000"] in rows(parameter_table(document()))

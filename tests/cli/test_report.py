@@ -128,7 +128,7 @@ def test_a_backtest_writes_its_own_page(folder: Path, tmp_path: Path, capsys: py
     assert not {"verdict", "search", "luck", "plateau"} & set(page.ids)
     summary = json.loads((out / "summary.json").read_text())
     assert f"{summary['metrics']['test']['daily_log_sharpe']:,.3f}" in page.text.replace("−", "-")
-    assert "Looks at this test so far: 2 times." in page.text  # this one counts
+    assert "Test period evaluated 2 times." in page.text  # this one counts
     (out / "summary.json").unlink()
     (out / "daily.parquet").unlink()
     assert code("backtest", "--params", run / "best.json", "--out", out) == 2

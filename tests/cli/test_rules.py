@@ -36,7 +36,7 @@ def test_anti_momentum(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     best = tuned_with("anti_momentum", tmp_path)
     assert list(best["readable"]) == ["k_per_day", "memory_days", "lamb", "initial_weights"]
     shown = capsys.readouterr().out
-    assert "replayed minute by minute: the tuned value is met" in shown
+    assert "replay check passed: minute-by-minute replay reproduces the tuned objective" in shown
     weights = pd.read_parquet(tmp_path / "replay" / "daily.parquet")[[f"weight_{token}" for token in TOKENS]]
     assert np.ptp(weights.to_numpy(), axis=0).max() > 1e-3
 

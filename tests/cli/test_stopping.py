@@ -8,11 +8,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from momentum_opt.api.tuning import tune
 from momentum_opt.cli.app import main
+from momentum_opt.results.holdout import count_looks, recorded_holdout
+from momentum_opt.results.report.content import run_content
+from momentum_opt.results.report.run_page import run_page
+from momentum_opt.results.run_folder import RunFolder
+from momentum_opt.study.ledger import Progress
 from momentum_opt.study.loop import Study
-from tests.sample_runs import SAMPLE, SMOKE, copy_of, ended_before, environment, tuned
+from tests.results.report.pages import outline
+from tests.sample_runs import SAMPLE, SMOKE, copy_of, ended_before, environment, smoke, tuned
 
 
 @pytest.fixture
@@ -139,3 +147,34 @@ def test_compiled_code_is_not_waited_for(signals: int):
         assert time.monotonic() - asked < (10 if signals == 1 else 2)
     assert process.returncode == 130
     assert errors == ("error: interrupted while numbers were crunched; run it again\n" if signals == 1 else "")
+
+
+def test_an_interrupted_tune_shows_no_test(tmp_path: Path):
+    """Neither figures nor days nor a look; when it goes on to its end, it has all of them, and one look."""
+    folder, settings = tmp_path / "run", smoke("search.batch_size=8", "evidence.enabled=false")
+    batches: list[Progress] = []
+    stopped = tune(settings, folder, on_batch=batches.append, should_stop=lambda: bool(batches))
+    assert stopped.outcome.stopped == "interrupted"
+    assert set(stopped.best["metrics"]) == set(stopped.best["baselines"]) == {"train", "validation"}
+    assert set(stopped.best["fees_earned"]) == {"train", "validation"}
+    assert not list(tmp_path.rglob("test_looks.jsonl"))
+    days = pd.read_parquet(folder / "daily.parquet")["time"]
+    assert days.max() == pd.Timestamp("2023-04-11 23:59", tz="UTC")  # test begins on 12 April
+    page = outline(run_page(run_content(RunFolder(folder))).html)
+    assert page.wrong == []
+    assert "evaluated" not in page.text
+    assert "test, 14 days" not in page.text
+
+    finished = tune(settings, folder)
+    assert finished.outcome.stopped == "finished"
+    assert set(finished.best["metrics"]) == {"train", "validation", "test"}
+    assert count_looks(folder, recorded_holdout(finished.best)).count == 1
+    assert len(pd.read_parquet(folder / "daily.parquet")) == 57
+    again = tune(settings, folder)
+    assert again.best == finished.best
+    assert count_looks(folder, recorded_holdout(finished.best)).count == 1
+    # Another run on the same prices and test period counts on.
+    other = tune(smoke("search.batch_size=8", "evidence.enabled=false", "search.seed=5"), tmp_path / "other")
+    assert count_looks(tmp_path / "other", recorded_holdout(other.best)).count == 2
+    assert code("report", folder) == 0
+    assert "Test period evaluated 2 times, with 2 parameter sets." in outline((folder / "report.html").read_text()).text

@@ -99,7 +99,7 @@ def test_the_default_folder_tells_starts_apart(
 ):
     monkeypatch.chdir(tmp_path)
     assert code("--trials", "8", "--from", best) == 0
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     assert re.fullmatch(rf"smoke-{smoke().digest[:8]}-from-[0-9a-f]{{8}}", run.name)
     assert RunFolder(run).best.exists()
     del capsys

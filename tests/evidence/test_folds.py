@@ -1,5 +1,6 @@
-"""Folds as dates; what a fold is tuned on ends where its test begins."""
+"""Folds as dates, efficiency; what a fold is tuned on ends where its test begins."""
 
+import math
 from datetime import date
 from types import SimpleNamespace
 
@@ -8,7 +9,15 @@ import pytest
 
 from momentum_opt.errors import ConfigError, StudyError
 from momentum_opt.evidence.folds import check_blind, evaluation_fingerprint, folds_of, tuning_fingerprint
-from momentum_opt.evidence.walk_forward import CURVES, FoldDays, curve_findings, efficiency, fold_days, joined
+from momentum_opt.evidence.walk_forward import (
+    CURVES,
+    FoldDays,
+    curve_findings,
+    efficiency,
+    fold_days,
+    in_sample_error,
+    joined,
+)
 from tests.sample_runs import smoke
 
 WINDOW = ("window.start=2023-03-01", "window.end=2023-06-01", "window.test_end=2023-07-01")  # 122 days
@@ -67,11 +76,52 @@ def test_no_folds_named():
 
 
 @pytest.mark.parametrize(
-    ("inside", "outside", "wanted"),
-    [(2.0, 1.0, 0.5), (2.0, -1.0, -0.5), (0.5, 0.25, 0.5), (0.0, 1.0, None), (-1.0, 1.0, None)],
-)
-def test_efficiency(inside: float, outside: float, wanted: float | None):
-    assert efficiency(inside, outside) == wanted
+    ("inside", "outside", "error", "wanted"),
+    [
+        (2.0, 1.0, 1.9, 0.5), (2.0, -1.0, None, -0.5), (0.5, 0.25, 0.1, 0.5), (0.0, 1.0, 0.1, None),
+        (-1.0, 1.0, 0.1, None), (0.01, 1.67, 1.0, None), (1.0, 1.0, 1.0, None), (math.nan, 1.0, 1.0, None),
+    ],
+)  # fmt: skip
+def test_efficiency_of_a_fold(inside: float, outside: float, error: float | None, wanted: float | None):
+    found = efficiency([inside], [outside], [error])
+    assert (found.value, found.error) == (wanted, None)
+    assert (found.reason is None) == (wanted is not None)
+
+
+def test_efficiency_is_a_ratio_of_sums_with_its_standard_error():
+    """Not the mean of ratios; its error is the spread of the ratio over many samples of folds."""
+    found = efficiency([4.0, 1.0], [2.0, 2.0], [0.5, 0.5])
+    assert found.value == pytest.approx(4.0 / 5.0, rel=1e-12)
+    rng, n = np.random.default_rng(1), 40
+    inside = rng.normal(5.0, 1.0, (4000, n))
+    outside = 0.4 * inside + rng.normal(0.0, 1.5, (4000, n))
+    ratios = outside.sum(axis=1) / inside.sum(axis=1)
+    errors = [efficiency(one, other, [None] * n).error for one, other in zip(inside, outside, strict=True)]
+    assert np.mean(errors) == pytest.approx(ratios.std(), rel=0.05)
+
+
+def test_efficiency_names_the_folds_that_cannot_be_told_from_zero():
+    found = efficiency([4.0, 0.3, -0.2, 5.0], [1.0, 1.0, 1.0, 1.0], [1.0, 0.4, 0.4, 1.0])
+    assert found.reason == "in sample, folds 2, 3 cannot be told from zero (within one standard error)"
+    assert efficiency([-4.0, 3.0], [1.0, 1.0], [1.0, 1.0]).reason == "the in-sample sum is not above zero"
+    assert efficiency([4.0, -1.0], [1.0, 1.0], [0.5, 0.5]).value == pytest.approx(2.0 / 3.0)  # clearly below zero
+
+
+@pytest.mark.parametrize("metric", ["daily_log_sharpe", "returns", "annualised_returns", "information_ratio"])
+def test_the_standard_error_of_a_metric_is_its_spread_over_samples(metric: str):
+    rng, days = np.random.default_rng(5), 200
+    returns = rng.normal(0.001, 0.01, (4000, days))
+    excess = rng.normal(0.002, 0.02, (4000, days))
+    values = {
+        "daily_log_sharpe": math.sqrt(365) * returns.mean(axis=1) / returns.std(axis=1),
+        "information_ratio": math.sqrt(365) * excess.mean(axis=1) / excess.std(axis=1),
+        "returns": np.exp(returns.sum(axis=1)) - 1,
+        "annualised_returns": np.exp(returns.sum(axis=1) * 365 / days) - 1,
+    }[metric]
+    found = [in_sample_error(metric, one, other) for one, other in zip(returns, excess, strict=True)]
+    assert np.mean(found) == pytest.approx(values.std(), rel=0.06)
+    assert in_sample_error("max_drawdown", returns[0], excess[0]) is None
+    assert in_sample_error("daily_log_sharpe", np.zeros(20), np.zeros(20)) is None
 
 
 def test_the_days_of_a_fold_go_from_start_to_start_and_to_the_last_bar_of_its_test():

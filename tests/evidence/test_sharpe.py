@@ -7,7 +7,14 @@ import pytest
 from scipy import integrate, stats
 
 from momentum_opt.evidence.moments import moments_of
-from momentum_opt.evidence.sharpe import deflated_sharpe_ratio, expected_maximum, probabilistic_sharpe_ratio
+from momentum_opt.evidence.sharpe import (
+    deflated_sharpe_ratio,
+    expected_maximum,
+    minimum_track_record,
+    probabilistic_sharpe_ratio,
+    required_sharpe,
+    sharpe_error,
+)
 from tests.shared_data import golden, needs_shared
 
 DAYS, STRATEGIES = 365, 150
@@ -110,3 +117,50 @@ def test_a_rising_market_fools_absolute_returns_and_not_excess_ones():
         excess += deflated(returns - market) >= 0.95
     assert excess / draws <= 0.01
     assert absolute / draws > 0.05  # what the verdict would come to without the baseline
+
+
+@pytest.mark.parametrize(
+    ("periods", "skewness", "kurtosis", "years"),
+    [(252, 0.0, 3.0, 2.73), (52, 0.0, 3.0, 2.83), (12, 0.0, 3.0, 3.24), (12, -0.72, 5.78, 4.99)],
+)
+def test_published_minimum_track_record(periods: int, skewness: float, kurtosis: float, years: float):
+    """Bailey & López de Prado 2012: years until an annual Sharpe ratio of 2 is above 1 with 95 %."""
+    found = minimum_track_record(2.0 / math.sqrt(periods), skewness, kurtosis, 1.0 / math.sqrt(periods), 0.95)
+    assert found is not None
+    assert round(found / periods, 2) == years
+
+
+MOMENTS = [(0.0, 3.0), (-1.5, 9.0), (0.8, 4.2), (3.0, 30.0)]
+
+
+@pytest.mark.parametrize(("skewness", "kurtosis"), MOMENTS)
+@pytest.mark.parametrize("benchmark", [0.0, 0.12, -0.1])
+@pytest.mark.parametrize("probability", [0.95, 0.5, 0.3, 0.999])
+def test_the_required_sharpe_ratio_just_passes(skewness, kurtosis, benchmark, probability):
+    """PSR, put back: at the required ratio it is what was required, and a larger ratio has a larger one."""
+    least = required_sharpe(probability, skewness, kurtosis, 365, benchmark)
+    assert least is not None
+    assert probabilistic_sharpe_ratio(least, skewness, kurtosis, 365, benchmark) == pytest.approx(probability, rel=1e-9)
+    assert probabilistic_sharpe_ratio(least + 0.01, skewness, kurtosis, 365, benchmark) > probability
+
+
+def test_too_few_days_let_nothing_pass():
+    """The standard error grows with the ratio: over three fat-tailed days PSR never comes near 0.999."""
+    assert required_sharpe(0.999, 0.0, 30.0, 3) is None
+    grid = np.linspace(0.0, 1e4, 100_001)
+    assert probabilistic_sharpe_ratio(grid, 0.0, 30.0, 3).max() < 0.999
+
+
+@pytest.mark.parametrize(("skewness", "kurtosis"), MOMENTS)
+def test_the_track_record_just_suffices(skewness: float, kurtosis: float):
+    days = minimum_track_record(0.2, skewness, kurtosis, 0.05, 0.95)
+    assert days is not None
+    assert probabilistic_sharpe_ratio(0.2, skewness, kurtosis, days, 0.05) == pytest.approx(0.95, rel=1e-9)
+    assert minimum_track_record(0.05, skewness, kurtosis, 0.05, 0.95) is None
+
+
+def test_the_standard_error_is_the_spread_of_the_ratio():
+    rng = np.random.default_rng(2)
+    returns = rng.standard_gamma(4.0, (20_000, 250)) - 3.0  # skewed, fat-tailed, S = 0.5
+    spread = (returns.mean(axis=1) / returns.std(axis=1)).std()
+    assert sharpe_error(0.5, 1.0, 4.5, 250) == pytest.approx(spread, rel=0.03)

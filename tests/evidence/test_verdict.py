@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from momentum_opt.evidence.findings import Histogram, OverfittingFindings, PlateauFindings, SharpeFindings, Verdict
-from momentum_opt.evidence.verdict import ALL_MET, NOTHING, SOME_MET, UNDECIDED, WORDS, verdict
+from momentum_opt.evidence.verdict import ALL_MET, NOTHING, SOME_MET, UNDECIDED, WORDS, beside, verdict
 from momentum_opt.fingerprint.sections import Verdict as Thresholds
 
 OVERFITTING = OverfittingFindings(0.1, 0.5, 0.2, 100, 12870, Histogram((0.0, 1.0), (12870,)))
@@ -28,8 +28,13 @@ def test_everything_met():
     assert found.outcome == ALL_MET
     assert met(found) == {"deflated_sharpe": True, "overfitting": True, "validation": True, "plateau": True}
     assert [rule.threshold for rule in found.rules] == [0.95, 0.2, 0.0, 0.5]
-    assert "97 % sure" in found.rules[0].words
-    assert "1,234 candidates" in found.rules[0].words
+    assert found.words.startswith("evidence of skill; selection among 1,234 candidates does not explain")
+    assert [rule.words for rule in found.rules] == [
+        "deflated Sharpe ratio 0.970, 1,234 candidates (required ≥ 0.95)",
+        "probability of backtest overfitting 0.10 (required ≤ 0.20)",
+        "daily_log_sharpe on validation 1.2, constant-weight pool 0.8 (required: above it)",
+        "60 % of the neighbours within 5 % of each range keep 90 % of the gain (required ≥ 50 %)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_one_rule_not_met(change, broken):
 def test_luck_explains_it_whatever_else_is_met():
     found = judged(excess=replace(EXCESS, deflated_sharpe=0.94))
     assert found.outcome == NOTHING
-    assert found.words.startswith("nothing was found")
+    assert found.words == "no evidence of skill; selection among 1,234 candidates explains the result"
 
 
 def test_what_could_not_be_computed_says_why():
@@ -68,6 +73,17 @@ def test_it_never_advises():
     assert not [text for text in texts if re.search(r"\b(invest|buy|sell|deploy|recommend|should)\b", text)]
 
 
+def test_a_probability_is_never_rounded_to_certainty_or_to_its_threshold():
+    assert beside(0.346, 0.95, 3) == "0.346"
+    assert beside(0.719, 0.2, 2) == "0.72"
+    assert beside(0.99999, 0.95, 3) == "0.99999"
+    assert beside(0.94996, 0.95, 3) == "0.94996"
+    assert beside(0.2004, 0.2, 2) == "0.2004"
+    assert [beside(value, 0.95, 3) for value in (0.0, 0.95, 1.0)] == ["0.000", "0.950", "1.000"]
+    assert beside(1e-12, 0.2, 2) == "< 0.000001"
+    assert beside(1 - 1e-12, 0.95, 3) == "> 0.999999"
+
+
 def test_a_share_is_never_rounded_to_certainty():
-    assert "more than 99.9 %" in judged(excess=replace(EXCESS, deflated_sharpe=0.99999)).rules[0].words
-    assert "less than 0.1 %" in judged(excess=replace(EXCESS, deflated_sharpe=1e-5)).rules[0].words
+    assert "more than 99.9 %" in judged(plateau=replace(PLATEAU, share_kept=0.99999)).rules[3].words
+    assert "less than 0.1 %" in judged(plateau=replace(PLATEAU, share_kept=1e-5)).rules[3].words

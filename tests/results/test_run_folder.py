@@ -6,7 +6,7 @@ import pytest
 from momentum_opt.api.prices import market_of
 from momentum_opt.errors import RunFolderError
 from momentum_opt.market import Market
-from momentum_opt.results.run_folder import append_test_look, default_folder, open_run_folder, utc_ms, utc_text
+from momentum_opt.results.run_folder import default_folder, open_run_folder, utc_ms, utc_text
 from tests.sample_runs import TOKENS, changed_prices, smoke
 
 
@@ -63,15 +63,6 @@ def test_a_folder_that_is_no_run(tmp_path: Path, market: Market):
     with pytest.raises(RunFolderError, match="cannot be written"):
         open_run_folder(tmp_path / "notes.txt" / "run", "", smoke(), market)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-
-
-def test_looks_at_the_test_are_lines_of_json(tmp_path: Path):
-    path = tmp_path / "test_looks.jsonl"
-    for params in ({"a": {"X": 1.0}}, {"a": {"X": 1.0}}, {"a": {"X": 2.0}}):
-        append_test_look(path, "momentum-opt é", params)
-    looks = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [set(look) for look in looks] == [{"schema_version", "time", "command", "params"}] * 3
-    assert looks[0]["params"] == looks[1]["params"] != looks[2]["params"]
 
 
 def test_times_there_and_back():

@@ -49,7 +49,7 @@ def test_tune_on_hourly_prices_needs_no_extra_flag(tmp_path: Path):
     )
     done = run("tune", config, "--run-dir", tmp_path / "run", *LITTLE_EVIDENCE, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "replayed minute by minute: the tuned value is met" in done.stdout
+    assert "replay check passed: minute-by-minute replay reproduces the tuned objective" in done.stdout
     again = run("backtest", "--params", tmp_path / "run" / "best.json", "--out", tmp_path / "out", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     refused = run("tune", config, "--set", "costs.arb_frequency=90", "--run-dir", tmp_path / "other", cwd=tmp_path)

@@ -16,11 +16,11 @@ from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.evidence import read_evidence
+from momentum_opt.results.holdout import Looks, count_looks, looks_words, recorded_holdout
 from momentum_opt.results.parquet import REMADE, read_parquet
 from momentum_opt.results.records import read_best
-from momentum_opt.results.report.wording import BASELINE_LABELS
 from momentum_opt.results.run_folder import RunFolder
-from momentum_opt.results.test_looks import Looks, looks_words, read_test_looks
+from momentum_opt.vocabulary.names import BASELINE_LABELS
 
 LAYOUT: Final = 3
 """Goes up whenever the same files would give another page."""
@@ -36,7 +36,7 @@ class Content:
         name: of the run, or of the parameter set.
         document: best.json, or summary.json of a backtest.
         fingerprint: what was simulated.
-        looks: at the test; None where they are not counted.
+        looks: evaluations of the test period; None where they are not counted.
         inputs: digest of all files that went in; a page with the same one is up to date.
         daily: the replay day by day; None where there is none.
         trials: finished trials without their block sums; None for a backtest.
@@ -66,21 +66,26 @@ class Content:
 
     @property
     def has_test(self) -> bool:
-        """Whether a test number is shown."""
-        return "test" in self.document["metrics"]
+        """Whether figures of days of a test period are shown."""
+        own_window = self.document.get("window") is not None
+        return "test" in self.document["metrics"] or (own_window and self.document.get("holdout") is not None)
 
     def looks_words(self) -> str:
-        """How often the test has been looked at, where a test number is shown."""
-        return f"{looks_words(self.looks).capitalize()}." if self.has_test else ""
+        """How often the test period was evaluated, where figures of it are shown; a page says so once."""
+        words = looks_words(self.looks)
+        return f"{words[0].upper()}{words[1:]}." if self.has_test else ""
 
     def borders(self) -> list[tuple[str, pd.Timestamp, pd.Timestamp]]:
-        """Name, first day and end of every period that has days."""
+        """Name, first day and end of every period that is shown: an interrupted study shows no test."""
         periods, start = self.fingerprint.periods, pd.Timestamp(_start(self.fingerprint), tz="UTC")
         named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
+        shown = list(self.document["metrics"])
+        if not set(shown) <= set(named):  # a window of the user's own is one period under another name
+            named = dict.fromkeys(shown, periods.train)
         return [
             (name, start + pd.Timedelta(days=days[0]), start + pd.Timedelta(days=days[1]))
             for name, days in named.items()
-            if days is not None and days[1] > days[0]
+            if name in self.document["metrics"] and days is not None and days[1] > days[0]
         ]
 
 
@@ -108,8 +113,8 @@ def run_content(folder: RunFolder) -> Content:
         name=folder.path.resolve().name,
         document=best,
         fingerprint=fingerprint,
-        looks=read_test_looks(folder.test_looks),
-        inputs=digest_of(inputs_of(folder)),
+        looks=count_looks(folder.path, recorded_holdout(best)),
+        inputs=run_inputs(folder, best),
         daily=daily,
         trials=trials,
         findings=findings,
@@ -117,14 +122,15 @@ def run_content(folder: RunFolder) -> Content:
     )
 
 
-def inputs_of(folder: RunFolder) -> tuple[Path, ...]:
-    """The files that a run's report is made from."""
-    return (folder.best, folder.trials, folder.daily, folder.evidence, folder.test_looks)
+def run_inputs(folder: RunFolder, best: Document) -> str:
+    """Digest of what a run's report is made from: its files, and the evaluations of its test period by any run."""
+    looks = looks_words(count_looks(folder.path, recorded_holdout(best)))
+    return digest_of((folder.best, folder.trials, folder.daily, folder.evidence), looks)
 
 
-def digest_of(paths: Iterable[Path]) -> str:
-    """Digest of files' contents, with the page's layout; one that is not there counts as empty."""
-    digest = hashlib.sha256(f"{LAYOUT}".encode())
+def digest_of(paths: Iterable[Path], words: str = "") -> str:
+    """Digest of files' contents and words, with the page's layout; a file that is not there counts as empty."""
+    digest = hashlib.sha256(f"{LAYOUT} {words}".encode())
     for path in paths:
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{path.name} {len(content)} ".encode() + content)

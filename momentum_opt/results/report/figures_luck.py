@@ -1,4 +1,4 @@
-"""Figures of luck or skill: overfitting logits, and where the winner stands among candidates that no result chose."""
+"""Draw the overfitting statistics: logits, and where the winner stands among randomly drawn candidates."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,11 +31,11 @@ def _logits(found: OverfittingFindings) -> Plot:
     share = f"{100 * found.probability:.1f} %"
     return Plot(
         key="overfitting",
-        title="Does the best of one half stay good in the other?",
+        title="Out-of-sample rank of the in-sample best",
         alt=f"Histogram of {found.n_halves:,} logits; {share} are at or below zero.",
         caption=f"Train is cut into blocks of days and halved in {found.n_halves:,} ways. In {share} of them the best "
         f"of {found.n_candidates:,} candidates in one half is at or below the median in the other: the probability of "
-        "overfitting (PBO), of returns in excess of the constant-weight pool.",
+        "backtest overfitting (PBO), of returns in excess of the constant-weight pool.",
         draw=draw,
     )
 
@@ -63,7 +63,7 @@ def _spread(found: NonAdaptiveFindings) -> Plot:
     places = f"The winner: {'; '.join(map(_place, found.distributions))}"
     return Plot(
         key="unchosen",
-        title="The winner among candidates that no result chose",
+        title="The winner among randomly drawn candidates",
         alt=f"Histograms of {found.scored:,} candidates. {places}.",
         caption=f"{found.scored:,} {kind}. {places}. An optimiser should stand far to the right in its objective; on "
         "validation, which did not choose it, that is worth something.",

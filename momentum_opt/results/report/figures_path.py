@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from momentum_opt.results.report.canvas import Canvas, Plot
 from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import TOKENS, light
-from momentum_opt.results.report.wording import BASELINE_LABELS, BASELINE_ROLES, percent, plain_ticks
+from momentum_opt.results.report.wording import BASELINE_ROLES, percent, plain_ticks
+from momentum_opt.vocabulary.names import BASELINE_LABELS
 
 _POOL: Final = "this pool"
 CURVES: Final[Mapping[str, tuple[str, str]]] = {
@@ -78,7 +79,7 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         title="Value of the pool and of the baselines",
         alt=f"Lines of value relative to the start. Change from first to last day: {ends}.",
         caption="Value relative to the start, day by day, in one continuous simulation; every baseline holds the same "
-        f"money from the first day. Below: the pool's value over the constant-weight pool's. {content.looks_words()}",
+        "money from the first day. Below: the pool's value over the constant-weight pool's.",
         draw=draw,
     )
 

@@ -28,7 +28,7 @@ class Cover:
         facts: name, window and the like, in one line.
         inputs: digest of what it was made from.
         box: the verdict; None where nothing was chosen.
-        looks: how often the test has been looked at; empty where no test number is shown.
+        looks: how often the test period was evaluated; empty where no figure of it is shown.
         missing: what was left out and why, one line each.
     """
 

@@ -56,7 +56,7 @@ def _sections(content: Content, second_hand: SecondHand | None) -> Iterable[Sect
     yield Section("results", "Results", _kept(*results))
     yield Section("path", "Value over time", drawn(path))
     yield Section("parameters", "Parameters", (tables.parameter_table(content), *drawn(importances)))
-    yield Section("luck", "Luck or skill", (*sharpe, *drawn(luck)))
+    yield Section("luck", "Overfitting statistics", (*sharpe, *drawn(luck)))
     yield Section("search", "Search", drawn(search))
     yield Section("plateau", "Neighbourhood", drawn(plateau))
     yield Section("data", "Data", (tables.data_table(content.document["data"]),))

@@ -8,9 +8,18 @@ from momentum_opt.evidence.findings import Findings, SharpeFindings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.report.content import Content, Document
-from momentum_opt.results.report.wording import BASELINE_LABELS, RETURN_PARTS, metric_value, number, percent
+from momentum_opt.results.report.wording import (
+    FEWEST_TO_ANNUALISE,
+    RETURN_PARTS,
+    TOO_SHORT,
+    metric_value,
+    number,
+    percent,
+    too_short,
+)
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
+from momentum_opt.vocabulary.names import BASELINE_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
 SHOWN_METRICS: Final = (
@@ -62,33 +71,34 @@ def table(
 def metric_table(content: Content) -> Table:
     """The objective's metric and a few others per period, the same of each baseline below."""
     metrics, baselines = content.document["metrics"], content.document["baselines"]
-    periods = list(metrics)
+    periods, days = list(metrics), content.document.get("days", {})
     aim = content.fingerprint.objective.metric
     names = list(dict.fromkeys((aim, *SHOWN_METRICS)))
     groups = [
-        Group("this pool", tuple(_row(name, [metrics[period].get(name) for period in periods]) for name in names))
+        Group(
+            "this pool",
+            tuple(_row(name, {period: metrics[period].get(name) for period in periods}, days) for name in names),
+        )
     ]
     for baseline, label in BASELINE_LABELS.items():
         rows = [
-            _row(name, [baselines[period][baseline].get(name) for period in periods])
+            _row(name, {period: baselines[period][baseline].get(name) for period in periods}, days)
             for name in BASELINE_METRICS
             if all(baseline in baselines[period] for period in periods)
         ]
         groups.append(Group(label, tuple(rows)))
-    note = "Every baseline begins anew with each period. Sharpe ratios are annualised."
-    return Table(
-        "Results per period", ("", *map(_with_days(content), periods)), tuple(groups), f"{note} {content.looks_words()}"
-    )
+    note = f"Every baseline begins anew with each period. Sharpe ratios are annualised.{_short_note(days)}"
+    return Table("Results per period", ("", *map(_with_days(content), periods)), tuple(groups), note)
 
 
 def every_metric_table(content: Content) -> Table:
     """All metrics of all periods, with what each means."""
-    metrics = content.document["metrics"]
+    metrics, days = content.document["metrics"], content.document.get("days", {})
     rows = (
-        (name, *(metric_value(name, metrics[period].get(name)) for period in metrics), info.description)
+        (*_row(name, {period: metrics[period].get(name) for period in metrics}, days), info.description)
         for name, info in METRICS.items()
     )
-    return table("All metrics", ("metric", *metrics, "meaning"), rows, content.looks_words(), wraps=True)
+    return table("All metrics", ("metric", *metrics, "meaning"), rows, _short_note(days).strip(), wraps=True)
 
 
 def parameter_table(content: Content) -> Table:
@@ -112,7 +122,7 @@ def fees_table(content: Content) -> Table | None:
     names = {"liquidity_providers": "liquidity providers", "protocol": "protocol"}
     rows = ((label, *(_money(earned[period].get(name)) for period in earned)) for name, label in names.items())
     start = content.fingerprint.pool.initial_pool_value
-    note = f"In the numeraire, of a pool of {start:,.0f} at the start. {content.looks_words()}"
+    note = f"In the numeraire, of a pool of {start:,.0f} at the start."
     return table("Fees earned", ("", *earned), rows, note)
 
 
@@ -139,13 +149,13 @@ def sharpe_table(findings: Findings) -> Table:
         f"Over {counted(findings.excess.n_observations, 'daily log return')} of train. "
         f"{counted(counts.trials, 'trial')} ({counts.failed:,} failed), {counts.screened:,} screened; "
         f"{counted(counts.distinct, 'distinct candidate')}. "
-        "The verdict reads the first column: in a rising market everything looks skilled by its own returns."
+        "The verdict reads the first column: in a rising market absolute returns call any long position skilled."
     )
     reasons = [f"{name}: {why}" for kind in kinds for name, why in kind.reasons.items()]
     if reasons:
         note += f" Not computed: {'; '.join(dict.fromkeys(reasons))}."
     header = ("", "over the constant-weight pool", "own returns")
-    return table("Sharpe ratio of the winner, luck taken out", header, rows, note)
+    return table("Sharpe ratio of the winner, deflated", header, rows, note)
 
 
 def data_table(data: Document) -> Table:
@@ -213,10 +223,10 @@ _STATISTICS: Final[Mapping[str, str]] = {
     "95 % interval, per day": "interval",
     "skewness": "skewness",
     "kurtosis (normal: 3)": "kurtosis",
-    "best ratio that luck reaches": "expected_maximum",
+    "expected maximum without skill, per day": "expected_maximum",
     "probabilistic Sharpe ratio": "probabilistic_sharpe",
     "deflated Sharpe ratio": "deflated_sharpe",
-    "probability of overfitting": "overfitting",
+    "probability of backtest overfitting": "overfitting",
     "out-of-sample on in-sample slope": "slope",
     "probability of loss out of sample": "loss",
 }
@@ -239,8 +249,16 @@ def _statistic(kind: SharpeFindings, name: str) -> str:
     return percent(value) if what.endswith(("probabilistic_sharpe", "deflated_sharpe")) else number(value)
 
 
-def _row(name: str, values: list[float | None]) -> tuple[str, ...]:
-    return (name, *(metric_value(name, value) for value in values))
+def _row(name: str, values: Mapping[str, float | None], days: Mapping[str, int]) -> tuple[str, ...]:
+    """A metric's name and its values by period, marked where they were annualised from too few days."""
+    cells = (
+        f"{metric_value(name, value)}{too_short(name, value, days.get(period))}" for period, value in values.items()
+    )
+    return (name, *cells)
+
+
+def _short_note(days: Mapping[str, int]) -> str:
+    return f" {TOO_SHORT}." if any(count < FEWEST_TO_ANNUALISE for count in days.values()) else ""
 
 
 def _with_days(content: Content) -> Any:

@@ -1,22 +1,42 @@
-"""The verdict box: findings in, a headline and rules with their thresholds out. It never advises."""
+"""Show a verdict on the page: a headline, and every rule with its value and threshold. It never advises."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
-from momentum_opt.evidence.findings import Rule
 from momentum_opt.results.report.content import Content
 from momentum_opt.results.report.wording import metric_value, number
 
 DISCLAIMER: Final = "This describes past prices and how these parameters were found. It is no advice to invest."
 
-_NAMES: Final[Mapping[str, tuple[str, str]]] = {
-    "deflated_sharpe": ("More than luck", "at least"),
-    "overfitting": ("Not overfitted", "at most"),
-    "validation": ("Holds on validation", "above"),
-    "plateau": ("Not on a needle's point", "at least"),
+Shown = Callable[[float], str]
+
+
+def _share(value: float) -> str:
+    """A share in percent, never rounded up to certainty."""
+    shown = number(100.0 * value, 3)
+    return f"{'> 99.9' if shown == '100' and value < 1.0 else shown} %"
+
+
+def _probability(value: float) -> str:
+    return f"{value:.3f}" if value < 0.9995 or value == 1.0 else "> 0.999"
+
+
+def _two_decimals(value: float) -> str:
+    return f"{value:.2f}"
+
+
+_RULES: Final[Mapping[str, tuple[str, Shown, Shown]]] = {
+    "deflated_sharpe": ("Deflated Sharpe ratio", _probability, lambda least: f"≥ {least:.2f}"),
+    "overfitting": ("Probability of backtest overfitting", _two_decimals, lambda most: f"≤ {most:.2f}"),
+    "validation": ("Holds on validation", _two_decimals, lambda _: "above the constant-weight pool"),
+    "plateau": ("Robust to small changes", _share, lambda least: f"≥ {_share(least)}"),
+    "excess": ("Probability of a positive excess Sharpe ratio", _probability, lambda least: f"≥ {least:.2f}"),
+    "baselines": ("Sharpe ratio less the best baseline's", _two_decimals, lambda _: "> 0"),
+    "folds": ("Folds ahead of the constant-weight pool", _share, lambda least: f"≥ {_share(least)}"),
+    "spread": ("Spread of the winners over that of random ones", _two_decimals, lambda most: f"< {most:.2f}"),
 }
-"""Rule → its name on the page, and how the value is compared with the threshold."""
+"""Rule → its name on the page, how its value is written, and what is required of it."""
 
 _MARKS: Final[Mapping[bool | None, tuple[str, str]]] = {
     True: ("met", "yes"),
@@ -27,13 +47,13 @@ _MARKS: Final[Mapping[bool | None, tuple[str, str]]] = {
 
 @dataclass(frozen=True)
 class RuleLine:
-    """A rule as the box shows it: name, met or not, the class of its mark, value, what is asked, and words."""
+    """A rule as the box shows it: name, met or not, the class of its mark, value, what is required, and words."""
 
     name: str
     mark: str
     kind: str
     value: str
-    asked: str
+    required: str
     words: str
 
 
@@ -55,50 +75,55 @@ def verdict_box(content: Content) -> VerdictBox | None:
         return None
     if content.findings is None:
         why = next((line for line in content.missing if "evidence.json" in line), "evidence.json is missing")
-        return VerdictBox("Luck or skill was not assessed", f"{why}.", "unknown", (), notes=_notes(content))
+        return VerdictBox("No verdict", f"{why}.", "unknown", (), notes=_notes(content))
     found = content.findings.verdict
-    headline, _, words = found.words.partition(": ")
+    headline, _, words = found.words.partition("; ")
+    metric = content.fingerprint.objective.metric
     return VerdictBox(
-        _sentence(headline).removesuffix("."),
-        _sentence(words),
+        sentence(headline).removesuffix("."),
+        sentence(words),
         found.outcome.replace(" ", "-"),
-        tuple(_line(rule, content.fingerprint.objective.metric) for rule in found.rules),
+        tuple(rule_line(asdict(rule), metric) for rule in found.rules),
         notes=_notes(content),
     )
 
 
 def _notes(content: Content) -> tuple[str, ...]:
-    """Whether the search has converged: said beside the rules, and none of them."""
-    measured = content.document.get("convergence")
-    return () if measured is None else (_sentence(f"search {measured['words']}"),)
+    """What could be found, and whether the search has converged: said beside the rules, and none of them."""
+    findings, measured = content.findings, content.document.get("convergence")
+    notes = [] if findings is None or findings.detectable is None else [findings.detectable.words]
+    notes += [] if measured is None else [f"search {measured['words']}"]
+    return tuple(map(sentence, notes))
 
 
-def _line(rule: Rule, metric: str) -> RuleLine:
-    name, comparison = _NAMES.get(rule.name, (rule.name.replace("_", " "), "asked"))
-    mark, kind = _MARKS[rule.met]
-    if rule.name == "validation":
-        value, asked = _apart(metric, rule.value), "above the constant-weight pool"
-    else:
-        value, asked = _share(rule.value), f"{comparison} {_share(rule.threshold)}"
-    return RuleLine(name, mark, kind, value, asked, _sentence(rule.words.partition(" (asked:")[0]))
+def rule_line(rule: Mapping[str, Any], metric: str = "") -> RuleLine:
+    """A rule as evidence.json, best.json and walk_forward.json hold it.
+
+    Args:
+        rule: name, met, value, threshold, words.
+        metric: the objective's metric, which the rule on validation is about.
+    """
+    name, shown, required = _RULES[rule["name"]]
+    mark, kind = _MARKS[rule["met"]]
+    words = rule["words"].partition(" (required")[0].partition(" (asked:")[0]  # an older version's words
+    value = _value(rule, metric, shown)
+    return RuleLine(name, mark, kind, value, required(rule["threshold"]), sentence(words))
 
 
-def _apart(metric: str, value: float | None) -> str:
-    """How far a metric lies above or below another one."""
+def _value(rule: Mapping[str, Any], metric: str, shown: Shown) -> str:
+    value = rule["value"]
     if value is None:
         return "–"
+    return _apart(metric, value) if rule["name"] == "validation" else shown(value)
+
+
+def _apart(metric: str, value: float) -> str:
+    """How far a metric lies above or below another one."""
     return f"{metric_value(metric, abs(value))} {'above' if value > 0 else 'below'}"
 
 
-def _share(value: float | None) -> str:
-    """A share in percent, never rounded up to certainty."""
-    if value is None:
-        return "–"
-    shown = number(100.0 * value, 3)
-    return f"{'> 99.9' if shown == '100' and value < 1.0 else shown} %"
-
-
-def _sentence(words: str) -> str:
+def sentence(words: str) -> str:
+    """Words with a capital, unless they begin with a metric's name, and a full stop."""
     if not words:
         return ""
     text = words if "_" in words.split()[0] else words[0].upper() + words[1:]  # names of metrics stay as they are

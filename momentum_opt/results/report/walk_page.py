@@ -1,8 +1,9 @@
 """The page of a walk-forward (SPEC §13): its summary and joined days in, one page out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.files import read_record
+from momentum_opt.results.holdout import Looks, fold_looks, fold_looks_words
 from momentum_opt.results.report import tables
 from momentum_opt.results.report.canvas import Canvas, Plot, draw
 from momentum_opt.results.report.content import Document, digest_of, finite, read_table
@@ -18,14 +20,28 @@ from momentum_opt.results.report.figures_path import CURVES, DASHES, date_axis, 
 from momentum_opt.results.report.page import Cover, Page, Section, page_of
 from momentum_opt.results.report.palette import light
 from momentum_opt.results.report.tables import Table, table
-from momentum_opt.results.report.verdict import DISCLAIMER, VerdictBox
-from momentum_opt.results.report.wording import metric_value, number, parameter_label, percent
-from momentum_opt.results.test_looks import read_test_looks
+from momentum_opt.results.report.verdict import VerdictBox, rule_line, sentence
+from momentum_opt.results.report.wording import (
+    NOT_ASSESSED,
+    efficiency_words,
+    metric_value,
+    number,
+    parameter_label,
+    percent,
+    random_spread,
+)
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 _DAYS_PER_YEAR = 365.0
-_REMADE = "give the walk-forward's command again: it is made anew"
+_KINDS: Final[Mapping[str, str]] = {
+    "ahead": "all-met",
+    "not confirmed": "some-met",
+    "not significant": "nothing-found",
+    "not decided": "not-decided",
+}
+"""Outcome → the CSS class of its box."""
+REMADE = "give the walk-forward's command again: it is made anew"
 
 
 @dataclass(frozen=True)
@@ -44,14 +60,13 @@ class WalkFiles:
         """The joined out-of-sample days."""
         return self.path / "walk_forward.parquet"
 
-    @property
-    def test_looks(self) -> Path:
-        """Looks at the folds' tests."""
-        return self.path / "test_looks.jsonl"
+    def looks(self, summary: Document) -> list[Looks]:
+        """Evaluations of the folds' test periods."""
+        return fold_looks(self.path, summary["folds"], summary["fingerprint"]["tokens"])
 
-    def inputs(self) -> tuple[Path, ...]:
-        """All of them."""
-        return self.summary, self.days, self.test_looks
+    def inputs(self, summary: Document) -> str:
+        """Digest of what the page is made from."""
+        return digest_of((self.summary, self.days), fold_looks_words(self.looks(summary)))
 
 
 def walk_page(files: WalkFiles) -> Page:
@@ -60,13 +75,12 @@ def walk_page(files: WalkFiles) -> Page:
     Raises:
         RunFolderError: a file in it cannot be read.
     """
-    summary = read_record(files.summary, "walk_forward.json", _REMADE)
+    summary = read_record(files.summary, "walk_forward.json", REMADE)
     if not {"folds", "out_of_sample", "stability", "fingerprint", "metric"} <= set(summary):
-        raise RunFolderError(f"{files.summary}: is not as it was written; {_REMADE}")
+        raise RunFolderError(f"{files.summary}: is not as it was written; {REMADE}")
     fingerprint = Fingerprint.from_dict(summary["fingerprint"], name=f"{files.summary}: fingerprint")
     returns = [f"{'' if name == 'pool' else f'{name}_'}log_return" for name in CURVES]
-    daily = read_table(files.days, _REMADE, numbers=("fold", *returns))
-    looks = f"{read_test_looks(files.test_looks).words().capitalize()}."
+    daily = read_table(files.days, REMADE, numbers=("fold", *returns))
     asked, folds = summary["walk_forward"], summary["folds"]
     cover = Cover(
         title=" / ".join(fingerprint.tokens),
@@ -75,22 +89,22 @@ def walk_page(files: WalkFiles) -> Page:
             files.path.resolve().name,
             f"{len(folds)} of {counted(summary['n_folds'], 'fold')}",
             f"{counted(asked['train_days'], 'day')} tuned{' at first' if asked['anchored'] else ''}, "
-            f"{asked['test_days']} judged",
+            f"{asked['test_days']} out of sample",
             f"objective {summary['metric']}",
             f"digest {summary['digest'][:8]}",
             f"written {summary['created']}",
         ),
-        inputs=digest_of(files.inputs()),
+        inputs=files.inputs(summary),
         box=_box(summary),
-        looks=looks,
+        looks=sentence(fold_looks_words(files.looks(summary))),
         missing=() if daily is not None else (f"{files.days.name} is not in the folder",),
     )
     plots = [] if daily is None or len(daily) < 2 else [_joined(daily)]
     sections = (
-        Section("joined", "Out of sample, joined", (*map(draw, plots), _curve_table(summary, looks))),
-        Section("folds", "Folds", (_fold_table(summary, looks), draw(_fold_plot(summary)))),
+        Section("joined", "Out of sample, joined", (*map(draw, plots), _curve_table(summary))),
+        Section("folds", "Folds", (_fold_table(summary), draw(_fold_plot(summary)))),
         Section("stability", "Stability of the parameters", (_stability_table(summary),)),
-        Section("data", "Data", (tables.data_table(folds[-1]["data"]),)),
+        Section("data", "Data", _data_tables(summary)),
         Section(
             "record",
             "Record",
@@ -100,22 +114,35 @@ def walk_page(files: WalkFiles) -> Page:
     return page_of(cover, sections)
 
 
+def _data_tables(summary: Document) -> tuple[Table, ...]:
+    """The prices of all folds together; a summary of an older version has them fold by fold."""
+    whole = summary.get("data")
+    return tuple(map(tables.data_table, [fold["data"] for fold in summary["folds"]] if whole is None else [whole]))
+
+
 def _box(summary: Document) -> VerdictBox:
-    """What the folds come to, in plain words; no rule, since a walk-forward chooses nothing."""
+    """The rules and what they come to; the numbers beside them claim nothing."""
+    verdict = summary.get("verdict")
     pool, constant = (summary["out_of_sample"][name] for name in ("pool", "constant_weight"))
-    sure = pool["excess_probabilistic_sharpe"]
-    ahead = pool["total_return"] > constant["total_return"]
-    words = (
-        f"Over {counted(summary['out_of_sample_days'], 'day')} that no tuning had seen the tuned pools returned "
+    facts = (
+        f"Over {counted(summary['out_of_sample_days'], 'out-of-sample day')} the tuned pools returned "
         f"{percent(pool['total_return'])}, the constant-weight pool {percent(constant['total_return'])}. "
+        f"{sentence(efficiency_words(summary))}"
     )
-    words += "" if sure is None else f"Sharpe ratio above zero over that pool: {percent(sure)} sure. "
-    means = f"mean {summary['metric']} {number(summary['mean_in_sample'])} in sample, "
-    means += f"{number(summary['mean_out_of_sample'])} out of sample"
-    value = summary["efficiency"]
-    words += f"Efficiency {'undefined' if value is None else number(value, 3)} ({means})."
-    headline = "Ahead of the constant-weight pool" if ahead else "Not ahead of the constant-weight pool"
-    return VerdictBox(headline, words, "some-met" if ahead else "nothing-found", (), DISCLAIMER)
+    headline, why = _outcome(verdict)
+    rules = () if verdict is None else tuple(map(rule_line, verdict["rules"]))
+    kind = _KINDS.get("" if verdict is None else verdict["outcome"], "unknown")
+    found = summary.get("detectable")
+    notes = () if found is None else (sentence(found["words"]),)
+    return VerdictBox(headline, f"{why} {facts}", kind, rules, notes=notes)
+
+
+def _outcome(verdict: Document | None) -> tuple[str, str]:
+    """Headline and sentence; where the verdict is not significant, the rule says by how much."""
+    headline, _, words = (NOT_ASSESSED if verdict is None else verdict["words"]).partition("; ")
+    failed = [] if verdict is None else [rule["words"] for rule in verdict["rules"] if rule["met"] is False]
+    why = f" Not met: {'; '.join(failed)}." if failed else ""
+    return sentence(headline).removesuffix("."), f"{sentence(words)}{why}"
 
 
 def _joined(daily: pd.DataFrame) -> Plot:
@@ -187,7 +214,7 @@ def _fold_plot(summary: Document) -> Plot:
     )
 
 
-def _curve_table(summary: Document, looks: str) -> Table:
+def _curve_table(summary: Document) -> Table:
     rows: list[tuple[str, ...]] = []
     for name, curve in summary["out_of_sample"].items():
         interval = curve["interval"]
@@ -206,11 +233,11 @@ def _curve_table(summary: Document, looks: str) -> Table:
                 percent(curve["probabilistic_sharpe"]),
             )
         )
-    header = ("", "return", "annual Sharpe ratio", "95 % interval", "worst drawdown", "Sharpe ratio above zero")
-    return table("Joined out-of-sample days", header, rows, looks)
+    header = ("", "return", "annual Sharpe ratio", "95 % interval", "worst drawdown", "probabilistic Sharpe ratio")
+    return table("Joined out-of-sample days", header, rows)
 
 
-def _fold_table(summary: Document, looks: str) -> Table:
+def _fold_table(summary: Document) -> Table:
     metric = summary["metric"]
     rows = (
         (
@@ -229,7 +256,7 @@ def _fold_table(summary: Document, looks: str) -> Table:
     header = (
         "fold",
         "tuned from",
-        "judged from",
+        "out of sample from",
         "until",
         "in sample",
         "out of sample",
@@ -237,7 +264,8 @@ def _fold_table(summary: Document, looks: str) -> Table:
         "return",
         "constant weights",
     )
-    note = f"{metric}; returns are out of sample; efficiency is undefined where in sample is not above zero. {looks}"
+    undefined = "efficiency is undefined where in sample is not above its standard error"
+    note = f"{metric}; returns are out of sample; {undefined}."
     return table("Fold by fold", header, rows, note)
 
 
@@ -251,5 +279,6 @@ def _stability_table(summary: Document) -> Table:
     spreads = "; ".join(
         f"{parameter_label(key)} {number(one['spread'], 2)}" for key, one in summary["stability"].items()
     )
-    note = f"Spread over the folds as a share of the search range (0.29: as if drawn evenly from it): {spreads}."
+    uniform = number(random_spread(summary), 2)
+    note = f"Spread over the folds as a share of the search range (uniform random: {uniform}): {spreads}."
     return table("Winners' parameters", ("", *(f"fold {fold['fold']}" for fold in folds)), rows, note)

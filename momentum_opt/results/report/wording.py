@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from momentum_opt.vocabulary.metrics import METRICS
 
+NOT_ASSESSED: Final = "not assessed; an older version made this walk-forward; its command again judges it"
+
+FEWEST_TO_ANNUALISE: Final = 90
+"""Days of the shortest period whose annualised figures mean something (SPEC §11)."""
+TOO_SHORT: Final = f"* annualised from fewer than {FEWEST_TO_ANNUALISE} days: not meaningful"
+
 ABSENT: Final = "–"
 
-BASELINE_LABELS: Final[Mapping[str, str]] = {
-    "hodl": "HODL",
-    "uniform_hodl": "uniform HODL",
-    "constant_weight": "constant-weight pool",
-    "rebalanced": "rebalanced on an exchange",
-}
 BASELINE_ROLES: Final[Mapping[str, str]] = {
     "hodl": "hodl",
     "uniform_hodl": "uniform",
@@ -71,6 +71,12 @@ def metric_value(name: str, value: float | None) -> str:
     return percent(value)
 
 
+def too_short(name: str, value: float | None, days: int | None) -> str:
+    """The mark of a number that was annualised from too few days; nothing of others, or where there is no number."""
+    annualised = name in METRICS and METRICS[name].is_annualised and value is not None and math.isfinite(value)
+    return "*" if annualised and days is not None and days < FEWEST_TO_ANNUALISE else ""
+
+
 def unbroken(text: str) -> str:
     """Text whose numbers stay with their percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
@@ -89,3 +95,19 @@ def parameter_label(key: str) -> str:
 def plain_ticks(value: float, _: object = None) -> str:
     """A tick of a logarithmic axis without exponents where it can be read."""
     return f"{value:,.0f}" if 1 <= value < 1e5 else f"{value:g}"
+
+
+def efficiency_words(summary: Mapping[str, Any]) -> str:
+    """The efficiency of a walk-forward with its standard error, or why there is none, from its walk_forward.json."""
+    value, error, reason = (summary.get(f"efficiency{tail}") for tail in ("", "_error", "_reason"))
+    inside, outside = (number(summary[f"mean_{period}_sample"]) for period in ("in", "out_of"))
+    means = f"mean {summary['metric']} {inside} in sample, {outside} out of sample"
+    if value is None:
+        return f"efficiency undefined: {reason or 'the in-sample sum is not above zero'}; {means}"
+    shown = number(value, 3) if error is None else f"{number(value, 3)}, standard error {number(error, 2)}"
+    return f"efficiency {shown} (Σ out of sample / Σ in sample; {means})"
+
+
+def random_spread(summary: Mapping[str, Any]) -> float:
+    """Spread of as many winners drawn evenly from a range; a walk_forward.json of an older version lacks it."""
+    return float(summary.get("random_spread", 12.0**-0.5))

@@ -12,11 +12,13 @@ import pytest
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import override_fingerprint
 from momentum_opt.results.files import write_json
-from momentum_opt.results.report.content import Content, digest_of, inputs_of, run_content
+from momentum_opt.results.holdout import note_look, recorded_holdout
+from momentum_opt.results.records import read_best
+from momentum_opt.results.report.content import Content, run_content, run_inputs
 from momentum_opt.results.report.figures_search import search_plots
 from momentum_opt.results.report.page import Page
 from momentum_opt.results.report.run_page import run_page
-from momentum_opt.results.report.tables import fees_table, metric_table
+from momentum_opt.results.report.tables import fees_table
 from momentum_opt.results.report.verdict import verdict_box
 from momentum_opt.results.report.write import is_current, write_page
 from momentum_opt.results.run_folder import RunFolder
@@ -87,21 +89,21 @@ def test_it_says_what_best_json_says(folder: Path, found: Outline):
         assert f"{file['rows']:,}" in text
     assert best["digest"] in text
     assert all(version in text for version in best["versions"].values())
-    assert "Looks at this test so far: once." in text
+    assert "Test period evaluated once." in text
 
 
 def test_the_verdict_is_that_of_evidence_json(folder: Path, content: Content, found: Outline):
     evidence = json.loads((folder / "evidence.json").read_text())["verdict"]
     box = verdict_box(content)
     assert box is not None
-    assert f"{box.headline}: {box.words}".lower().startswith(evidence["words"].lower())
+    assert f"{box.headline}; {box.words}".lower().startswith(evidence["words"].lower())
     marks = {True: "met", False: "not met", None: "not computed"}
     assert [rule.mark for rule in box.rules] == [marks[rule["met"]] for rule in evidence["rules"]]
-    asked = [rule.asked for rule in box.rules]
-    assert asked == ["at least 95 %", "at most 20 %", "above the constant-weight pool", "at least 50 %"]
+    required = [rule.required for rule in box.rules]
+    assert required == ["≥ 0.95", "≤ 0.20", "above the constant-weight pool", "≥ 50 %"]
     for rule in box.rules:
         assert rule.name in found.text
-        assert rule.asked in found.text
+        assert rule.required in found.text
         assert rule.words in found.text
     assert "It is no advice to invest." in found.text
 
@@ -111,7 +113,7 @@ def test_no_verdict_without_evidence(folder: Path, tmp_path: Path):
     run.evidence.unlink()
     box = verdict_box(run_content(run))
     assert box is not None
-    assert box.headline == "Luck or skill was not assessed"
+    assert box.headline == "No verdict"
     assert box.rules == ()
 
 
@@ -143,7 +145,7 @@ def test_a_folder_with_less_gives_a_page_with_less(folder: Path, tmp_path: Path)
     text = outline(page.html).text
     assert "daily.parquet is not in the run folder" in text
     assert "trials.parquet is not in the run folder" in text
-    assert "Looks at this test so far: not yet." in text
+    assert "Test period evaluated at least once" in text
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path, folder: Path):
@@ -165,13 +167,17 @@ def test_what_is_no_run_is_refused(tmp_path: Path, folder: Path):
 def test_a_page_is_current_until_a_file_changes(folder: Path, page: Page, tmp_path: Path):
     run = RunFolder(copy_of(folder, tmp_path))
     target = run.path / "report.html"
-    assert not is_current(target, digest_of(inputs_of(run)))
+    best = read_best(run.best)
+    assert not is_current(target, run_inputs(run, best))
     write_page(page, target, run.path / "figures")
-    assert is_current(target, digest_of(inputs_of(run)))
+    assert is_current(target, run_inputs(run, best))
     assert {path.stem for path in (run.path / "figures").iterdir()} == set(page.pngs)
-    with run.test_looks.open("a") as ledger:
-        ledger.write("{}\n")
-    assert not is_current(target, digest_of(inputs_of(run)))
+    other = copy_of(run.path, tmp_path / "runs").rename(tmp_path / "other")
+    holdout = recorded_holdout(best)
+    assert holdout is not None
+    note_look(other, holdout, "backtest", {})  # another run evaluates the same test period
+    assert not is_current(target, run_inputs(run, best))
+    assert "Test period evaluated 2 times, with 2 parameter sets." in outline(run_page(run_content(run)).html).text
 
 
 def test_names_cannot_inject_markup(content: Content):
@@ -216,7 +222,10 @@ def test_fees_are_shown_where_there_are_costs(content: Content):
     assert table.groups[0].rows == (("liquidity providers", "1,234"), ("protocol", "0"))
 
 
-def test_looks_stand_beside_every_test_number(content: Content):
-    assert content.looks_words() in metric_table(content).note
+def test_a_page_says_once_how_often_its_test_was_evaluated(content: Content, found: Outline):
+    assert found.text.count("evaluated") == 1
+    backtest = {key: value for key, value in content.document.items() if key not in ("trial", "study")}
+    page = run_page(dataclasses.replace(content, document=backtest, looks=None))
+    assert outline(page.html).text.count("Evaluations of the test period: not counted") == 1
     shorter = {**content.document, "metrics": {"train": content.document["metrics"]["train"]}}
     assert dataclasses.replace(content, document=shorter).looks_words() == ""

@@ -42,7 +42,11 @@ def files(tmp_path: Path) -> WalkFiles:
     summary = {
         "walk_forward": {"train_days": 20, "test_days": 8, "step_days": 8, "anchored": False}, "n_folds": 3,
         "metric": "daily_log_sharpe", "folds": [fold(1, -1.5, -13.6), fold(2, 1.9, 6.0)], "mean_in_sample": 0.2,
-        "mean_out_of_sample": -3.8, "efficiency": None, "out_of_sample_days": 16,
+        "mean_out_of_sample": -3.8, "efficiency": None, "efficiency_reason": "the in-sample sum is not above zero",
+        "verdict": {
+            "outcome": "not significant", "words": "not significant; it can be chance",
+            "rules": [{"name": "excess", "met": False, "value": 0.03, "threshold": 0.95, "words": "probability 0.03"}],
+        }, "data": fold(1, 0.0, 0.0)["data"], "out_of_sample_days": 16,
         "out_of_sample": {"pool": curve, "hodl": curve, "uniform_hodl": curve, "constant_weight": constant},
         "stability": {"log_k_SYNA": {"spread": 0.23}}, "digest": fingerprint.digest,
         "fingerprint": fingerprint.to_dict(), "versions": {"jax": "0"}, "created": "2026-01-01T00:00:00Z",
@@ -54,7 +58,7 @@ def files(tmp_path: Path) -> WalkFiles:
     for place, name in enumerate(CURVES):
         table[f"{'' if name == 'pool' else f'{name}_'}log_return"] = returns[:, place]
     table.to_parquet(found.days)
-    found.test_looks.write_text('{"params": "a"}\n{"params": "b"}\n')
+    (tmp_path / "test_looks.jsonl").write_text('{"params": "a"}\n{"params": "b"}\n')
     return found
 
 
@@ -64,10 +68,11 @@ def test_it_says_what_the_folds_come_to(files: WalkFiles):
     assert found.wrong == []
     assert len(found.ids) == len(set(found.ids))
     assert set(page.pngs) == {"joined", "folds"}
-    assert ("h2", "Not ahead of the constant-weight pool") in found.headings
+    assert ("h2", "Not significant") in found.headings
     for words in (
-        "2 of 3 folds", "returned −4.75 %, the constant-weight pool 2.56 %", "Efficiency undefined", "−13.600",
-        "k per day, SYNA 0.23", "Looks at this test so far: 2 times, at 2 parameter sets.", "2.76 % sure",
+        "2 of 3 folds", "returned −4.75 %, the constant-weight pool 2.56 %", "−13.600",
+        "Efficiency undefined: the in-sample sum is not above zero;",
+        "k per day, SYNA 0.23", "Each test period evaluated 2 times.", "required: ≥ 0.95",
     ):  # fmt: skip
         assert words in found.text, words
 
