@@ -181,8 +181,9 @@ def note_test_look(params_file: Path, command: str, result: BacktestResult) -> N
     A folder that cannot be written to serves as well: where nothing can be noted, a warning says so.
     """
     folder = run_of(params_file)
-    for holdout in result.holdouts if folder is not None else ():
-        note_look(folder, holdout, command, result.summary["params"])
+    if folder is not None:
+        for holdout in result.holdouts:
+            note_look(folder, holdout, command, result.summary["params"])
 
 
 def fingerprint_of(

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Data, Settings, check_json, tell_notes
+from momentum_opt.cli.config import AsJson, Data, Settings, check_json, day, tell_notes
 from momentum_opt.cli.export import Config
 from momentum_opt.cli.stopping import in_phase
+from momentum_opt.errors import UsageError
 from momentum_opt.onchain.defaults import WEIGHT_TOLERANCE
 
 if TYPE_CHECKING:
@@ -98,3 +99,11 @@ def _print(result: "RehearsalResult", written: list[Path], *, as_json: bool) -> 
         typer.echo(line)
     for path in written:
         typer.echo(f"written: {path}")
+
+
+def _seconds(text: str) -> int:
+    """A duration: whole seconds, or a whole number with s, m or h."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
+    if not number.isdecimal():
+        raise UsageError(f"--delay: {text!r} is no duration; write for example 300s, 5m or 1h")
+    return int(number) * _SECONDS[unit]

@@ -51,7 +51,7 @@ def metric_table(document: Document) -> str:
     names = list(dict.fromkeys((document["objective"]["metric"], *SHOWN_METRICS)))
     table = TextTable(("", *metrics))
     for name in names:
-        table.add_row(name, *(_marked(name, metrics[period][name], days.get(period)) for period in metrics))
+        table.add_row(name, *(_marked(name, metrics[period].get(name), days.get(period)) for period in metrics))
     table.add_section()
     first = next(iter(baselines.values()))
     for name in ("returns", "daily_log_sharpe"):
