@@ -136,10 +136,11 @@ def _enter(
     if not trials[there:]:
         return False  # scored by another version, which found fewer
     if run.study.append(trials[there:], expected=expected):
-        best = float(scores.objectives[rows[0], 0])
+        sign = run.fingerprint.objective.signs[0]
+        before, best = sign * centre.objectives[0], sign * float(scores.objectives[rows[0], 0])
         watch.on_message(
             f"{counted(len(rows), 'point')} near trial {centre.number} score better than it "
-            f"({centre.objectives[0]:.6g}), the best {best:.6g}: they enter the study as trials"
+            f"({before:.6g}), the best {best:.6g}: they enter the study as trials"
         )
     return True
 

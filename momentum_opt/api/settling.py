@@ -5,7 +5,7 @@ then, and replays a winner only where nobody has done so yet. The last one write
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -134,8 +134,8 @@ def _settled_anew(
 def _convergence(
     run: Run, records: Sequence[TrialRecord], winner: TrialRecord, stopped: str, scorer: Scorer
 ) -> Convergence:
-    """Whether the search has converged, as far as it has come."""
-    return convergence(
+    """Whether the search has converged, as far as it has come; the baseline in the metric's own sign."""
+    found = convergence(
         search_of(records, scorer.space),
         scorer.baseline,
         range_ends(winner.numbers, scorer.space, run.fingerprint),
@@ -144,6 +144,8 @@ def _convergence(
         several=run.fingerprint.objective.multi_objective,
         neighbours_left=len(latest_rounds(records)) >= MOST_ROUNDS,
     )
+    shown = None if found.baseline is None else run.fingerprint.objective.signs[0] * found.baseline
+    return replace(found, baseline=shown)
 
 
 def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRecord:
