@@ -23,12 +23,17 @@ def configure() -> None:
         ConfigError: `JAX_PLATFORMS` asks for a device that JAX does not find.
     """
     jax.config.update("jax_enable_x64", True)
+    keep_programs()
+    _cores_as_devices()
+    _check_devices()
+
+
+def keep_programs() -> None:
+    """Turn on the compilation cache in the user's cache folder, or off where nothing can be kept there."""
     folder = _usable_folder()
     guarded = folder is not None and _guard_programs()
     jax.config.update("jax_compilation_cache_dir", str(folder / "xla") if folder and guarded else None)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # dozens of small ones add up
-    _cores_as_devices()
-    _check_devices()
 
 
 def _usable_folder() -> Path | None:
@@ -47,7 +52,7 @@ def _warn_once(where: str, problem: str) -> None:
     warnings.warn(
         f"{where}{problem}, so every process compiles anew; give XDG_CACHE_HOME=FOLDER, a folder of your own",
         CacheWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

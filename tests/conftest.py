@@ -1,6 +1,7 @@
 """What every test runs under: float64, a cache folder of its own, shapes checked at run time, shared data used."""
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from functools import cache
 from importlib.metadata import entry_points
@@ -12,7 +13,7 @@ from jaxtyping import install_import_hook
 
 import tests.shape_checker
 from momentum_opt import passwords
-from momentum_opt.device import leave_memory
+from momentum_opt.device import keep_programs, leave_memory
 from tests.sample_runs import shared_folder
 from tests.shared_data import SHARED, needs_shared
 
@@ -28,16 +29,33 @@ CHECKED = ("momentum_opt.pool", "momentum_opt.simulation", "momentum_opt.metrics
 install_import_hook(CHECKED, f"{tests.shape_checker.__name__}.check")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _own_cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Whatever a test caches goes to a folder of this session, the same for all its workers: each program once.
+MOST_KEPT = 2**30
+"""Bytes of what is cached for later sessions; a session leaves less than a tenth of it."""
 
-    `MOMENTUM_OPT_TEST_CACHE` names one for many sessions.
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Empty the cache where the sessions of many versions of the code have filled it; before workers start."""
+    if "PYTEST_XDIST_WORKER" in os.environ or not hasattr(config, "cache"):
+        return
+    folder = config.cache.mkdir("compiled")
+    if sum(path.lstat().st_size for path in folder.rglob("*")) > MOST_KEPT:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever a test caches goes to a folder of all workers and of later sessions: each program is compiled once.
+
+    It lies in pytest's own cache, so `pytest --cache-clear` empties it; `MOMENTUM_OPT_TEST_CACHE` names another one.
+    Every file in it is found under all that its content depends on, so changed code finds nothing that is out of date.
     """
-    shared = shared_folder(tmp_path_factory.getbasetemp())
-    folder = os.environ.get("MOMENTUM_OPT_TEST_CACHE") or str(shared / "cache")
+    folder = os.environ.get("MOMENTUM_OPT_TEST_CACHE")
+    if folder is None:
+        kept = getattr(pytestconfig, "cache", None)  # absent with `-p no:cacheprovider`
+        folder = str(kept.mkdir("compiled") if kept else shared_folder(tmp_path_factory.getbasetemp()) / "cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "XDG_CACHE_HOME", folder)
+        keep_programs()
         yield
 
 
