@@ -53,10 +53,17 @@ class Scorer:
 
 @dataclass(frozen=True)
 class _Round:
-    """A look around a winner: its neighbourhood, where it was scored, and whether to look again."""
+    """A look around a winner.
+
+    Attributes:
+        found: its neighbourhood, where it was scored.
+        again: whether another winner may have to be looked at.
+        dropped: whether it was given up while it was scored, which then goes on in the background.
+    """
 
     found: Neighbourhood | None = None
     again: bool = False
+    dropped: bool = False
 
 
 def search_on(run: Run, watch: Watch, scorer: Scorer, workers: int) -> tuple[Outcome, Neighbourhood | None]:
@@ -75,8 +82,8 @@ def search_on(run: Run, watch: Watch, scorer: Scorer, workers: int) -> tuple[Out
     while outcome.stopped != INTERRUPTED:
         with held(run):
             look = _look_around(run, watch, scorer)
-        if watch.should_stop():
-            return replace(outcome, stopped=INTERRUPTED, dropped=watch.should_drop()), look.found
+        if look.dropped or (look.again and watch.should_stop()):
+            return replace(outcome, stopped=INTERRUPTED, dropped=look.dropped), look.found
         if not look.again:
             return outcome, look.found
         rest = _what_is_left(run, time.monotonic() - began)
@@ -107,7 +114,7 @@ def _look_around(run: Run, watch: Watch, scorer: Scorer) -> _Round:
     centre = winner if cut is None else next(record for record in records if record.number == cut.near)
     found = result_unless(watch.should_drop, lambda: score_neighbourhood(scorer.evaluator, scorer.space, centre))
     if found is None:
-        return _Round()
+        return _Round(dropped=watch.should_drop())
     entered = _enter(run, watch, scorer, found, centre, 0 if cut is None else cut.there, len(records))
     return _Round(found, again=entered)
 
