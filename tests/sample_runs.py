@@ -98,11 +98,11 @@ def copy_of(folder: Path, to: Path) -> Path:
 
 
 def changed_prices(to: Path, token: str = "SYNA", day: str = "2023-03-10") -> Path:
-    """A copy of the sample in which one close, on noon of `day`, is a hundredth higher."""
+    """A copy of the sample in which one close, at midnight of `day`, is a hundredth higher."""
     folder = shutil.copytree(SAMPLE, to)
     path = folder / f"{token}_USD.parquet"
     table = pd.read_parquet(path).reset_index()
-    row = table["unix"] == pd.Timestamp(f"{day} 12:00", tz="UTC").value // 10**6
+    row = table["unix"] == pd.Timestamp(f"{day} 00:00", tz="UTC").value // 10**6
     assert row.sum() == 1
     table.loc[row, "close"] *= 1.01
     table[["unix", "close"]].to_parquet(path, index=False)

@@ -26,6 +26,7 @@ TURNOVER = "study/test_evaluation::test_the_turnover_of_the_daily_path_is_that_o
 """Single tests that compile few programs and run them on few bars, each against plain loops of numbers."""
 
 NEAREST: Mapping[str, tuple[str, ...]] = {
+    "evidence/range_ends": ("evidence/test_convergence",),
     "pool/anti_momentum": ("simulation/test_rules",),
     "pool/arbitrage": ("simulation/test_closed_form", *ZERO_COST),
     "pool/constant_weight": ("pool/test_registry", "simulation/test_rules"),

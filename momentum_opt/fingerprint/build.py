@@ -44,6 +44,7 @@ _PARAMETER_NAMES: Final = tuple(
     dict.fromkeys([*(name for rule in RULES.values() for name in rule.schema), *NATURAL_NAMES])
 )
 _CHARGES: Final = ("fees", "gas_cost", "arb_fees", "trades", "lp_supply")
+_ANY_SIZE: Final = 1e18  # beyond what any of them may be, and within what a float can hold
 _MOST_PASSES: Final = 8  # one per nesting level is enough: each pass mends everything the one before found
 
 
@@ -239,7 +240,7 @@ def _closed_form(tree: dict[str, Any]) -> bool:
         _get(tree, "pool", "minimum_weight", 0),
     )
     linear = _get(tree, "pool", "weight_interpolation_method", "linear") == "linear"
-    if not linear or not all(isinstance(size, int | float) for size in sizes):
+    if not linear or not all(isinstance(size, int | float) and abs(size) < _ANY_SIZE for size in sizes):
         return False
     change, every, floor = sizes
     return change * every <= CLOSED_FORM_LIMIT * floor

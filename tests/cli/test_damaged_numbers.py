@@ -28,7 +28,10 @@ DAYS = [
     ((*FOLDS, "window.validation_fraction=0", "objective.windows=3"), r"a fold's 8 train days in 3 windows leave 2"),
 ]  # fmt: skip
 SIZES = [
-    (("search.batch_size=1",), r"search\.batch_size=1: nsga2 breeds from two trials of a batch \(1\); give 2 or more"),
+    (
+        ("search.sampler=nsga2", "search.batch_size=1"),
+        r"search\.batch_size=1: nsga2 breeds from two trials of a batch \(1\); give 2 or more",
+    ),
     (("search.batch_size=1", "objective.multi_objective=true", "objective.windows=2"), r"nsga2 breeds from two trials"),
     (("pool.initial_pool_value=1e-300",), r"out of range \(1e-300\); give a number >= 0\.001 and <= 1e\+18"),
     (("pool.max_memory_days=1e300",), r"out of range \(1e\+300\); give"),

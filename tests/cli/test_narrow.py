@@ -42,6 +42,7 @@ def by_token(value: Any) -> dict[str, Any]:
 
 
 DEPLOYMENT = {
+    "verdict": None,
     "readable": {
         "address": by_token("0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"), "k_per_day": by_token(1234.5),
         "memory_days": by_token(365.0), "lambda": by_token(0.123456789), "kappa": by_token(1e6),
@@ -66,6 +67,7 @@ DAYS = [
 ]  # fmt: skip
 MULTIPLIERS = ("multiplier_per_minute", "multiplier_per_second")
 WEIGHTS = {
+    "verdict": None,
     "time": "2024-02-04T00:00:00Z", "moving_until": "2024-02-05T00:00:00Z", "next_update": "2024-02-05T00:00:00Z",
     "weights": {name: by_token(0.123456789) for name in ("start", "end", "target", *MULTIPLIERS)},
 }  # fmt: skip

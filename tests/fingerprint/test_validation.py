@@ -149,8 +149,8 @@ def test_a_mistake_in_one_parameter_hides_none_in_another(tmp_path: Path):
         ("search.sampler=tpee", "did you mean tpe?"),
         ("search.n_trials=0", "out of range"),
         (
-            "search.batch_size=1",
-            "batch_size=1: nsga2 breeds from two trials of a batch (1); give 2 or more, or another",
+            "search={sampler: nsga2, batch_size: 1}",
+            "nsga2 breeds from two trials of a batch (1); give 2 or more, or another",
         ),
         ("search.seed=-1", "out of range"),
         ("search.timeout=0", "out of range"),
@@ -184,7 +184,7 @@ def test_a_mistake_in_one_parameter_hides_none_in_another(tmp_path: Path):
         ("data.max_gap_minutes=-1", "out of range"),
         ("pool.fees=0.1", "did you mean costs.fees?"),
         ("val_fraction=0.1", "did you mean window.validation_fraction?"),
-        ("zzz=1", "unknown key; known here: costs, data, device,"),
+        ("zzz=1", "unknown key; known here: baselines, costs, data, device,"),
     ],
 )
 def test_every_rule(tmp_path: Path, setting: str, said: str):

@@ -66,7 +66,7 @@ def after(batches: int) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_interrupted_and_resumed_equals_uninterrupted(sampler: str, start: Start):
-    fingerprint = smoke(f"search.sampler={sampler}")
+    fingerprint = smoke(f"search.sampler={sampler}", "search.screen=0", "search.generations=10")
     whole = start(fingerprint, "whole").run(28)
     assert whole.stopped == "finished"
     for stops in (1, 2, 3, 4):  # the last run finds nothing to do
@@ -91,7 +91,7 @@ def test_the_seed_decides(start: Start):
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("kept", [8, 9, 15])
 def test_a_batch_cut_short_inside_the_append_is_completed(sampler: str, kept: int, start: Start, tmp_path: Path):
-    fingerprint = smoke(f"search.sampler={sampler}")
+    fingerprint = smoke(f"search.sampler={sampler}", "search.screen=0", "search.generations=10")
     whole = start(fingerprint, "whole").run(16)
     lines = (tmp_path / "whole").read_bytes().splitlines(keepends=True)
     head = len(lines) - 16  # the study and its identity
@@ -144,7 +144,7 @@ def foreign(fingerprint: Fingerprint) -> list[optuna.trial.FrozenTrial]:
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "qmc"])
 def test_trials_of_another_program_change_nothing(sampler: str, start: Start):
-    fingerprint = smoke(f"search.sampler={sampler}")
+    fingerprint = smoke(f"search.sampler={sampler}", "search.screen=0", "search.generations=10")
     whole = start(fingerprint, "whole").run(24)
     study = start(fingerprint)
     study.run(24, should_stop=after(1))
@@ -180,7 +180,7 @@ def test_progress(start: Start):
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_sampled_initial_weights_never_fail_and_a_resumed_study_is_the_same(start: Start, sampler: str):
     """Most draws leave a weight under the floor; what is simulated and recorded are the nearest that do not."""
-    fingerprint = smoke(f"search.sampler={sampler}", WEIGHTS)
+    fingerprint = smoke(f"search.sampler={sampler}", "search.screen=0", "search.generations=10", WEIGHTS)
     outcome = start(fingerprint).run(24)
     rows = table(outcome, fingerprint)
     assert set(rows["state"]) == {"COMPLETE"}
