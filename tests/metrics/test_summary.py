@@ -26,7 +26,7 @@ def summaries(values, D, needs):
     marks = tuple(track(slices, DAYS) for slices in (PERIODS, WINDOWS))
     days = values.reshape(DAYS, D, *values.shape[1:])
     start = start_days(values[0], needs, 2, D)
-    return jax.lax.scan(lambda state, day: summarise_day(state, *day, needs), start, (days, marks))[1]
+    return jax.lax.scan(lambda state, day: summarise_day(state, day[0], {}, {}, day[1], needs), start, (days, marks))[1]
 
 
 @partial(jax.jit, static_argnums=(1, 2))
