@@ -90,10 +90,11 @@ def bars_without_costs(
         path = arbitrage_path(chunk, arb_weights, _arb(block), spec)
         arb_values = _running_product(jnp.exp(path.growth), jnp.exp(log_value))
         held = path.weights[block.bars.last_arb]
-        price = block.bars.price
-        worth = arb_values[block.bars.last_arb][:, None] * held * _over_time(price / block.bars.arb_price, held)
+        price, arb_price = block.bars.price, block.bars.arb_price
+        assert arb_price is not None
+        worth = arb_values[block.bars.last_arb][:, None] * held * _over_time(price / arb_price, held)
         values, moved = jnp.sum(worth, axis=1), _over_time(price[1:] / price[:-1], held)
-    found: dict[str, Float[Array, step * batch]] = {}
+    found: dict[str, Array] = {}
     if "traded" in names:
         found["traded"] = 0.5 * jnp.sum(jnp.abs(worth[1:] - worth[:-1] * moved), axis=1)
     if "shares" in names:

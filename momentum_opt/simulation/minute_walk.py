@@ -128,7 +128,8 @@ def walk_with_costs(
     walked, moved = whole
     first = jnp.concatenate([(candidates.initial_weights * tokens_of_all)[None], walked.reserves])
     kept = _watched(walked, watch) if watch.rows else None
-    return CostPath(first, jnp.asarray(walked.before), *map(jnp.asarray, moved), kept=kept)
+    shown, crossing = map(jnp.asarray, moved)
+    return CostPath(first, jnp.asarray(walked.before), shown, crossing, kept=kept)
 
 
 def _watched(walked: Walked, watch: Watch) -> WatchedDays:

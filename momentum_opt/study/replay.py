@@ -155,6 +155,8 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         host = _replayed(static, arguments)
     periods = [name for name, _ in _named_periods(fingerprint)]  # JAX has sorted the keys; restore the order of time
     as_float = partial(jax.tree.map, float)
+    steps = host.minutes.steps
+    assert steps is not None
     return Replay(
         value=np.asarray(host.minutes.value),
         weights=np.asarray(host.minutes.weights),
@@ -164,7 +166,7 @@ def replay(fingerprint: Fingerprint, market: Market, params: ParamSet) -> Replay
         },
         trades=_trades(host.minutes.refused, external, fingerprint, spec),
         lp_supply=external.supply,
-        flows=_flows(host.minutes.steps, external.supply),
+        flows=_flows(steps, external.supply),
         decomposition={name: as_float(host.decomposition[name]) for name in periods},
         baselines={name: np.asarray(host.baselines[name]) for name in BASELINES},
         objectives=fingerprint.objective.shown([float(value) for value in host.objectives]),
@@ -289,9 +291,14 @@ def decomposed(path: SlicePath) -> dict[str, Array]:
     `hodl` holds the reserves of the slice's start; `weights` is what moving the weights on an exchange adds to it;
     `lvr` is what the pool loses to that, fees earned included. `fees` are those over the pool's mean value.
     """
-    flows = path.flows
+    flows, last, held = path.flows, path.last, path.hodl_last
     assert flows is not None
-    first, last, held = path.daily[0], path.last, path.hodl_last
+    assert last is not None
+    assert held is not None
+    assert flows.rebalanced is not None
+    assert flows.fees is not None
+    assert flows.mean_value is not None
+    first = path.daily[0]
     total, hodl = jnp.log(last / first), jnp.log(held / first)
     return {
         "total": total,

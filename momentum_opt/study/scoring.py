@@ -168,7 +168,7 @@ def _reduction(spec: SimulationSpec, scoring: ScoreSpec) -> Reduction:
     marks = tuple(track(slices, spec.n_days) for slices in tracks_of(scoring))
     return Reduction(
         start=lambda like: start_days(like, needs, len(marks), spec.bars_per_day),
-        day=lambda state, values, flows, marked: summarise_day(state, values, *flows, marked, needs),
+        day=lambda state, values, flows, marked: summarise_day(state, values, flows.inside, flows.into, marked, needs),
         marks=marks,
         flows=needs.flows,
     )

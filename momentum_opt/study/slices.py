@@ -121,5 +121,5 @@ def mean_turnover(
     kept = path.kept
     if kept is None or "shares" not in kept.inside:
         return None
-    moved = kept.inside["shares"][first:end], kept.into["shares"][first + 1 : end]
-    return sum(jnp.sum(part, axis=0) for part in moved) / changes
+    inside, into = kept.inside["shares"][first:end], kept.into["shares"][first + 1 : end]
+    return (jnp.sum(inside, axis=0) + jnp.sum(into, axis=0)) / changes

@@ -92,7 +92,9 @@ def fewest_bars_per_day(name: str) -> int:
 
 
 def _table(*rows: tuple[str, Cadence, str, str] | tuple[str, Cadence, str, str, Direction]) -> Mapping[str, MetricInfo]:
-    return MappingProxyType({row[0]: MetricInfo(*row) for row in rows})
+    return MappingProxyType(
+        {row[0]: MetricInfo(*row[:4], direction=row[4] if len(row) == 5 else "higher") for row in rows}
+    )
 
 
 _DAILY, _LAST, _DAY_END, _MINUTE = Cadence

@@ -59,8 +59,8 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         for name in curves:
             if name == _POOL:
                 continue
-            look = {"color": light(BASELINE_ROLES[name]), "dashes": DASHES[name], "label": BASELINE_LABELS[name]}
-            above.plot(days_of(daily), curves[name], lw=1.1, **look)
+            colour, label = light(BASELINE_ROLES[name]), BASELINE_LABELS[name]
+            above.plot(days_of(daily), curves[name], lw=1.1, color=colour, dashes=DASHES[name], label=label)
         above.plot(days_of(daily), curves[_POOL], color=light("pool"), lw=1.8, label=_POOL)
         above.tick_params(labelbottom=False)
         if np.nanmax(curves[_POOL]) > _WIDE_SPREAD * np.nanmin(curves[_POOL]) > 0:
