@@ -42,7 +42,7 @@ def by_token(value: Any) -> dict[str, Any]:
 
 
 DEPLOYMENT = {
-    "verdict": None,
+    "verdict": None, "turnover": {"per_year": 13.2433, "period": "train"},
     "readable": {
         "address": by_token("0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359"), "k_per_day": by_token(1234.5),
         "memory_days": by_token(365.0), "lambda": by_token(0.123456789), "kappa": by_token(1e6),

@@ -14,7 +14,7 @@ from tests.sample_runs import ROOT
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 PACKAGE = ROOT / "momentum_opt"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LONGEST = 400
+LONGEST = 450
 """Lines of a module."""
 
 
@@ -115,6 +115,6 @@ def test_what_stands_behind_a_file_is_in_it():
 
 
 def test_no_module_is_longer_than_the_page_says():
-    assert f"{LONGEST} a sign to split it" in PAGE
+    assert f"refuses more than {LONGEST}" in PAGE
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
     assert [path for path, length in lengths.items() if length > LONGEST] == []

@@ -41,7 +41,7 @@ def test_every_metric_is_in_the_reference():
     for name, info in METRICS.items():
         (row,) = (line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
         assert info.description in row
-        assert f"| higher | {info.unit} |" in row
+        assert f"| {info.direction} | {info.unit} |" in row
 
 
 def test_every_command_is_in_the_reference():

@@ -67,7 +67,7 @@ def test_every_section_can_be_reached(found: Outline):
 
 def test_every_figure_is_drawn_at_both_widths_and_as_png(page: Page, found: Outline):
     assert set(page.pngs) == {
-        "equity", "drawdown", "weights", "unchosen", "history", "scatter", "plateau", "maps",
+        "equity", "parts", "drawdown", "weights", "unchosen", "history", "scatter", "plateau", "maps",
     }  # fmt: skip
     assert found.tags.count("figure") == len(page.pngs)
     assert found.tags.count("svg") == 2 * len(page.pngs)
@@ -223,7 +223,7 @@ def test_fees_are_shown_where_there_are_costs(content: Content):
 
 
 def test_a_page_says_once_how_often_its_test_was_evaluated(content: Content, found: Outline):
-    assert found.text.count("evaluated") == 1
+    assert found.text.casefold().count("test period evaluated") == 1
     backtest = {key: value for key, value in content.document.items() if key not in ("trial", "study")}
     page = run_page(dataclasses.replace(content, document=backtest, looks=None))
     assert outline(page.html).text.count("Evaluations of the test period: not counted") == 1
