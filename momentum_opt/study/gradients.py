@@ -3,7 +3,7 @@
 For samplers that climb: everything is traced, so any number of steps fits into one compiled `lax.scan`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -72,10 +72,13 @@ def objective_of(
 ) -> PerCandidate:
     """The objective of each candidate, as `score` has it; take it under `jax.grad` or `jax.vjp` for its slopes.
 
+    Only what the objective reads is computed; the rest is as `differentiable_scores` has it.
+
     Raises:
         UsageError: an objective that cannot be differentiated.
     """
-    return differentiable_scores(spec, scoring, arrays, settings, penalties, candidates).objectives[0]
+    alone = objective_alone(scoring)
+    return differentiable_scores(spec, alone, arrays, settings, penalties, candidates).objectives[0]
 
 
 def differentiable_scores(
@@ -86,32 +89,19 @@ def differentiable_scores(
     penalties: Penalties,
     candidates: Candidates,
 ) -> Scores:
-    """The objective of each candidate, and its limited metrics, for slopes.
+    """What `score` gives, for slopes.
 
-    Only what they read is computed. A lane that is not finite stays alone with it. At the points without a
-    derivative (rails, caps, the speed limit, the worst of several windows) it is a one-sided one.
+    A lane that is not finite stays alone with it. At the points without a derivative (rails, caps, the speed limit, the
+    worst of several windows) it is a one-sided one.
 
     Raises:
         UsageError: an objective that cannot be differentiated.
     """
     if mode_of(spec, scoring) == "reverse":
-        return plain_scores(spec, scoring, arrays, settings, penalties, candidates)
-    alone = objective_alone(scoring)
-    path = sensitivities.boundary_path(spec, arrays, settings, candidates, alone.cadence, alone.ends)
-    constant = compared_growth(spec, alone, arrays, settings, candidates)
-    return score_path(spec, alone, arrays.days, path, None, penalties, constant)
-
-
-def plain_scores(
-    spec: SimulationSpec,
-    scoring: ScoreSpec,
-    arrays: MarketArrays,
-    settings: Settings,
-    penalties: Penalties,
-    candidates: Candidates,
-) -> Scores:
-    """The same numbers without slopes, for two thirds of the time: nothing is kept for a way back."""
-    return score(spec, objective_alone(scoring), arrays, settings, penalties, candidates)
+        return score(spec, scoring, arrays, settings, penalties, candidates)
+    path = sensitivities.boundary_path(spec, arrays, settings, candidates, scoring.cadence, scoring.ends)
+    constant = compared_growth(spec, scoring, arrays, settings, candidates)
+    return score_path(spec, scoring, arrays.days, path, None, penalties, constant)
 
 
 def value_and_gradient(
@@ -136,8 +126,8 @@ def value_and_gradient(
     return value, pull(jnp.ones_like(value))[0]
 
 
-def objective_alone(scoring: ScoreSpec) -> ScoreSpec:
-    """The scoring without the metrics that trials only record: that of the objective, and those with limits."""
-    names = tuple(dict.fromkeys((scoring.metric, *scoring.limited)))
+def objective_alone(scoring: ScoreSpec, limited: Iterable[str] = ()) -> ScoreSpec:
+    """The scoring without the metrics that trials only record: of the objective's alone, and of those with limits."""
+    names = tuple(dict.fromkeys((scoring.metric, *limited)))
     cadence = max(cadence_of(names), Cadence.LAST_MINUTE)  # the turnover reads the slices' ends
     return replace(scoring, names=names, cadence=cadence, blocks=0)

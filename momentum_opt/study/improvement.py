@@ -26,9 +26,9 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates
 from momentum_opt.study.evaluation import Evaluator
-from momentum_opt.study.gradients import differentiable_scores, objective_alone, plain_scores
-from momentum_opt.study.limits import INFEASIBLE, Limits, excesses, infeasible_merit, violation_of
-from momentum_opt.study.scoring import Scores, ScoreSpec
+from momentum_opt.study.gradients import differentiable_scores, objective_alone
+from momentum_opt.study.limits import INFEASIBLE, Limits, excesses, infeasible_merit, limits_of, violation_of
+from momentum_opt.study.scoring import Scores, ScoreSpec, score
 from momentum_opt.study.sharding import choose_devices, on_all, run_shares
 from momentum_opt.study.space import SearchSpace
 
@@ -206,17 +206,17 @@ class _Improvement:
         self.facts: None = None
 
     def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
-        arrays, settings, penalties, bounds = inputs
+        arrays, settings, penalties, bounds, limits = inputs
 
         def scored_by(compute: Any) -> Any:
             def scored(units: Float[Array, "key lane"]) -> _Scored:
                 candidates = self._layout.candidates(units, bounds, settings.minimum_weight)
-                return _scored(compute(*self._static, arrays, settings, penalties, candidates), penalties.limits)
+                return _scored(compute(*self._static, arrays, settings, penalties, candidates), limits)
 
             return scored
 
         def objective(units: Float[Array, "key lane"]) -> Float[Array, " lane"]:
-            return scored_by(plain_scores)(units).fitness
+            return scored_by(score)(units).fitness
 
         keys, lanes = len(self._layout.logs), rows.shape[1]
         shape = keys, lanes // self._island, self._island
@@ -348,14 +348,17 @@ class Improver:
         self.island = min(ISLAND, batch_size)
         self.width = -(-batch_size // self.island) * self.island
         self.keys = len(space.ranges)
-        scoring = objective_alone(evaluator.scoring)
-        if evaluator.fingerprint.objective.overfitting_penalty == 0:
+        aim = evaluator.fingerprint.objective
+        scoring = objective_alone(evaluator.scoring, aim.limits)
+        if aim.overfitting_penalty == 0:
             # Validation does not enter then; where its metric is undefined it would take the slopes with it.
             scoring = replace(scoring, validation=(scoring.validation[0],) * 2)
         layout = Layout.of(space, evaluator.spec.n_assets)
         self._program = _improvement(evaluator.spec, scoring, layout, effort, self.island)
         self._devices = _sharing(self.width // self.island)
-        inputs = *evaluator.inputs, _bounds(space)
+        *_, penalties = evaluator.inputs
+        limits = jax.tree.map(lambda value: jnp.asarray(value, penalties.overfitting.dtype), limits_of(aim))
+        inputs = *evaluator.inputs, _bounds(space), limits
         self._placed = on_all(inputs, self._devices)
 
     def improve(self, starts: Units, rng: np.random.Generator) -> Improved:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from momentum_opt.study.limits import merit
+from momentum_opt.study.limits import INFEASIBLE, merit
 from momentum_opt.study.trials import SCREEN, Leader, TrialRecord
 
 
@@ -97,7 +97,7 @@ class Ledger:
     def has_stalled(self, patience: int, min_improvement: float) -> bool:
         """Whether the best objective has not risen by min_improvement · |best| within the last `patience` trials.
 
-        The (first) objective counts, of trials that keep the limits; while none does, a smaller violation is a rise,
+        The (first) objective counts, of trials that keep the limits; while none does, any smaller violation is a rise,
         and so is the first trial that does. Screened candidates come before all other trials and are never among the
         last; neighbours of a winner that entered since then are a rise like any other. Never true before there are
         `patience` trials, and a complete one among the earlier ones.
@@ -108,7 +108,8 @@ class Ledger:
         if best == -math.inf:
             return False
         after = max(map(_merit, self._records[first:]))
-        return not (after > best and after >= best + min_improvement * abs(best))
+        share = min_improvement if best > -INFEASIBLE else 0.0
+        return not (after > best and after >= best + share * abs(best))
 
 
 def _merit(record: TrialRecord) -> float:

@@ -27,7 +27,6 @@ from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.simulation.values import daily_values
 from momentum_opt.study.block_sums import block_sums
-from momentum_opt.study.limits import Limits, limits_of
 from momentum_opt.study.programs import keepable
 from momentum_opt.study.slices import mean_turnover, slice_path
 from momentum_opt.vocabulary.metrics import METRICS, Cadence
@@ -53,7 +52,6 @@ class ScoreSpec:
         blocks: S, blocks of train days whose sums are kept (SPEC §13); 0: none.
         shares: whether the turnover needs the value shares of every bar.
         own_weights: whether each candidate is compared with a constant-weight pool of its own initial weights.
-        limited: metrics that have limits on train.
     """
 
     windows: tuple[Days, ...]
@@ -67,7 +65,6 @@ class ScoreSpec:
     blocks: int
     shares: bool = False
     own_weights: bool = False
-    limited: tuple[str, ...] = ()
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -77,11 +74,10 @@ class ScoreSpec:
 
 
 class Penalties(NamedTuple):
-    """Traced weights of the objective's penalties, and the limits beside it."""
+    """Traced weights of the objective's penalties."""
 
     overfitting: Float[Array, ""]
     turnover: Float[Array, ""]
-    limits: Limits
 
 
 @keepable
@@ -115,15 +111,13 @@ def score_spec(
         blocks=fingerprint.evidence.blocks if sums else 0,
         shares=needs_shares,
         own_weights=own_weights,
-        limited=tuple(aim.limits),
     )
 
 
 def penalties_of(fingerprint: Fingerprint, dtype: Any) -> Penalties:
-    """The traced penalties of the objective, and its limits."""
+    """The traced penalties of the objective."""
     aim = fingerprint.objective
-    penalties = Penalties(aim.overfitting_penalty, aim.turnover_penalty, limits_of(aim))
-    return jax.tree.map(lambda value: jnp.asarray(value, dtype), penalties)
+    return Penalties(jnp.asarray(aim.overfitting_penalty, dtype), jnp.asarray(aim.turnover_penalty, dtype))
 
 
 def needs_of_score(scoring: ScoreSpec) -> Needs:
