@@ -10,7 +10,7 @@ from typing import Final
 
 from momentum_opt.fingerprint.mistakes import Mistake, Path, choose_among, listed
 from momentum_opt.fingerprint.periods import validation_days
-from momentum_opt.fingerprint.sections import MetricLimit, PerToken, RangeOverride, RunConfig
+from momentum_opt.fingerprint.sections import PerToken, RangeOverride, RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.limits import SHORTEST_MEMORY, outside
 from momentum_opt.vocabulary.metrics import METRICS, NEVER_ABOVE_ZERO, NEVER_BELOW_ZERO, Cadence, fewest_days
@@ -163,22 +163,19 @@ def _fees_to_earn(config: RunConfig) -> Iterator[Mistake]:
 @_rule("objective.limits")
 def _limits_of_metrics(config: RunConfig) -> Iterator[Mistake]:
     for name, limit in config.objective.limits.items():
-        at, shown = (*LIMITS, name), f"{{min: {limit.min:g}, max: {limit.max:g}}}" if _two_sided(limit) else None
+        at = (*LIMITS, name)
         if name not in METRICS:
             yield Mistake("unknown metric", choose_among(name, tuple(METRICS)), at=at)
         elif limit.min is None and limit.max is None:
             yield Mistake("no limit", "give min, max or both", at=at)
-        elif shown is not None and limit.min > limit.max:  # pyright: ignore[reportOptionalOperand]  # two-sided
+        elif limit.min is not None and limit.max is not None and limit.min > limit.max:
+            shown = f"{{min: {limit.min:g}, max: {limit.max:g}}}"
             yield Mistake("min above max", "swap them, or leave one out", shown, at)
         elif name in NEVER_ABOVE_ZERO and limit.min is not None and limit.min > 0:
             fix = f"losses are negative here: give {-limit.min:g}"
             yield Mistake(f"{name} is never above 0", fix, limit.min, (*at, "min"))
         elif name in NEVER_BELOW_ZERO and limit.max is not None and limit.max < 0:
             yield Mistake(f"{name} is never below 0", "give a number above 0", limit.max, (*at, "max"))
-
-
-def _two_sided(limit: MetricLimit) -> bool:
-    return limit.min is not None and limit.max is not None
 
 
 @_rule("objective.limits", "costs.fees")
