@@ -135,6 +135,8 @@ def _enter(
         scorer.baseline,
         scorer.space,
         run.fingerprint.search.batch_size,
+        scores.violations,
+        centre.violation,
     )
     if not rows.size:
         return False

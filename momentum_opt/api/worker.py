@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from momentum_opt.caching import CacheWarning
 from momentum_opt.errors import MomentumOptError
@@ -76,6 +76,10 @@ def _work(job: Mapping[str, Any], leash: Leash) -> tuple[str, bool]:
     return outcome.stopped, outcome.dropped
 
 
+BEST_FIELDS: Final = ("number", "objectives", "violation")
+"""What a worker reports of the best trial."""
+
+
 def _report_batch(progress: Progress) -> None:
     best = progress.best
     _report(
@@ -84,7 +88,7 @@ def _report_batch(progress: Progress) -> None:
             "total": progress.total,
             "done": progress.done,
             "failed": progress.failed,
-            "best": None if best is None else {"number": best.number, "objectives": best.objectives},
+            "best": None if best is None else {name: getattr(best, name) for name in BEST_FIELDS},
         }
     )
 

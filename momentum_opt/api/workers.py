@@ -82,7 +82,9 @@ class Crew:
 
 
 def _record(best: Event | None) -> TrialRecord | None:
-    return None if best is None else TrialRecord(best["number"], {}, tuple(best["objectives"]), {}, {}, None)
+    if best is None:
+        return None
+    return TrialRecord(best["number"], {}, tuple(best["objectives"]), {}, {}, None, violation=best["violation"])
 
 
 def search_with_workers(run: Run, watch: Watch, n_workers: int) -> Outcome:

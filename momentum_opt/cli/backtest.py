@@ -83,6 +83,7 @@ def backtest(
 def _print(result: "BacktestResult", written: list[Path], params: Path, *, as_json: bool) -> None:
     from momentum_opt.cli.render import (
         data_lines,
+        limit_lines,
         metric_table,
         objective_line,
         parameter_table,
@@ -98,7 +99,8 @@ def _print(result: "BacktestResult", written: list[Path], params: Path, *, as_js
         document = {**summary, "written": [str(path) for path in written], "test_looks": looks_document(looks)}
         typer.echo(to_json(document), nl=False)
         return
-    typer.echo(objective_line(summary))
+    for line in [objective_line(summary), *limit_lines(summary)]:
+        typer.echo(line)
     typer.echo(f"\n{parameter_table(summary)}\n\n{metric_table(summary)}\n")
     shown = [looks_words(looks)] if result.holdouts else []
     for line in [*shown, *data_lines(summary)]:

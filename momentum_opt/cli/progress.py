@@ -22,6 +22,8 @@ PLAIN_SECONDS = 5.0
 def describe(progress: "Progress", sign: int = 1) -> str:
     """One line: done/total, best so far, trials/s, failed, elapsed and remaining; `sign` of the objective shown."""
     best = "none" if progress.best is None else f"{sign * progress.best.objectives[0]:.6g}"
+    if progress.best is not None and progress.best.violation > 0:
+        best += " (breaks a limit)"
     rate = progress.new / progress.seconds if progress.seconds > 0 else 0.0
     rest = max(0, progress.total - progress.done)  # several workers may finish more than were asked for
     left = f"{rest / rate:.0f} s" if rate > 0 else "0 s" if not rest else "unknown"

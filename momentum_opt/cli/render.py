@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from momentum_opt.cli.text_table import TextTable, filled, width_of_output
 from momentum_opt.results.holdout import looks_words
 from momentum_opt.results.price_notes import price_notes
-from momentum_opt.results.report.wording import FEWEST_TO_ANNUALISE, RETURN_PARTS, TOO_SHORT, too_short
+from momentum_opt.results.report.wording import FEWEST_TO_ANNUALISE, RETURN_PARTS, TOO_SHORT, limits_words, too_short
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.names import BASELINE_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS
@@ -148,6 +148,12 @@ def objective_line(document: Document) -> str:
         )
         return f"objective: {aim['metric']}: {values}"
     return f"objective: {aim['metric']} ({aim['aggregate']}) = {number(aim['value'])}"
+
+
+def limit_lines(document: Document) -> list[str]:
+    """Whether the pool keeps its limits on train, each with its figure; nothing where no metric has a limit."""
+    limits = document.get("limits")
+    return [] if not limits else [f"limits on train: {limits_words(limits)}"]
 
 
 def rows_table(rows: Sequence[Document], columns: Sequence[str], tokens: Sequence[str]) -> str:

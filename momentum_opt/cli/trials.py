@@ -142,6 +142,7 @@ def export(
     from momentum_opt.api.trial_exporting import export_trial
     from momentum_opt.cli.render import (
         REPLAYED,
+        limit_lines,
         metric_table,
         objective_line,
         parameter_table,
@@ -159,7 +160,8 @@ def export(
         typer.echo(to_json(document), nl=False)
         return
     typer.echo(f"trial {number} of {run}")
-    typer.echo(objective_line(document))
+    for line in [objective_line(document), *limit_lines(document)]:
+        typer.echo(line)
     typer.echo(f"\n{parameter_table(document)}\n\n{metric_table(document)}\n")
     for line in test_lines(document, count_looks(trials.folder.path, holdout_in(document))):
         typer.echo(line)

@@ -188,6 +188,7 @@ def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     from momentum_opt.cli.render import (
         REPLAYED,
         convergence_lines,
+        limit_lines,
         metric_table,
         objective_line,
         parameter_table,
@@ -225,7 +226,10 @@ def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     }.get(best["source"], "")
     winner = f"trial {best['trial']}{source} ({result.outcome.stopped})"
     typer.echo(f"best of {counted(study['n_trials'], 'trial')}{screened}{near}{failed}: {winner}")
-    typer.echo(objective_line(best))
+    for line in [objective_line(best), *limit_lines(best)]:
+        typer.echo(line)
+    if not all(one["kept"] for one in best.get("limits", {}).values()):
+        typer.echo(f"no trial keeps all limits: trial {best['trial']} comes nearest to it; loosen objective.limits")
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     if front is not None:
         typer.echo(f"{pareto_text(front, folder.path)}\n")

@@ -107,7 +107,7 @@ class Search:
     """A search as it went, in the order of its trials.
 
     Attributes:
-        objectives: (row,) −inf where a trial failed.
+        objectives: (row,) −inf where a trial failed or breaks a limit.
         counts: (row,) whether it was asked of the sampler.
         batch: (row,) number of the batch that it was improved in; −1 where it was not improved.
         units: (row, number) places in the ranges, from 0 to 1.
@@ -128,7 +128,10 @@ def search_of(records: Sequence[TrialRecord], space: SearchSpace) -> Search:
     improved = [record.points > 1 and record.counts and record.batch is not None for record in records]
     nowhere = dict.fromkeys(keys, math.nan)
     return Search(
-        objectives=np.array([-math.inf if record.failed else record.objectives[0] for record in records], np.float64),
+        objectives=np.array(
+            [-math.inf if record.failed or record.violation > 0 else record.objectives[0] for record in records],
+            np.float64,
+        ),
         counts=np.array([record.counts for record in records], np.bool_),
         batch=np.array(
             [
@@ -223,7 +226,7 @@ def convergence(
     """Measure a search and say whether it has converged.
 
     Args:
-        search: at least one of its trials has an objective.
+        search: of a study with a winner.
         baseline: objective of the constant-weight pool; not finite where it has none.
         ends: numbers of the winner at an end of their range.
         n_trials: how many trials the study is to have.
@@ -234,7 +237,8 @@ def convergence(
     known = bool(np.isfinite(baseline))
     gained = gains(search.objectives, search.counts, baseline if known else math.nan)
     n = len(gained) - 1
-    reason = _not_measured(gained, known=known, several=several)
+    feasible = bool(np.isfinite(search.objectives).any())
+    reason = _not_measured(gained, known=known, several=several, feasible=feasible)
     if reason is not None:
         left = (NEIGHBOURS_LEFT,) if neighbours_left else ()
         facts = (reason, *(end.words for end in ends), *left)
@@ -270,7 +274,9 @@ def convergence(
     )
 
 
-def _not_measured(gained: Values, *, known: bool, several: bool) -> str | None:
+def _not_measured(gained: Values, *, known: bool, several: bool, feasible: bool) -> str | None:
+    if not feasible:
+        return "no trial keeps the limits"
     if several:
         return "several objectives have no single gain"
     if not known:

@@ -20,7 +20,7 @@ from momentum_opt.fingerprint.mistakes import (
     nearest,
 )
 from momentum_opt.fingerprint.natural import PARAMETERS, rules_of, take_natural_ranges, with_natural_ranges
-from momentum_opt.fingerprint.rules import broken_rules
+from momentum_opt.fingerprint.rules import LIMITS, broken_rules
 from momentum_opt.fingerprint.sections import (
     CHEAP_GENERATIONS,
     CLOSED_FORM_LIMIT,
@@ -31,6 +31,7 @@ from momentum_opt.fingerprint.sections import (
     IMPROVED_BATCH,
     KEPT_WITH_COSTS,
     OTHER_SAMPLER,
+    MetricLimit,
     Objective,
     Pool,
     RangeOverride,
@@ -119,6 +120,8 @@ def _mistakes_of(details: Any, path: Path, *, suggest: bool) -> list[Mistake]:
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, RefusedError):
         return [Mistake(m.what, m.fix, m.value, (*path, *m.at)) for m in cause.mistakes]
+    if path[:-1] == LIMITS:
+        return [Mistake("not a limit", "write {min: NUMBER}, {max: NUMBER} or both", details["input"], path)]
     if path[:-1] == PARAMETERS and path[-1] not in _PARAMETER_NAMES:
         return [Mistake("unknown parameter", choose_among(path[-1], _PARAMETER_NAMES), at=path)]
     return [Mistake("not a section", "write its keys below it, indented", details["input"], path)]
@@ -134,6 +137,8 @@ def _known_key(path: Path) -> str:
     )
     if path[:2] == PARAMETERS:
         siblings = list(RangeOverride.model_fields)
+    if path[:2] == LIMITS:
+        siblings = list(MetricLimit.model_fields)
     close = nearest(name, siblings)
     if close:
         return f"did you mean {close}?"
@@ -175,7 +180,8 @@ def _mend(tree: dict[str, Any], path: Path) -> None:
 def _without_nulls(tree: Mapping[str, Any], path: Path = ()) -> dict[str, Any]:
     """A copy without the keys whose value is null, which then take their default.
 
-    A parameter named with nothing behind it stays: naming it is what asks for it to be sampled.
+    A parameter named with nothing behind it stays: naming it is what asks for it to be sampled. So does the metric of
+    a limit, which is refused.
     """
     kept: dict[str, Any] = {}
     for name, value in tree.items():
@@ -183,7 +189,7 @@ def _without_nulls(tree: Mapping[str, Any], path: Path = ()) -> dict[str, Any]:
             kept[name] = _without_nulls(value, (*path, name))
         elif value is not None:
             kept[name] = value
-        elif path == PARAMETERS:
+        elif path in (PARAMETERS, LIMITS):
             kept[name] = {}
     return kept
 
@@ -226,6 +232,10 @@ def _memetic_serves(tree: dict[str, Any]) -> bool:
     """Whether memetic breaks none of the rules that it has (`rules.py`), as far as unchecked values say."""
     metric = METRICS.get(str(_get(tree, "objective", "metric", Objective.model_fields["metric"].default)))
     if metric is None or metric.cadence == Cadence.MINUTE or _get(tree, "objective", "multi_objective", False):
+        return False
+    limits = _get(tree, "objective", "limits", None)
+    limited = [METRICS.get(str(name)) for name in limits] if isinstance(limits, dict) else []
+    if any(one is not None and one.cadence == Cadence.MINUTE for one in limited):
         return False
     held = _get(tree, "costs", "arb_frequency", 1) != 1
     return not (held and _get(tree, "objective", "turnover_penalty", 0))

@@ -64,6 +64,12 @@ def check_bar(fingerprint: Fingerprint, bar_minutes: int) -> None:
         if minutes % bar_minutes
     ]
     metric, bars = fingerprint.objective.metric, MINUTES_PER_DAY // bar_minutes
+    problems += [
+        f"objective.limits.{name}: {name} reads the returns inside a day, and bars of {bar_minutes} minutes leave "
+        f"{bars - 1}; leave it out, or take prices with shorter bars"
+        for name in fingerprint.objective.limits
+        if bars < fewest_bars_per_day(name)
+    ]
     if bars < fewest_bars_per_day(metric):
         problems.append(
             f"objective.metric: {metric} reads the returns inside a day, and bars of {bar_minutes} minutes leave "

@@ -49,6 +49,20 @@ def section_of(field: FieldInfo) -> type[Section] | None:
     return next((kind for kind in options if isinstance(kind, type) and issubclass(kind, Section)), None)
 
 
+def plain(value: Any, *, as_time: bool = True) -> Any:
+    """The JSON value of a typed one; dates with 00:00:00 as the incumbent writes them."""
+    if isinstance(value, date):
+        return f"{value} 00:00:00" if as_time else str(value)
+    if isinstance(value, FilePath):
+        return str(value)
+    if isinstance(value, BaseModel):
+        entries = ((name, getattr(value, name)) for name in type(value).model_fields)
+        return {name: plain(entry) for name, entry in entries if entry is not None}
+    if isinstance(value, Mapping):
+        return {str(name): plain(entry) for name, entry in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _leaves(model: type[Section], path: Path) -> Iterator[Leaf]:
     for name, field in model.model_fields.items():
         at = (*path, name)
@@ -61,7 +75,7 @@ def _leaves(model: type[Section], path: Path) -> Iterator[Leaf]:
         words = check.choices if isinstance(check, Word) else ()
         taken = check.taken if isinstance(check, AsItStands) else None
         place = tuple(key.name.split(".")) if key.name else at
-        tacit = (field.default,) if key.added else ()
+        tacit = (plain(field.get_default(call_default_factory=True)),) if key.added else ()
         yield Leaf(at, place, key.in_digest, key.file, key.example, words, taken, tacit)
 
 
@@ -99,20 +113,6 @@ def _value_of(config: RunConfig, leaf: Leaf, *, as_time: bool) -> tuple[Any, boo
             return None, False
         value = getattr(value, part)
     return plain(value, as_time=as_time), True
-
-
-def plain(value: Any, *, as_time: bool = True) -> Any:
-    """The JSON value of a typed one; dates with 00:00:00 as the incumbent writes them."""
-    if isinstance(value, date):
-        return f"{value} 00:00:00" if as_time else str(value)
-    if isinstance(value, FilePath):
-        return str(value)
-    if isinstance(value, BaseModel):
-        entries = ((name, getattr(value, name)) for name in type(value).model_fields)
-        return {name: plain(entry) for name, entry in entries if entry is not None}
-    if isinstance(value, Mapping):
-        return {str(name): plain(entry) for name, entry in value.items()}
-    return list(value) if isinstance(value, tuple) else value
 
 
 def from_mapping_form(mapping: Mapping[str, Any]) -> tuple[dict[str, Any], list[Path]]:

@@ -13,12 +13,14 @@ from momentum_opt.fingerprint.periods import validation_days
 from momentum_opt.fingerprint.sections import PerToken, RangeOverride, RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.limits import SHORTEST_MEMORY, outside
-from momentum_opt.vocabulary.metrics import METRICS, Cadence, fewest_days
+from momentum_opt.vocabulary.metrics import METRICS, NEVER_ABOVE_ZERO, NEVER_BELOW_ZERO, Cadence, fewest_days
 from momentum_opt.vocabulary.rules import RULES as POOL_RULES
 from momentum_opt.vocabulary.schema import OptunaRange
 
 _FEWEST_PARENTS: Final = 2
 _RELATIVE_SLACK: Final = 1e-12  # equal logits may give a softmax of 1/n less one rounding
+
+LIMITS: Final[Path] = ("objective", "limits")
 
 Check = Callable[[RunConfig], Iterator[Mistake]]
 
@@ -146,6 +148,9 @@ def _memetic_can_climb(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake(f"cannot climb {aim.metric}, which needs every minute's value", fix, "memetic", at)
     elif aim.turnover_penalty > 0 and config.costs.arb_frequency > 1:
         yield Mistake("cannot climb with a turnover_penalty where arb_frequency is not 1", fix, "memetic", at)
+    minutes = [name for name in aim.limits if name in METRICS and METRICS[name].cadence == Cadence.MINUTE]
+    if minutes:
+        yield Mistake(f"cannot keep a limit of {minutes[0]}, which needs every minute's value", fix, "memetic", at)
 
 
 @_rule("objective.metric", "costs.fees")
@@ -153,6 +158,54 @@ def _fees_to_earn(config: RunConfig) -> Iterator[Mistake]:
     if config.objective.metric == "fee_yield" and config.costs.fees == 0:
         fix = "give costs.fees above 0, or another metric"
         yield Mistake("is 0 for every pool where nothing is paid for a swap", fix, "fee_yield", ("objective", "metric"))
+
+
+@_rule("objective.limits")
+def _limits_of_metrics(config: RunConfig) -> Iterator[Mistake]:
+    for name, limit in config.objective.limits.items():
+        at = (*LIMITS, name)
+        if name not in METRICS:
+            yield Mistake("unknown metric", choose_among(name, tuple(METRICS)), at=at)
+        elif limit.min is None and limit.max is None:
+            yield Mistake("no limit", "give min, max or both", at=at)
+        elif limit.min is not None and limit.max is not None and limit.min > limit.max:
+            shown = f"{{min: {limit.min:g}, max: {limit.max:g}}}"
+            yield Mistake("min above max", "swap them, or leave one out", shown, at)
+        elif name in NEVER_ABOVE_ZERO and limit.min is not None and limit.min > 0:
+            fix = f"losses are negative here: give {-limit.min:g}"
+            yield Mistake(f"{name} is never above 0", fix, limit.min, (*at, "min"))
+        elif name in NEVER_BELOW_ZERO and limit.max is not None and limit.max < 0:
+            yield Mistake(f"{name} is never below 0", "give a number above 0", limit.max, (*at, "max"))
+
+
+@_rule("objective.limits", "costs.fees")
+def _limited_fees_to_earn(config: RunConfig) -> Iterator[Mistake]:
+    if "fee_yield" in config.objective.limits and config.costs.fees == 0:
+        fix = "give costs.fees above 0, or leave the limit out"
+        yield Mistake("is 0 for every pool where nothing is paid for a swap", fix, at=(*LIMITS, "fee_yield"))
+
+
+@_rule("objective.limits", "window.start", "window.end", "window.validation_fraction")
+def _enough_days_for_limits(config: RunConfig) -> Iterator[Mistake]:
+    window = config.window
+    days = (window.end - window.start).days
+    train = days - validation_days(days, window.validation_fraction) if days > 0 else 0
+    yield from _short_of_days(config, train, "train has")
+
+
+@_rule("objective.limits", "walk_forward", "window.validation_fraction")
+def _enough_fold_days_for_limits(config: RunConfig) -> Iterator[Mistake]:
+    folds = config.walk_forward
+    if folds is not None:
+        train = folds.train_days - validation_days(folds.train_days, config.window.validation_fraction)
+        yield from _short_of_days(config, train, "train of a fold has")
+
+
+def _short_of_days(config: RunConfig, train: int, has: str) -> Iterator[Mistake]:
+    for name in config.objective.limits:
+        if 0 < train < fewest_days(name):
+            what = f"{name} needs {fewest_days(name)} days, and {has} {train}"
+            yield Mistake(what, "take a longer train period, or leave the limit out", at=(*LIMITS, name))
 
 
 @_rule("search.sampler", "search.batch_size")

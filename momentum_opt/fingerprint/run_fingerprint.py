@@ -190,9 +190,9 @@ class Fingerprint(Mapping[str, Any]):
     def proposes_without_costs(self) -> bool:
         """Whether screening and memetic read the engine without costs, and trials are scored with them.
 
-        Never where the objective is what fees earn: without costs that is nothing.
+        Never where the objective or a limit is what fees earn: without costs that is nothing.
         """
-        earns = self.objective.metric == "fee_yield"
+        earns = "fee_yield" in (self.objective.metric, *self.objective.limits)
         return self.costs.has_costs and self.search.proposals != "same" and not earns
 
     def without_costs(self) -> "Fingerprint":

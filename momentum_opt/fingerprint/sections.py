@@ -193,6 +193,20 @@ class Baselines(Section):
     """What the rebalanced baseline, and the metric lvr, pay on the exchange, as a share of the value traded."""
 
 
+class MetricLimit(Section):
+    """The values that a metric may have on train; one side or both."""
+
+    min: Annotated[float | None, number(at_least=-1e30, at_most=1e30)] = None
+    """Smallest value."""
+    max: Annotated[float | None, number(at_least=-1e30, at_most=1e30)] = None
+    """Largest value."""
+
+
+def frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A copy by name that cannot be changed."""
+    return MappingProxyType(dict(sorted(value.items())))
+
+
 class Objective(Section):
     """What a trial is scored by."""
 
@@ -212,6 +226,10 @@ class Objective(Section):
     """Subtracted for the mean change of the value shares per minute."""
     multi_objective: Annotated[bool, flag(), Key(f"{_OPTUNA}.multi_objective")] = False
     """Optimise mean, worst and steadiness over the windows, as three objectives."""
+    limits: Annotated[Mapping[str, MetricLimit], AfterValidator(frozen_mapping), Key(added=True)] = Field(
+        default_factory=lambda: MappingProxyType(dict[str, MetricLimit]())
+    )
+    """Metric → min, max or both on train; a trial that breaks one wins only where none keeps them all."""
 
     @property
     def signs(self) -> tuple[int, ...]:
@@ -287,11 +305,6 @@ class Initial(Section):
         PerToken, per_token(at_least=-100, at_most=100), Key("initial_weights_logits", unit="logit")
     ] = 1.0
     """Logits of the first weights; softmax over the tokens makes them weights."""
-
-
-def frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A copy by name that cannot be changed."""
-    return MappingProxyType(dict(sorted(value.items())))
 
 
 class Search(Section):
@@ -409,7 +422,7 @@ class RunConfig(Section):
     pool: Pool
     costs: Costs = Costs()
     baselines: Baselines = Baselines()
-    objective: Objective = Objective()
+    objective: Objective = Field(default_factory=Objective)
     search: Search
     device: Device = Device()
     walk_forward: WalkForward | None = None

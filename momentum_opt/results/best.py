@@ -16,8 +16,12 @@ from momentum_opt.results.look_lines import holdout_document, holdout_of
 from momentum_opt.results.parameters import internal_form, readable_form
 from momentum_opt.results.run_folder import now_text, prices_record, utc_ms
 from momentum_opt.study.candidates import ParamSet
+from momentum_opt.study.limits import excesses, limits_of
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.trials import BESIDE, NEIGHBOURHOOD, SCREEN, TrialRecord
+
+ROUNDING: Final = 1e-9
+"""Excess that still keeps a limit: a replay differs from the tune by as much."""
 
 PACKAGES: Final = ("momentum-opt", "jax", "jaxlib", "numpy", "numba", "scipy", "optuna", "cmaes", "pandas", "pyarrow")
 
@@ -69,6 +73,7 @@ def best_document(
         "params": internal_form(params, fingerprint.tokens),
         "readable": readable_form(params, fingerprint),
         "objective": objective_section(fingerprint, fingerprint.objective.shown(trial.objectives)),
+        **limits_section(fingerprint, replay.metrics),
         "metrics": replay.metrics,
         "days": days_of_periods(fingerprint, replay.metrics),
         "baselines": replay.baseline_metrics,
@@ -109,6 +114,25 @@ def objective_section(fingerprint: Fingerprint, objectives: tuple[float, ...]) -
     value = list(objectives) if aim.multi_objective else objectives[0]
     aggregate = ["mean", "worst", "steadiness"] if aim.multi_objective else aim.aggregate
     return {"metric": aim.metric, "aggregate": aggregate, "value": value}
+
+
+def limits_section(fingerprint: Fingerprint, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """`limits` of a document: metric → its limit, its value on train, and whether that keeps it; empty without limits.
+
+    Args:
+        fingerprint: of the run.
+        metrics: period → metric → value.
+    """
+    aim, train = fingerprint.objective, metrics.get("train")
+    if not aim.limits or train is None:
+        return {}
+    broken = excesses(train, limits_of(aim))
+    return {
+        "limits": {
+            name: {**limit.model_dump(exclude_none=True), "value": train[name], "kept": broken[name] <= ROUNDING}
+            for name, limit in aim.limits.items()
+        }
+    }
 
 
 def versions() -> dict[str, str]:

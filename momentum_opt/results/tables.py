@@ -50,6 +50,7 @@ class TrialColumns:
         points: (row,) how many points were scored to find the row.
         starts: (row, key) numbers from which it was improved, NaN in rows that were not; None where none was.
         near: (row,) the trial near which it was found, NaN in other rows; None where none was.
+        violation: (row,) of the limits (`study.limits`), NaN where the row failed.
     """
 
     number: NDArray[np.int64]
@@ -62,6 +63,7 @@ class TrialColumns:
     points: NDArray[np.int64] | None = None
     starts: Values | None = None
     near: Values | None = None
+    violation: Values | None = None
 
 
 def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColumns:
@@ -84,6 +86,7 @@ def columns_of(records: Sequence[TrialRecord], space: SearchSpace) -> TrialColum
         points=np.array([record.points for record in records], np.int64),
         starts=_starts(records, keys),
         near=_near(records),
+        violation=np.array([math.nan if record.failed else record.violation for record in records], np.float64),
     )
 
 
@@ -128,6 +131,7 @@ def screen_table(screened: Screened, space: SearchSpace, fingerprint: Fingerprin
         },
         fail_reason=reasons,
         blocks=_first_blocks(screened.scores.blocks, sound),
+        violation=np.where(sound, screened.scores.violations, math.nan),
     )
     table = columns_table(columns, space, fingerprint)
     table["kept"] = np.isin(columns.number, screened.kept)
@@ -183,10 +187,10 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
     """Columns as a table.
 
     `number`, `state`, `source`, `near` (where trials were found near another one), `points`, `objective` (or three of
-    them), every parameter per token in internal form and as `k_per_day_T`, `memory_days_T`, `lamb_T`,
-    `initial_weights_T`, `train_<metric>`, `validation_<metric>`, `fail_reason`, `start_log_k_T`, `start_k_per_day_T`, …
-    (where trials were improved: where that began), and the sums per block of train days, `block_n_0` …
-    (`study.block_sums`).
+    them), `feasible` and `violation` (where metrics have limits), every parameter per token in internal form and as
+    `k_per_day_T`, `memory_days_T`, `lamb_T`, `initial_weights_T`, `train_<metric>`, `validation_<metric>`,
+    `fail_reason`, `start_log_k_T`, `start_k_per_day_T`, … (where trials were improved: where that began), and the sums
+    per block of train days, `block_n_0` … (`study.block_sums`).
     """
     params = space.columns(columns.numbers)
     forms = {**params, **readable_columns(params, fingerprint)}
@@ -202,6 +206,7 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
             **({} if columns.near is None else {"near": columns.near}),
             **({} if columns.points is None else {"points": columns.points}),
             **dict(zip(names, objectives.T, strict=True)),
+            **_limit_columns(columns, fingerprint),
             **{
                 f"{name}_{token}": values
                 for name, table in forms.items()
@@ -213,6 +218,13 @@ def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Finger
             **({} if columns.blocks is None else as_columns(columns.blocks)),
         }
     )
+
+
+def _limit_columns(columns: TrialColumns, fingerprint: Fingerprint) -> dict[str, NDArray[Any]]:
+    """Whether each row keeps the limits, and how far it breaks them; nothing where no metric has a limit."""
+    if not fingerprint.objective.limits or columns.violation is None:
+        return {}
+    return {"feasible": columns.violation == 0.0, "violation": columns.violation}
 
 
 def _start_columns(starts: Values | None, space: SearchSpace, fingerprint: Fingerprint) -> dict[str, Values]:

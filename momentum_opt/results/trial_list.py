@@ -26,7 +26,7 @@ _CONDITION: Final = re.compile(r"\s*(\S+)\s*(>=|<=|==|!=|=|>|<)\s*(.*\S)\s*")
 START: Final = "start_"
 """Before the columns of where a trial's improvement began."""
 
-_SMALLEST_FIRST: Final = ("number", "state", "source", "fail_reason")
+_SMALLEST_FIRST: Final = ("number", "state", "source", "fail_reason", "violation")
 _COMPARE: Final = {
     ">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal, "=": np.equal, "==": np.equal,
     "!=": np.not_equal,
@@ -62,9 +62,10 @@ class TrialList:
     @property
     def default_columns(self) -> list[str]:
         """What is shown where no columns are named: objective, validation, readable parameters, their starts."""
-        metric = self.fingerprint.objective.metric
-        names = ["number", "pick", "state", "source", "near", "points", *self.objectives]
-        names += [f"validation_{metric}", "train_returns"]
+        metric, limited = self.fingerprint.objective.metric, self.fingerprint.objective.limits
+        names = ["number", "pick", "state", "source", "near", "points", *self.objectives, "feasible", "violation"]
+        names += [f"validation_{metric}", "train_returns", *(f"train_{name}" for name in limited)]
+        names = list(dict.fromkeys(names))
         rule, tokens = RULES[self.fingerprint.pool.rule], self.fingerprint.tokens
         names += [f"{start}{name}_{token}" for start in ("", START) for name in rule.leading_forms for token in tokens]
         return [name for name in names if name in self.rows]
@@ -107,8 +108,9 @@ def choose_rows(
         trials: of a run.
         where: conditions such as `objective > 0.5` or `source = screen`.
         state: COMPLETE or FAIL; None takes both.
-        sort: a column; the best or largest first, but number, state, source and fail_reason smallest first. None is the
-            objective, or the number where there are several objectives.
+        sort: a column; the best or largest first, but number, state, source, fail_reason and violation smallest first.
+            None is the objective, of trials that keep the limits before the others by their violation; or the number
+            where there are several objectives.
         reverse: turn that round.
 
     Raises:
@@ -125,6 +127,8 @@ def choose_rows(
     by = known_column(rows, sort or (trials.objectives[0] if len(trials.objectives) == 1 else "number"), "--sort")
     smallest_first = by in _SMALLEST_FIRST or trials.lower_is_better(by)
     rows = rows.sort_values(by, ascending=smallest_first != reverse, kind="stable", na_position="last")
+    if sort is None and "violation" in rows and len(trials.objectives) == 1:
+        rows = rows.sort_values("violation", ascending=not reverse, kind="stable", na_position="last")
     return TrialList(rows, trials.fingerprint, trials.folder)
 
 
@@ -150,6 +154,8 @@ def choose_columns(trials: TrialList, columns: str | None) -> TrialList:
 def pareto_list(trials: TrialList) -> TrialList:
     """The Pareto front, the best mean first, with a column `pick`: balanced, knee, or the best of an objective.
 
+    It is that of the trials that keep the limits; where none does, of those with the smallest violation.
+
     Raises:
         UsageError: the run has a single objective, or no complete trial.
     """
@@ -160,6 +166,8 @@ def pareto_list(trials: TrialList) -> TrialList:
     complete = trials.rows[trials.rows["state"] == "COMPLETE"].sort_values("number")
     if complete.empty:
         raise UsageError(f"--pareto: no complete trial in {trials.folder.path}; list the others with --state FAIL")
+    if "violation" in complete:
+        complete = complete[complete["violation"] == complete["violation"].min()]
     signs = np.array(trials.fingerprint.objective.signs)
     values = signs * complete[list(trials.objectives)].to_numpy(np.float64)
     front = complete.iloc[pareto_rows(values)].copy()
@@ -222,6 +230,8 @@ def _meets(rows: pd.DataFrame, condition: str) -> "pd.Series[bool]":
         raise UsageError(f'--where: not a condition ({condition}); write for example "objective > 0.5"')
     name, sign, text = match.groups()
     column = rows[known_column(rows, name, "--where")]
+    if pd.api.types.is_bool_dtype(column):
+        text = {"true": "1", "false": "0"}.get(text.lower(), text)
     if not pd.api.types.is_numeric_dtype(column):
         if sign in ("=", "==", "!="):
             same = column == text.strip("'\"")

@@ -27,6 +27,7 @@ from momentum_opt.simulation.values import daily_values
 from momentum_opt.study.block_sums import Sums, with_counts
 from momentum_opt.study.candidates import ParamColumns, ParamSet, as_columns, settings_of, stack_columns
 from momentum_opt.study.constant_weight import compares_with_own_weights, constant_weight_log_growth
+from momentum_opt.study.limits import excesses, limits_of, violation_of
 from momentum_opt.study.packing import Layout, pack
 from momentum_opt.study.scoring import (
     Penalties,
@@ -40,6 +41,7 @@ from momentum_opt.study.scoring import (
     tracks_of,
 )
 from momentum_opt.study.sharding import choose_devices, on_all, run_shares
+from momentum_opt.study.trials import not_finite
 from momentum_opt.study.watched import watch_of, watched_summary
 from momentum_opt.study.width import most_per_device
 from momentum_opt.units import counted
@@ -87,6 +89,24 @@ class BatchScores(NamedTuple):
     validation: dict[str, NDArray[np.float64]]
     blocks: Sums | None = None
     """(candidate, row, column) sums of train, where the constant-weight pool is known."""
+    excesses: dict[str, NDArray[np.float64]] | None = None
+    """Limited metric → (candidate,) by how much it breaks its limit (`limits`); None where nothing is limited."""
+
+    @property
+    def violations(self) -> NDArray[np.float64]:
+        """(candidate,) the sum of the excesses; not finite where a limited metric is not."""
+        return violation_of(self.excesses or {}) + np.zeros(len(self.objectives))
+
+    def problem(self, row: int) -> str | None:
+        """Why the candidate in a row fails; None where it does not."""
+        if not np.isfinite(self.objectives[row]).all():
+            return not_finite(self.objectives[row])
+        missing = [name for name, values in (self.excesses or {}).items() if not np.isfinite(values[row])]
+        return f"{missing[0]} is not finite ({self.train[missing[0]][row]:g}), and has a limit" if missing else None
+
+    def excesses_of(self, row: int) -> dict[str, float]:
+        """Limited metric → excess of the candidate in a row."""
+        return {name: float(values[row]) for name, values in (self.excesses or {}).items()}
 
 
 class Evaluator:
@@ -142,6 +162,7 @@ class Evaluator:
         self._arrays = self._cast(arrays)
         self._settings = settings_of(fingerprint, self._dtype)
         self._penalties = penalties_of(fingerprint, self._dtype)
+        self._limits = limits_of(fingerprint.objective)
         self._set_width(batch_size)
 
     def of_width(self, batch_size: int) -> "Evaluator":
@@ -202,7 +223,8 @@ class Evaluator:
         scores: Scores = self._run(stack_columns(columns, self.width, self._dtype))
         host = jax.tree.map(lambda x: np.asarray(x, np.float64)[..., :count], scores)
         blocks = None if host.blocks is None else with_counts(host.blocks, self._observations)
-        return BatchScores(host.objectives.T, host.train, host.validation, blocks)
+        broken = excesses(host.train, self._limits) if self._limits else None
+        return BatchScores(host.objectives.T, host.train, host.validation, blocks, broken)
 
     @property
     def _observations(self) -> int:

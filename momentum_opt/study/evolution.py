@@ -1,8 +1,8 @@
 """CMA-ES in whole batches (SPEC §12): the finished trials of a study in, the next population out.
 
 The state follows from the trials alone: every `population` complete ones, in the order in which they were finished,
-are one generation. A population that has converged is followed by a new one from a random point, so that a long search
-does not end in the first optimum that it finds.
+are one generation, ranked by merit (`limits`). A population that has converged is followed by a new one from a random
+point, so that a long search does not end in the first optimum that it finds.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,8 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from momentum_opt.study.limits import merit
+from momentum_opt.study.trials import violation_of_trial
 from momentum_opt.vocabulary.schema import OptunaRange, place_in_range, sample_in_range
 
 if TYPE_CHECKING:
@@ -130,7 +132,10 @@ class PopulationSampler(WholeSpaceSampler):
             generation = complete[state.used : state.used + self._population]
             values = [float(trial.values[0]) for trial in generation]
             state.optimizer.tell(
-                [(self._units(trial.params), -value) for trial, value in zip(generation, values, strict=True)]
+                [
+                    (self._units(trial.params), -merit(value, violation_of_trial(trial)))
+                    for trial, value in zip(generation, values, strict=True)
+                ]
             )
             state.used += self._population
             spread = max(values) - min(values)

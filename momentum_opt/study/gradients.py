@@ -3,7 +3,7 @@
 For samplers that climb: everything is traced, so any number of steps fits into one compiled `lax.scan`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -17,7 +17,7 @@ from momentum_opt.simulation import sensitivities
 from momentum_opt.simulation.inputs import MarketArrays
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings
-from momentum_opt.study.scoring import Penalties, ScoreSpec, compared_growth, score, score_path
+from momentum_opt.study.scoring import Penalties, Scores, ScoreSpec, compared_growth, score, score_path
 from momentum_opt.vocabulary.metrics import Cadence
 
 Mode = Literal["sensitivities", "reverse"]
@@ -72,30 +72,36 @@ def objective_of(
 ) -> PerCandidate:
     """The objective of each candidate, as `score` has it; take it under `jax.grad` or `jax.vjp` for its slopes.
 
-    Only what the objective reads is computed. A lane that is not finite stays alone with it. At the points without a
-    derivative (rails, caps, the speed limit, the worst of several windows) it is a one-sided one.
+    Only what the objective reads is computed; the rest is as `differentiable_scores` has it.
 
     Raises:
         UsageError: an objective that cannot be differentiated.
     """
-    if mode_of(spec, scoring) == "reverse":
-        return value_of(spec, scoring, arrays, settings, penalties, candidates)
     alone = objective_alone(scoring)
-    path = sensitivities.boundary_path(spec, arrays, settings, candidates, alone.cadence, alone.ends)
-    constant = compared_growth(spec, alone, arrays, settings, candidates)
-    return score_path(spec, alone, arrays.days, path, None, penalties, constant).objectives[0]
+    return differentiable_scores(spec, alone, arrays, settings, penalties, candidates).objectives[0]
 
 
-def value_of(
+def differentiable_scores(
     spec: SimulationSpec,
     scoring: ScoreSpec,
     arrays: MarketArrays,
     settings: Settings,
     penalties: Penalties,
     candidates: Candidates,
-) -> PerCandidate:
-    """The same number without slopes, for two thirds of the time: nothing is kept for a way back."""
-    return score(spec, objective_alone(scoring), arrays, settings, penalties, candidates).objectives[0]
+) -> Scores:
+    """What `score` gives, for slopes.
+
+    A lane that is not finite stays alone with it. At the points without a derivative (rails, caps, the speed limit, the
+    worst of several windows) it is a one-sided one.
+
+    Raises:
+        UsageError: an objective that cannot be differentiated.
+    """
+    if mode_of(spec, scoring) == "reverse":
+        return score(spec, scoring, arrays, settings, penalties, candidates)
+    path = sensitivities.boundary_path(spec, arrays, settings, candidates, scoring.cadence, scoring.ends)
+    constant = compared_growth(spec, scoring, arrays, settings, candidates)
+    return score_path(spec, scoring, arrays.days, path, None, penalties, constant)
 
 
 def value_and_gradient(
@@ -120,7 +126,8 @@ def value_and_gradient(
     return value, pull(jnp.ones_like(value))[0]
 
 
-def objective_alone(scoring: ScoreSpec) -> ScoreSpec:
-    """The scoring without the metrics that trials only record."""
-    cadence = max(cadence_of([scoring.metric]), Cadence.LAST_MINUTE)  # the turnover reads the slices' ends
-    return replace(scoring, names=(scoring.metric,), cadence=cadence, blocks=0)
+def objective_alone(scoring: ScoreSpec, limited: Iterable[str] = ()) -> ScoreSpec:
+    """The scoring without the metrics that trials only record: of the objective's alone, and of those with limits."""
+    names = tuple(dict.fromkeys((scoring.metric, *limited)))
+    cadence = max(cadence_of(names), Cadence.LAST_MINUTE)  # the turnover reads the slices' ends
+    return replace(scoring, names=names, cadence=cadence, blocks=0)

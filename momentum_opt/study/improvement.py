@@ -8,7 +8,8 @@ best point that it has scored. A generation proposes for every lane, in units of
 where x_pbest is one of the island's best lanes (current-to-pbest/1 and the adaptation of F and CR: JADE; Zhang and
 Sanderson, IEEE Transactions on Evolutionary Computation 13(5), 2009), and a proposal replaces its lane where it scores
 better. Then Adam (Kingma and Ba, 2015) climbs from every lane along the exact gradient of the objective, with steps
-that shrink by a cosine. Both halves act on all lanes at once, so the engine's vectors stay full.
+that shrink by a cosine. Where metrics have limits, lanes are compared by Deb's rules (`limits`), and one that breaks a
+limit descends its violation instead. Both halves act on all lanes at once, so the engine's vectors stay full.
 """
 
 from dataclasses import dataclass, replace
@@ -25,8 +26,9 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates
 from momentum_opt.study.evaluation import Evaluator
-from momentum_opt.study.gradients import objective_alone, objective_of, value_of
-from momentum_opt.study.scoring import ScoreSpec
+from momentum_opt.study.gradients import differentiable_scores, objective_alone
+from momentum_opt.study.limits import INFEASIBLE, Limits, excesses, infeasible_merit, limits_of, violation_of
+from momentum_opt.study.scoring import Scores, ScoreSpec, score
 from momentum_opt.study.sharding import choose_devices, on_all, run_shares
 from momentum_opt.study.space import SearchSpace
 
@@ -153,7 +155,7 @@ class Improved(NamedTuple):
     units: Units
     """(key, lane) the best point of each lane, in units of the ranges."""
     objectives: NDArray[np.float64]
-    """(lane,) their objectives as the engine of the proposals scores them; −inf where none could be scored."""
+    """(lane,) their merits as the engine of the proposals scores them; −inf where none could be scored."""
 
 
 class _Evolving(NamedTuple):
@@ -171,6 +173,27 @@ class _Climbing(NamedTuple):
     fitness: Float[Array, " lane"]
 
 
+class _Scored(NamedTuple):
+    """What the lanes climb, and what they are compared by."""
+
+    climbed: Float[Array, " lane"]
+    """The objective; minus the violation where a limit is broken; −inf where there is none."""
+    fitness: Float[Array, " lane"]
+    """The merit (`limits`); −inf where there is none."""
+
+
+def _scored(scores: Scores, limits: Limits) -> _Scored:
+    objective = scores.objectives[0]
+    if not limits:
+        fitness = jnp.where(jnp.isfinite(objective), objective, -jnp.inf)
+        return _Scored(fitness, fitness)
+    violation = violation_of(excesses(scores.train, limits))
+    broken, known = violation > 0.0, jnp.isfinite(objective) & jnp.isfinite(violation)
+    climbed = jnp.where(broken, -violation, objective)
+    fitness = jnp.where(broken, infeasible_merit(violation), objective)
+    return _Scored(jnp.where(known, climbed, -jnp.inf), jnp.where(known, fitness, -jnp.inf))
+
+
 class _Improvement:
     """The compiled program: units and random numbers of whole islands in one array, their best points in another."""
 
@@ -183,17 +206,17 @@ class _Improvement:
         self.facts: None = None
 
     def __call__(self, inputs: tuple[Any, ...], rows: Array) -> Array:
-        arrays, settings, penalties, bounds = inputs
+        arrays, settings, penalties, bounds, limits = inputs
 
         def scored_by(compute: Any) -> Any:
-            def objective(units: Float[Array, "key lane"]) -> Float[Array, " lane"]:
+            def scored(units: Float[Array, "key lane"]) -> _Scored:
                 candidates = self._layout.candidates(units, bounds, settings.minimum_weight)
-                values = compute(*self._static, arrays, settings, penalties, candidates)
-                return jnp.where(jnp.isfinite(values), values, -jnp.inf)
+                return _scored(compute(*self._static, arrays, settings, penalties, candidates), limits)
 
-            return objective
+            return scored
 
-        objective = scored_by(value_of)
+        def objective(units: Float[Array, "key lane"]) -> Float[Array, " lane"]:
+            return scored_by(score)(units).fitness
 
         keys, lanes = len(self._layout.logs), rows.shape[1]
         shape = keys, lanes // self._island, self._island
@@ -203,7 +226,7 @@ class _Improvement:
         units, fitness = _evolved(objective, units.reshape(shape), fitness.reshape(shape[1:]), draws)
         best, found = units.reshape(keys, lanes), fitness.reshape(lanes)
         if self._effort.steps:
-            best, found = _climbed(scored_by(objective_of), best, found, self._effort.steps)
+            best, found = _climbed(scored_by(differentiable_scores), best, found, self._effort.steps)
         return jnp.concatenate([best, found[None]])
 
 
@@ -257,8 +280,11 @@ def _index(unit: Float[Array, "*shape"], count: int) -> Array:
 
 
 def _adapted(state: _Evolving, f: Fitness, cr: Fitness, better: Array, values: Fitness) -> tuple[Array, Array]:
-    """The means of F (Lehmer's) and CR moved towards those of the proposals that were better, weighted by gain."""
-    known = jnp.isfinite(state.fitness)
+    """The means of F (Lehmer's) and CR moved towards those of the proposals that were better, weighted by gain.
+
+    What improves on a lane without an objective, or on one that breaks a limit, counts as a gain of one.
+    """
+    known = state.fitness > -INFEASIBLE
     gain = jnp.where(better, jnp.where(known, values - jnp.where(known, state.fitness, 0.0), 1.0), 0.0)
     total = jnp.sum(gain, axis=1)
     some = total > 0.0
@@ -273,13 +299,13 @@ def _adapted(state: _Evolving, f: Fitness, cr: Fitness, better: Array, values: F
 
 
 def _climbed(
-    objective: Any, units: Float[Array, "key lane"], fitness: Float[Array, " lane"], steps: int
+    scored: Any, units: Float[Array, "key lane"], fitness: Float[Array, " lane"], steps: int
 ) -> tuple[Float[Array, "key lane"], Float[Array, " lane"]]:
-    """The best point of every lane after `steps` of ascent, and what it scores."""
+    """The best point of every lane after `steps` of ascent, and its fitness."""
 
     def total(units: Float[Array, "key lane"]) -> tuple[Array, Array]:
-        values = objective(units)
-        return jnp.sum(jnp.where(jnp.isfinite(values), values, 0.0)), values
+        climbed, fitness = scored(units)
+        return jnp.sum(jnp.where(jnp.isfinite(climbed), climbed, 0.0)), fitness
 
     def kept(state: _Climbing, values: Float[Array, " lane"]) -> _Climbing:
         better = values > state.fitness
@@ -303,7 +329,7 @@ def _climbed(
     still = jnp.zeros_like(units)
     start = _Climbing(units, still, still, units, fitness)
     end, _ = jax.lax.scan(step, start, jnp.arange(steps, dtype=units.dtype))
-    end = kept(end, objective(end.units))
+    end = kept(end, scored(end.units).fitness)
     return end.best, end.fitness
 
 
@@ -322,14 +348,17 @@ class Improver:
         self.island = min(ISLAND, batch_size)
         self.width = -(-batch_size // self.island) * self.island
         self.keys = len(space.ranges)
-        scoring = objective_alone(evaluator.scoring)
-        if evaluator.fingerprint.objective.overfitting_penalty == 0:
+        aim = evaluator.fingerprint.objective
+        scoring = objective_alone(evaluator.scoring, aim.limits)
+        if aim.overfitting_penalty == 0:
             # Validation does not enter then; where its metric is undefined it would take the slopes with it.
             scoring = replace(scoring, validation=(scoring.validation[0],) * 2)
         layout = Layout.of(space, evaluator.spec.n_assets)
         self._program = _improvement(evaluator.spec, scoring, layout, effort, self.island)
         self._devices = _sharing(self.width // self.island)
-        inputs = *evaluator.inputs, _bounds(space)
+        *_, penalties = evaluator.inputs
+        limits = jax.tree.map(lambda value: jnp.asarray(value, penalties.overfitting.dtype), limits_of(aim))
+        inputs = *evaluator.inputs, _bounds(space), limits
         self._placed = on_all(inputs, self._devices)
 
     def improve(self, starts: Units, rng: np.random.Generator) -> Improved:

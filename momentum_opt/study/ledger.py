@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from momentum_opt.study.limits import INFEASIBLE, merit
 from momentum_opt.study.trials import SCREEN, Leader, TrialRecord
 
 
@@ -60,7 +61,7 @@ class Ledger:
         self.screened = 0
         self._records: list[TrialRecord] = []
         self._leader = Leader()
-        self._tops: list[float] = []  # the best first objective of records 0 … i
+        self._tops: list[float] = []  # the best merit of records 0 … i
         self._counting: list[int] = []  # places of the records that count
 
     def add(self, record: TrialRecord) -> None:
@@ -70,13 +71,13 @@ class Ledger:
         self._leader.add(record)
         if self._records and record.number < self._records[-1].number:  # another program finished it late
             insort(self._records, record, key=lambda one: one.number)
-            self._tops = list(accumulate(map(_first_objective, self._records), max))
+            self._tops = list(accumulate(map(_merit, self._records), max))
             self._counting = [place for place, one in enumerate(self._records) if one.counts]
             return
         if record.counts:
             self._counting.append(len(self._records))
         self._records.append(record)
-        self._tops.append(max([*self._tops[-1:], _first_objective(record)]))
+        self._tops.append(max([*self._tops[-1:], _merit(record)]))
 
     @property
     def records(self) -> Sequence[TrialRecord]:
@@ -96,18 +97,20 @@ class Ledger:
     def has_stalled(self, patience: int, min_improvement: float) -> bool:
         """Whether the best objective has not risen by min_improvement · |best| within the last `patience` trials.
 
-        The (first) objective counts. Screened candidates come before all other trials and are never among the last;
-        neighbours of a winner that entered since then are a rise like any other. Never true before there are `patience`
-        trials, and a complete one among the earlier ones.
+        The (first) objective counts, of trials that keep the limits; while none does, any smaller violation is a rise,
+        and so is the first trial that does. Screened candidates come before all other trials and are never among the
+        last; neighbours of a winner that entered since then are a rise like any other. Never true before there are
+        `patience` trials, and a complete one among the earlier ones.
         """
         if self.sampled < patience or (first := self._counting[-patience]) == 0:
             return False
         best = self._tops[first - 1]
         if best == -math.inf:
             return False
-        after = max(map(_first_objective, self._records[first:]))
-        return not (after > best and after >= best + min_improvement * abs(best))
+        after = max(map(_merit, self._records[first:]))
+        share = min_improvement if best > -INFEASIBLE else 0.0
+        return not (after > best and after >= best + share * abs(best))
 
 
-def _first_objective(record: TrialRecord) -> float:
-    return -math.inf if record.failed else record.objectives[0]
+def _merit(record: TrialRecord) -> float:
+    return -math.inf if record.failed else merit(record.objectives[0], record.violation)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
@@ -33,7 +32,6 @@ from momentum_opt.study.trials import (
     WORKER,
     TrialRecord,
     json_metrics,
-    not_finite,
     record_of,
     was_sampled,
 )
@@ -242,13 +240,14 @@ def _tell(
     mirror: Mirror, trial: optuna.Trial, scores: BatchScores, place: int, batch: Mapping[str, int]
 ) -> FrozenTrial:
     """Finish a trial in the mirror; the trial as the durable study is to have it."""
-    values = scores.objectives[place]
-    if not np.isfinite(values).all():
-        return mirror.tell(trial, None, {**batch, FAIL_REASON: not_finite(values)})
+    values, problem = scores.objectives[place], scores.problem(place)
+    if problem is not None:
+        return mirror.tell(trial, None, {**batch, FAIL_REASON: problem})
     attributes: dict[str, Any] = {
         key: json_metrics({name: values[place] for name, values in table.items()})
         for key, table in ((TRAIN, scores.train), (VALIDATION, scores.validation))
     }
     if scores.blocks is not None:
         attributes[BLOCKS] = encoded(scores.blocks[place])
-    return mirror.tell(trial, [float(value) for value in values], {**batch, **attributes})
+    found = [float(value) for value in values]
+    return mirror.tell(trial, found, {**batch, **attributes}, scores.excesses_of(place))

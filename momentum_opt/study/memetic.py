@@ -66,7 +66,8 @@ class Finished:
 
     Attributes:
         numbers: (trial, key).
-        objectives: (trial,), −inf where the trial failed.
+        objectives: (trial,) merits (`limits`), which are the objectives where nothing is limited; −inf where the trial
+            failed.
         screened: whether it came from the screening.
     """
 

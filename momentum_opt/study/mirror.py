@@ -7,6 +7,7 @@ the sampler's own notes), in the order in which this process came to know them.
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.study.limits import merit
 from momentum_opt.study.memetic import Memetic, finished_of, memetic_of, notes
 from momentum_opt.study.samplers import GivenPoints, ask_batch, batch_sampler, work_out_parents
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import NEAR, SOURCE, WARM_START, WORKER, was_sampled, was_screened
+from momentum_opt.study.trials import NEAR, SOURCE, WARM_START, WORKER, violation_of_trial, was_sampled, was_screened
 
 if TYPE_CHECKING:
     from momentum_opt.study.improvement import Improver
@@ -110,7 +112,7 @@ class Mirror:
         known = self._space.first_trials[self._first : self._first + size]
         numbers = np.array([[one[key] for key in keys] for one in known]).reshape(-1, len(keys))
         rows = [
-            ([trial.params[key] for key in keys], _first_value(trial), was_screened(trial))
+            ([trial.params[key] for key in keys], _merit(trial), was_screened(trial))
             for trial in self._study.get_trials(deepcopy=False)
         ]
         proposed = memetic.propose(
@@ -135,17 +137,26 @@ class Mirror:
         self._warm = {trial.number for trial in trials[: max(0, len(self._space.warm) - first)]}
         return trials
 
-    def tell(self, trial: optuna.Trial, values: Sequence[float] | None, attributes: dict[str, Any]) -> FrozenTrial:
+    def tell(
+        self,
+        trial: optuna.Trial,
+        values: Sequence[float] | None,
+        attributes: dict[str, Any],
+        excesses: Mapping[str, float] = MappingProxyType({}),
+    ) -> FrozenTrial:
         """Finish a trial.
 
         Args:
             trial: from `ask`.
             values: its objectives; None where it failed.
             attributes: what the durable study keeps of it besides.
+            excesses: metric → by how much it breaks its limit: Optuna's constraints, which tpe and nsga2 read.
 
         Returns:
             The trial as the durable study is to have it.
         """
+        for name, excess in excesses.items():
+            trial.set_constraint(name, excess)
         told = self._study.tell(trial, values, state=TrialState.FAIL if values is None else None)
         self._complete += values is not None
         self._count(self._worker)
@@ -159,5 +170,7 @@ class Mirror:
         self._own += worker == self._worker
 
 
-def _first_value(trial: FrozenTrial) -> float:
-    return float(trial.values[0]) if trial.state == TrialState.COMPLETE else -math.inf
+def _merit(trial: FrozenTrial) -> float:
+    if trial.state != TrialState.COMPLETE:
+        return -math.inf
+    return merit(float(trial.values[0]), violation_of_trial(trial))

@@ -63,11 +63,14 @@ def better_rows(
     baseline: float,
     space: SearchSpace,
     most: int,
+    violations: NDArray[np.float64],
+    violation: float,
 ) -> NDArray[np.int64]:
     """Rows of the neighbours that enter the study, the best first.
 
-    They beat the winner's first objective by more than `margin`, fall behind it in no other, and lie in the ranges that
-    are searched: a heat map shows the whole range also where only a part of it is searched.
+    They beat the winner's first objective by more than `margin`, fall behind it in no other, keep the limits, and lie
+    in the ranges that are searched: a heat map shows the whole range also where only a part of it is searched. Where
+    the winner breaks a limit, they violate the limits less by more than `BETTER_SHARE`.
 
     Args:
         objectives: (candidate, objective); not finite where a candidate failed.
@@ -76,14 +79,19 @@ def better_rows(
         baseline: the constant-weight pool's first objective.
         space: what is searched.
         most: rows at most.
+        violations: (candidate,) of the limits; 0 where a candidate keeps them.
+        violation: the winner's.
     """
     low, high = (np.array([getattr(one, end) for one in space.ranges.values()]) for end in ("low", "high"))
     inside = ((numbers >= low) & (numbers <= high)).all(axis=1)
     sound = np.isfinite(objectives).all(axis=1)
-    ahead = (objectives >= np.asarray(winner)).all(axis=1)
-    risen = objectives[:, 0] > winner[0] + margin(winner[0], baseline)
-    rows = np.flatnonzero(inside & sound & ahead & risen)
-    rows = rows[np.argsort(-objectives[rows, 0], kind="stable")]
+    if violation > 0.0:
+        better = violations < (1.0 - BETTER_SHARE) * violation
+    else:
+        ahead = (objectives >= np.asarray(winner)).all(axis=1)
+        better = ahead & (objectives[:, 0] > winner[0] + margin(winner[0], baseline)) & (violations == 0.0)
+    rows = np.flatnonzero(inside & sound & better)
+    rows = rows[np.lexsort((-objectives[rows, 0], violations[rows]))]
     _, first = np.unique(numbers[rows], axis=0, return_index=True)
     return rows[np.sort(first)][:most]
 

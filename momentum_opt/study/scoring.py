@@ -97,7 +97,7 @@ def score_spec(
 ) -> ScoreSpec:
     """What to compute for every trial of `fingerprint`; `sums`: per block of train days too."""
     aim, periods = fingerprint.objective, fingerprint.periods
-    names = tuple(dict.fromkeys((aim.metric, *RECORDED)))
+    names = tuple(dict.fromkeys((aim.metric, *RECORDED, *aim.limits)))
     needs_shares = aim.turnover_penalty > 0 and (spec.arb > 1 or spec.engine == "with_costs")
     return ScoreSpec(
         windows=periods.train_windows(aim.windows),

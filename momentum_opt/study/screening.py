@@ -19,6 +19,7 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.study.block_sums import encoded
 from momentum_opt.study.dropping import LOOK_SECONDS
 from momentum_opt.study.evaluation import BatchScores, Evaluator
+from momentum_opt.study.limits import merit, merits
 from momentum_opt.study.pareto import balanced_order, pareto_rows
 from momentum_opt.study.samplers import first_generation, sobol_numbers
 from momentum_opt.study.space import SearchSpace
@@ -31,7 +32,6 @@ from momentum_opt.study.trials import (
     VALIDATION,
     TrialRecord,
     json_metrics,
-    not_finite,
 )
 
 AT_ONCE: Final = 2
@@ -96,7 +96,8 @@ def screen(
         return None
     every: BatchScores = jax.tree.map(lambda *parts: np.concatenate(parts), *scores)
     failed = np.isin(np.arange(search.screen), list(problems))
-    return Screened(np.concatenate(numbers), every, problems, best_rows(every.objectives, failed, search.screen_keep))
+    kept = best_rows(every.objectives, failed, search.screen_keep, every.violations)
+    return Screened(np.concatenate(numbers), every, problems, kept)
 
 
 def _chunks(
@@ -149,27 +150,36 @@ def _better(
     space: SearchSpace,
 ) -> TrialRecord | None:
     """The best candidate after another chunk; its number is its place in the sequence."""
-    values = scored.objectives[:, 0].copy()
+    values = merits(scored.objectives[:, 0], scored.violations)
     values[[number - first for number in problems if number >= first]] = -np.inf
     place = int(np.argmax(values))
-    if values[place] == -np.inf or (best is not None and best.objectives[0] >= values[place]):
+    if values[place] == -np.inf or (best is not None and merit(best.objectives[0], best.violation) >= values[place]):
         return best
     numbers = dict(zip(space.ranges, drawn[place].tolist(), strict=True))
-    return TrialRecord(first + place, numbers, tuple(scored.objectives[place].tolist()), {}, {}, None, SCREEN)
+    objectives, violation = tuple(scored.objectives[place].tolist()), float(scored.violations[place])
+    return TrialRecord(first + place, numbers, objectives, {}, {}, None, SCREEN, violation=violation)
 
 
 def _problems(scores: BatchScores) -> dict[int, str]:
     """Place → why the candidate failed."""
-    broken = np.flatnonzero(~np.isfinite(scores.objectives).all(axis=1))
-    return {int(place): not_finite(scores.objectives[place]) for place in broken}
+    sound = np.isfinite(scores.objectives).all(axis=1) & np.isfinite(scores.violations)
+    return {place: scores.problem(place) or "" for place in np.flatnonzero(~sound).tolist()}
 
 
-def best_rows(objectives: NDArray[np.float64], failed: NDArray[np.bool_], keep: int) -> NDArray[np.int64]:
-    """The `keep` best rows that did not fail, the best first.
+def best_rows(
+    objectives: NDArray[np.float64], failed: NDArray[np.bool_], keep: int, violations: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """The `keep` best rows that did not fail, the best first; those that break limits last, by their violation.
 
     Of several objectives whole Pareto fronts are kept, the first one first, each from its balanced point outwards.
     """
-    rows = np.flatnonzero(~failed)
+    sound = ~failed & (violations == 0.0)
+    nearest = np.flatnonzero(~failed & (violations > 0.0))
+    nearest = nearest[np.lexsort((-objectives[nearest, 0], violations[nearest]))]
+    return np.concatenate([_best_feasible(objectives, np.flatnonzero(sound), keep), nearest])[:keep]
+
+
+def _best_feasible(objectives: NDArray[np.float64], rows: NDArray[np.int64], keep: int) -> NDArray[np.int64]:
     if objectives.shape[1] == 1:
         return rows[np.argsort(-objectives[rows, 0], kind="stable")][:keep]
     kept: list[NDArray[np.int64]] = []
@@ -229,9 +239,9 @@ def finished_trial(
         attributes: what the trial notes besides its scores.
         system_attributes: what Optuna's samplers read.
     """
-    values = scores.objectives[row]
-    known = bool(np.isfinite(values).all())
-    own: dict[str, Any] = {FAIL_REASON: not_finite(values)}
+    values, problem = scores.objectives[row], scores.problem(row)
+    known = problem is None
+    own: dict[str, Any] = {FAIL_REASON: problem}
     if known:
         own = {
             key: json_metrics({name: column[row] for name, column in table.items()})
@@ -245,4 +255,5 @@ def finished_trial(
         distributions=dict(distributions),
         user_attrs={**attributes, **own},
         system_attrs=dict(system_attributes),
+        constraints=scores.excesses_of(row) if known else None,
     )

@@ -52,6 +52,7 @@ class TrialRecord:
         batch: worker, and trials finished before the batch that it was asked in; None where it was not asked.
         near: number of the trial whose neighbourhood it comes from; None of others.
         near_count: how many trials come from that neighbourhood.
+        violation: how far its train metrics break the limits (`limits`); 0 where they keep them, or there are none.
     """
 
     number: int
@@ -67,6 +68,7 @@ class TrialRecord:
     batch: tuple[int, int] | None = None
     near: int | None = None
     near_count: int = 0
+    violation: float = 0.0
 
     @property
     def failed(self) -> bool:
@@ -109,7 +111,13 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         batch=(attributes.get(WORKER, 0), attributes[BATCH_START]) if BATCH_START in attributes else None,
         near=attributes.get(NEAR),
         near_count=attributes.get(NEAR_COUNT, 0),
+        violation=violation_of_trial(trial),
     )
+
+
+def violation_of_trial(trial: FrozenTrial) -> float:
+    """The sum of its constraints above 0, as Optuna's samplers take it; 0 without limits."""
+    return sum((value for value in trial.constraints.values() if value > 0.0), start=0.0)
 
 
 def json_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:
@@ -129,9 +137,10 @@ def _from_json(metrics: Mapping[str, float | None]) -> dict[str, float]:
 def best_record(records: Sequence[TrialRecord]) -> TrialRecord | None:
     """The winner: the largest objective, the earliest among equals; the balanced point of several objectives.
 
-    The balanced point is the trial of the Pareto front closest to the ideal after min–max scaling over the front.
+    Only trials that keep the limits can win; where none does, those with the smallest violation. The balanced point is
+    the trial of the Pareto front closest to the ideal after min–max scaling over the front.
     """
-    complete = [record for record in records if not record.failed]
+    complete = _least_violating(records)
     if not complete:
         return None
     if len(complete[0].objectives) == 1:
@@ -141,9 +150,18 @@ def best_record(records: Sequence[TrialRecord]) -> TrialRecord | None:
 
 
 def pareto_front(records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """The complete trials that no other one beats in every objective (and equals in none better), by number."""
-    complete = sorted((record for record in records if not record.failed), key=lambda record: record.number)
+    """The complete trials that no other one beats in every objective (and equals in none better), by number.
+
+    Of those that keep the limits; where none does, of those with the smallest violation.
+    """
+    complete = sorted(_least_violating(records), key=lambda record: record.number)
     return [complete[row] for row in pareto_rows(_objectives(complete))]
+
+
+def _least_violating(records: Sequence[TrialRecord]) -> list[TrialRecord]:
+    complete = [record for record in records if not record.failed]
+    least = min((record.violation for record in complete), default=0.0)
+    return [record for record in complete if record.violation == least]
 
 
 def _objectives(records: Sequence[TrialRecord]) -> NDArray[np.float64]:
@@ -173,7 +191,12 @@ class Leader:
 
 
 def _beats(one: TrialRecord, other: TrialRecord) -> bool:
-    """Whether `one` is at least as good in every objective and better in some; of equal single ones, the earlier."""
+    """Whether `one` breaks the limits less, or as much and is at least as good in every objective and better in some.
+
+    Of equal single objectives the earlier trial is the better one.
+    """
+    if one.violation != other.violation:
+        return one.violation < other.violation
     if len(one.objectives) == 1:
         return (one.objectives[0], -one.number) > (other.objectives[0], -other.number)
     pairs = zip(one.objectives, other.objectives, strict=True)

@@ -91,6 +91,13 @@ def fewest_bars_per_day(name: str) -> int:
     return _TWO_RETURNS if name in ("daily_var_95%", "daily_var_99%", "daily_raroc", "daily_rovar") else 1
 
 
+NEVER_ABOVE_ZERO: Final = ("greatest_draw_down", "max_drawdown", "weekly_max_drawdown", "ulcer")
+"""Metrics of losses, which are negative."""
+
+NEVER_BELOW_ZERO: Final = ("weight_turnover", "volume", "fee_yield")
+"""Metrics of what is traded and paid."""
+
+
 def _table(*rows: tuple[str, Cadence, str, str] | tuple[str, Cadence, str, str, Direction]) -> Mapping[str, MetricInfo]:
     return MappingProxyType(
         {row[0]: MetricInfo(*row[:4], direction=row[4] if len(row) == 5 else "higher") for row in rows}

@@ -193,6 +193,62 @@ def test_every_rule(tmp_path: Path, setting: str, said: str):
     assert all("; " in problem for problem in found), "every message says what to do"
 
 
+@pytest.mark.parametrize(
+    ("setting", "wanted"),
+    [
+        ("max_drawdwn.min=-0.2", "objective.limits.max_drawdwn: unknown metric; did you mean max_drawdown?"),
+        ("returns=", "no limit; give min, max or both"),
+        ("returns={}", "no limit; give min, max or both"),
+        ("returns=0.2", "not a limit (0.2); write {min: NUMBER}, {max: NUMBER} or both"),
+        ("returns.minimum=1", "unknown key; did you mean min?"),
+        ("returns.min=x", "not a number ('x'); give a number >= -1e+30 and <= 1e+30"),
+        ("returns.min=.nan", "not a finite number (nan); give a number >= -1e+30 and <= 1e+30"),
+        ("returns={min: 2, max: 1}", "min above max ('{min: 2, max: 1}'); swap them, or leave one out"),
+        ("max_drawdown.min=0.25", "max_drawdown is never above 0 (0.25); losses are negative here: give -0.25"),
+        ("volume.max=-1", "volume is never below 0 (-1.0); give a number above 0"),
+        (
+            "fee_yield.min=0.1",
+            "objective.limits.fee_yield: is 0 for every pool where nothing is paid for a swap; "
+            "give costs.fees above 0, or leave the limit out",
+        ),
+        (
+            "monthly_rovar_trad.min=0",
+            "objective.limits.monthly_rovar_trad: monthly_rovar_trad needs 90 days, and train has 24; "
+            "take a longer train period, or leave the limit out",
+        ),
+    ],
+)
+def test_a_limit_names_a_metric_and_what_it_may_be(setting: str, wanted: str, tmp_path: Path):
+    settings = [f"objective.limits.{setting}", "window.end=2022-07-01"]
+    assert problems(write(tmp_path), settings) == [f"--set {settings[0]}: {wanted}"]
+
+
+def test_a_metric_is_limited_once(tmp_path: Path):
+    text = f"{SMALL}objective:\n  limits:\n    returns: {{min: 0}}\n    returns: {{min: 1}}\n"
+    (found,) = problems(write(tmp_path, text))
+    assert "objective.limits.returns: given twice" in found
+
+
+def test_limits_of_minutes_are_kept_by_another_sampler_than_memetic(tmp_path: Path):
+    path, limit = write(tmp_path), "objective.limits.max_drawdown.min=-0.2"
+    assert load_fingerprint(path, [limit]).search.sampler == "nsga2"
+    assert load_fingerprint(path, ["objective.limits.weight_turnover.max=20"]).search.sampler == "memetic"
+    assert problems(path, [limit, "search.sampler=memetic"]) == [
+        "--set search.sampler=memetic: cannot keep a limit of max_drawdown, which needs every minute's value "
+        "('memetic'); take nsga2, or leave search.sampler out"
+    ]
+
+
+def test_limits_are_of_the_digest_and_a_run_without_any_is_as_before(tmp_path: Path):
+    path = write(tmp_path)
+    plain, limited = load_fingerprint(path), load_fingerprint(path, ["objective.limits.weight_turnover.max=20"])
+    assert "limits" not in plain.canonical_json()
+    assert '"limits":{"weight_turnover":{"max":20.0}}' in limited.canonical_json()
+    assert limited.digest != plain.digest
+    again = Fingerprint.from_dict(limited.to_dict())
+    assert (again.digest, again.objective.limits) == (limited.digest, limited.objective.limits)
+
+
 def test_penalty_needs_validation(tmp_path: Path):
     settings = ["objective.overfitting_penalty=0.5", "window.validation_fraction=0"]
     assert "--set objective.overfitting_penalty=0.5: compares with validation" in problems(write(tmp_path), settings)[0]

@@ -42,9 +42,19 @@ def test_better_means_by_more_than_a_hundredth_of_the_gain():
     numbers[5] = numbers[4]
     numbers[6, 0] = HIGH[0] + 1e-9
     objectives = np.array([3.019, 3.021, 2.0, 5.0, 4.0, 4.0, 9.0, np.nan])[:, None]
-    assert better_rows(objectives, numbers, (3.0,), 1.0, SPACE, 9).tolist() == [3, 4, 1]
-    assert better_rows(objectives, numbers, (3.0,), 1.0, SPACE, 2).tolist() == [3, 4]
-    assert better_rows(objectives, numbers, (9.0,), 1.0, SPACE, 9).tolist() == []
+    kept = np.zeros(8), 0.0
+    assert better_rows(objectives, numbers, (3.0,), 1.0, SPACE, 9, *kept).tolist() == [3, 4, 1]
+    assert better_rows(objectives, numbers, (3.0,), 1.0, SPACE, 2, *kept).tolist() == [3, 4]
+    assert better_rows(objectives, numbers, (9.0,), 1.0, SPACE, 9, *kept).tolist() == []
+
+
+def test_a_neighbour_that_breaks_a_limit_enters_only_where_it_breaks_it_less():
+    objectives = np.array([9.0, 5.0, 4.0, 1.0, np.nan])[:, None]
+    violations = np.array([0.1, 0.0, 0.995, 0.5, 0.0])
+    arguments = objectives, numbers_of(5), (3.0,), 1.0, SPACE, 9, violations
+    assert better_rows(*arguments, 0.0).tolist() == [1]
+    assert better_rows(*arguments, 1.0).tolist() == [1, 0, 3]
+    assert better_rows(*arguments, 0.2).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +68,8 @@ def test_the_margin_is_a_hundredth_of_the_distance_to_the_constant_weight_pool(
 
 def test_of_several_objectives_none_may_be_worse():
     objectives = np.array([[2.0, 1.0, 0.0], [2.0, 0.9, 5.0], [2.0, 1.0, -0.1], [1.0, 9.0, 9.0], [3.0, 1.0, 0.0]])
-    assert better_rows(objectives, numbers_of(5), (1.0, 1.0, 0.0), 0.0, SPACE, 9).tolist() == [4, 0]
+    winner = (1.0, 1.0, 0.0)
+    assert better_rows(objectives, numbers_of(5), winner, 0.0, SPACE, 9, np.zeros(5), 0.0).tolist() == [4, 0]
 
 
 def scores_of(objectives: Sequence[float]) -> BatchScores:

@@ -102,7 +102,8 @@ def test_candidates_that_fail_are_told_and_never_kept(evaluator: Evaluator):
     values[::7] = np.nan
     failed = np.isnan(values[:, 0])
     reasons = dict.fromkeys(np.flatnonzero(failed).tolist(), "objective is not finite (nan)")
-    broken = Screened(found.numbers, found.scores._replace(objectives=values), reasons, best_rows(values, failed, 12))
+    best = best_rows(values, failed, 12, np.zeros(len(values)))
+    broken = Screened(found.numbers, found.scores._replace(objectives=values), reasons, best)
     rows = screen_table(broken, space, fingerprint)
     assert rows["state"].tolist() == ["FAIL" if one else "COMPLETE" for one in failed]
     assert rows["objective"].isna().tolist() == failed.tolist()
@@ -114,11 +115,12 @@ def test_candidates_that_fail_are_told_and_never_kept(evaluator: Evaluator):
 def test_several_objectives_keep_whole_fronts():
     objectives = np.array([[1.0, 1, 1], [3, 3, 0], [0, 3, 3], [3, 0, 3], [2, 2, 2], [9, 9, 9], [0, 0, 0]])
     failed = np.array([False] * 5 + [True, False])
-    kept = best_rows(objectives, failed, 4).tolist()
+    whole = np.zeros(7)
+    kept = best_rows(objectives, failed, 4, whole).tolist()
     assert kept[0] == 4  # closest to the ideal (3, 3, 3)
     assert set(kept) == {1, 2, 3, 4}
-    assert best_rows(objectives, failed, 9).tolist()[4:] == [0, 6]
-    assert best_rows(objectives, np.ones(7, bool), 9).size == 0
+    assert best_rows(objectives, failed, 9, whole).tolist()[4:] == [0, 6]
+    assert best_rows(objectives, np.ones(7, bool), 9, whole).size == 0
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -42,8 +42,11 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
         return None
     numbers = trials["number"].to_numpy()
     sign = content.fingerprint.objective.signs[0]
-    best = sign * np.fmax.accumulate(sign * values)
-    risen = int(numbers[np.nanargmax(sign * values)])
+    ranked = sign * values
+    if "feasible" in trials and trials["feasible"].any():  # the others cannot win
+        ranked = np.where(trials["feasible"].to_numpy(bool), ranked, np.nan)
+    best = sign * np.fmax.accumulate(ranked)
+    risen = int(numbers[np.nanargmax(ranked)])
     low, high = sorted(sign * limit for limit in _limits(sign * values))
 
     def draw(canvas: Canvas) -> None:

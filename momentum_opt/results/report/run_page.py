@@ -52,7 +52,12 @@ def _sections(content: Content, second_hand: SecondHand | None) -> Iterable[Sect
         return tuple(drawings[plot.key] for plot in plots)
 
     sharpe = () if findings is None else (tables.sharpe_table(findings),)
-    results = tables.metric_table(content), tables.decomposition_table(content), tables.fees_table(content)
+    results = (
+        tables.metric_table(content),
+        tables.limits_table(content),
+        tables.decomposition_table(content),
+        tables.fees_table(content),
+    )
     yield Section("results", "Results", _kept(*results))
     yield Section("path", "Value over time", drawn(path))
     yield Section("parameters", "Parameters", (tables.parameter_table(content), *drawn(importances)))

@@ -12,6 +12,7 @@ from momentum_opt.results.report.wording import (
     FEWEST_TO_ANNUALISE,
     RETURN_PARTS,
     TOO_SHORT,
+    limit_words,
     metric_value,
     number,
     percent,
@@ -89,6 +90,18 @@ def metric_table(content: Content) -> Table:
         groups.append(Group(label, tuple(rows)))
     note = f"Every baseline begins anew with each period. Sharpe ratios are annualised.{_short_note(days)}"
     return Table("Results per period", ("", *map(_with_days(content), periods)), tuple(groups), note)
+
+
+def limits_table(content: Content) -> Table | None:
+    """Each limit, the pool's figure on train, and whether it keeps it; None where no metric has a limit."""
+    limits = content.document.get("limits")
+    if not limits:
+        return None
+    rows = (
+        (name, metric_value(name, one["value"]), limit_words(one), "yes" if one["kept"] else "no")
+        for name, one in limits.items()
+    )
+    return table("Limits on train", ("metric", "this pool", "limit", "kept"), rows)
 
 
 def every_metric_table(content: Content) -> Table:

@@ -77,6 +77,24 @@ def too_short(name: str, value: float | None, days: int | None) -> str:
     return "*" if annualised and days is not None and days < FEWEST_TO_ANNUALISE else ""
 
 
+def limit_words(limit: Mapping[str, Any]) -> str:
+    """A limit as a reader has it: `at least -0.25`, `at most 20`, `from 5 to 20`."""
+    low, high = limit.get("min"), limit.get("max")
+    if low is not None and high is not None:
+        return f"from {low:g} to {high:g}"
+    return f"at least {low:g}" if low is not None else f"at most {high:g}"
+
+
+def limits_words(limits: Mapping[str, Mapping[str, Any]]) -> str:
+    """Whether limits are kept, and each figure beside its limit; those that are broken are named as such."""
+    figures = [
+        f"{name} {'–' if one['value'] is None else format(one['value'], '.4g')} ({limit_words(one)}"
+        f"{'' if one['kept'] else ': broken'})"
+        for name, one in limits.items()
+    ]
+    return f"{'kept' if all(one['kept'] for one in limits.values()) else 'not kept'}; {', '.join(figures)}"
+
+
 def unbroken(text: str) -> str:
     """Text whose numbers stay with their percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
