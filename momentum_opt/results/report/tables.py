@@ -147,8 +147,7 @@ def decomposition_table(content: Content) -> Table | None:
     rows = ((label, *(percent(parts[period][name]) for period in parts)) for name, label in RETURN_PARTS.items())
     note = (
         "HODL holds the period's first reserves. Moving the weights is what trading to the pool's weights on an "
-        "exchange adds to that; loss versus rebalancing is what the pool loses to it, fees earned included. "
-        f"{content.looks_words()}"
+        "exchange adds to that; loss versus rebalancing is what the pool loses to it, fees earned included."
     )
     return table("Where the return comes from", ("", *parts), rows, note)
 
