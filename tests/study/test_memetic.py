@@ -182,7 +182,7 @@ def test_what_cannot_be_climbed_is_refused_with_the_sampler_that_serves(settings
 
 def test_a_key_that_came_later_is_in_the_digest_only_where_it_is_not_at_its_default():
     """So the digests of earlier runs stay, and their results are not taken for edited ones."""
-    defaults = ("search.generations=400", "search.steps=8", "search.proposals=auto")
+    defaults = ("search.generations=100", "search.steps=8", "search.proposals=auto")
     text = smoke(*defaults).canonical_json()
     assert not any(name in text for name in ("generations", "steps", "proposals"))
     assert '"generations":401' in smoke("search.generations=401", *defaults[1:]).canonical_json()
