@@ -29,7 +29,7 @@ from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.study.replay import replay
 from momentum_opt.study.space import search_space
 from momentum_opt.study.trials import best_record
-from tests.sample_runs import smoke
+from tests.sample_runs import SMOKE, run, smoke
 
 SMALL = (
     "evidence.plateau_draws=4", "evidence.heat_map=5", "evidence.random_baselines=16", "evidence.bootstrap_draws=50",
@@ -256,7 +256,10 @@ def test_where_no_neighbours_are_asked_for_none_enter(tmp_path: Path):
 
 @pytest.mark.slow
 def test_with_costs_and_two_workers_the_winner_is_not_beaten_either(tmp_path: Path):
-    fingerprint = smoke(*SMALL, "costs.fees=0.003", "search.sampler=memetic", "search.n_trials=16")
-    tune(fingerprint, tmp_path / "run", workers=2)
+    settings = (*SMALL, "costs.fees=0.003", "search.sampler=memetic", "search.screen=0", "search.generations=10")
+    options = [word for setting in settings for word in ("--set", setting)]
+    done = run("tune", SMOKE, "--run-dir", tmp_path / "run", "--workers", "2", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    fingerprint = smoke(*settings)
     best, winner, baseline = best_neighbour(fingerprint, tmp_path / "run")
     assert best <= winner + 0.01 * abs(winner - baseline)
