@@ -14,7 +14,7 @@ from tests.command_line import parses
 from tests.docs.blocks import blocks, command_lines
 from tests.sample_runs import LITTLE_EVIDENCE, ROOT, environment
 
-RUN = "runs/quickstart-02e10653"
+RUN = "runs/quickstart-4a2886e2"
 ONLY_PARSED = {
     r"btc_eth": "real prices of BTC and ETH",
     r"--token |downloads/|SOURCE": "a download",
