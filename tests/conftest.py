@@ -1,10 +1,12 @@
 """What every test runs under: float64, a cache folder of its own, shapes checked at run time, shared data used."""
 
+import gc
 import os
 import shutil
 from collections.abc import Generator, Iterator
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import jax
 import pytest
@@ -57,6 +59,20 @@ def _own_cache_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.Temp
         patch.setitem(os.environ, "XDG_CACHE_HOME", folder)
         keep_programs()
         yield
+
+
+MOST_MAPPINGS = 10_000
+"""Of a worker's memory; each compiled program takes some, and Linux allows 65,530, beyond which XLA crashes."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_programs_in_memory() -> Iterator[None]:
+    """Forget the compiled programs of the modules before, which this worker would hold to its end."""
+    yield
+    mappings = Path("/proc/self/maps")  # of Linux alone
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > MOST_MAPPINGS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)
