@@ -50,7 +50,7 @@ def test_visible_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path):
 
 
 def event(done: int, failed: int, best: tuple[int, float] | None, what: str = "trials") -> dict[str, Any]:
-    told = None if best is None else {"number": best[0], "objectives": [best[1]]}
+    told = None if best is None else {"number": best[0], "objectives": [best[1]], "violation": 0.0}
     return {"what": what, "total": 50, "done": done, "failed": failed, "best": told}
 
 

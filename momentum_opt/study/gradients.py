@@ -130,4 +130,5 @@ def objective_alone(scoring: ScoreSpec, limited: Iterable[str] = ()) -> ScoreSpe
     """The scoring without the metrics that trials only record: of the objective's alone, and of those with limits."""
     names = tuple(dict.fromkeys((scoring.metric, *limited)))
     cadence = max(cadence_of(names), Cadence.LAST_MINUTE)  # the turnover reads the slices' ends
+    cadence = Cadence.MINUTE if scoring.shares else cadence  # or every minute
     return replace(scoring, names=names, cadence=cadence, blocks=0)
