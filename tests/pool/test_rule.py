@@ -16,6 +16,11 @@ SEEDS = st.integers(0, 2**32 - 1)
 SIZES = st.integers(2, 8)
 MANY = settings(max_examples=100)
 
+# One compilation per size, where each operation by itself would be one.
+compiled_update = jax.jit(momentum_weight_update)
+compiled_target = jax.jit(target_weights)
+compiled_step = jax.jit(step_per_minute)
+
 
 @MANY
 @given(seed=SEEDS, n=SIZES, zeros=st.integers(0, 8))
@@ -23,7 +28,7 @@ def test_updates_sum_to_zero_and_spare_tokens_without_k(seed, n, zeros):
     generator = np.random.default_rng(seed)
     g, k = generator.normal(0, 0.1, n), np.exp(generator.normal(0, 3, n))
     k[: min(zeros, n)] = 0.0
-    found = np.asarray(momentum_weight_update(jnp.asarray(g), jnp.asarray(k)))
+    found = np.asarray(compiled_update(g, k))
     np.testing.assert_allclose(found, rule.weight_update(k, g), rtol=1e-9, atol=1e-14 * k.max())
     assert abs(found.sum()) <= 1e-13 * max(1.0, k.max())
     assert (found[k == 0.0] == 0.0).all()
@@ -60,7 +65,7 @@ def test_targets_are_the_oracles_and_lawful(seed, n, share, size):
     w = floor + (1.0 - n * floor) * generator.dirichlet(np.ones(n))
     u = generator.normal(0, 10.0**size, n)
     u -= u.mean()
-    found = np.asarray(target_weights(jnp.asarray(w), jnp.asarray(u), floor))
+    found = np.asarray(compiled_target(w, u, floor))
     np.testing.assert_allclose(found, rule.guarded_target(w, u, floor), rtol=1e-11, atol=1e-12)
     assert found.sum() == pytest.approx(1.0, abs=1e-14)
     lowest = floor if n < 4 else floor * (1 - floor) / ((n - 2) * (1 - (n - 1) * floor) + floor)
@@ -97,7 +102,7 @@ def test_ties_give_the_rest_to_the_first_of_the_largest():
 def test_the_speed_limit_scales_the_whole_step(seed, n, m, limit):
     generator = np.random.default_rng(seed)
     w, target = generator.dirichlet(np.ones(n), 2)
-    found = np.asarray(step_per_minute(jnp.asarray(w), jnp.asarray(target), m, 10.0**limit))
+    found = np.asarray(compiled_step(w, target, float(m), 10.0**limit))
     np.testing.assert_allclose(found, rule.limited_step(w, target, m, 10.0**limit), rtol=1e-12, atol=1e-20)
     assert np.abs(found).max() <= 10.0**limit
     assert abs(found.sum()) < 1e-15
@@ -111,8 +116,8 @@ def test_paths_inside_a_chunk(method, seed, n, P, part):
     m = max(1, round(part * P))
     w, end = generator.dirichlet(np.full(n, 3.0), 2) * 0.9 + 0.1 / n
     d = (end - w) / m
-    found = weight_path(method, jnp.asarray(w), jnp.asarray(d), jnp.arange(float(P)), float(m))
+    found = np.asarray(weight_path(method, jnp.asarray(w), jnp.asarray(d), jnp.arange(float(P)), float(m)))
     np.testing.assert_allclose(found, rule.chunk_weights(w, d, m, P, method), rtol=1e-12)
-    np.testing.assert_allclose(np.asarray(found).sum(axis=1), 1.0, rtol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-12)
     np.testing.assert_allclose(found[0], w, rtol=1e-13)
-    np.testing.assert_allclose(np.asarray(found)[m:], np.tile(end, (P - m, 1)), rtol=1e-12)
+    np.testing.assert_allclose(found[m:], np.tile(end, (P - m, 1)), rtol=1e-12)
