@@ -1,7 +1,9 @@
 """Value paths for the metric tests: made-up ones, and the oracle's numbers for them."""
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,6 +21,7 @@ def random_values(days: int, bars_per_day: int, batch: tuple[int, ...] = (), see
     return 1e6 * np.exp(np.cumsum(steps, axis=0))
 
 
+@partial(jax.jit, static_argnums=1)
 def slice_path(values: np.ndarray, bars_per_day: int, first_reserves=RESERVES, first=FIRST_PRICES, last=LAST_PRICES):
     """The whole path of a slice from its values (time, *batch), as an engine would give it."""
     minute = jnp.asarray(values)
