@@ -36,6 +36,7 @@ pool:
 search:
   n_trials: 8
   batch_size: 8
+  sampler: nsga2
 """
 PARAMS = {"log_k": dict.fromkeys(TOKENS, 4.0), "logit_lamb": dict.fromkeys(TOKENS, 1.0),
           "initial_weights_logits": dict.fromkeys(TOKENS, 1.0)}  # fmt: skip

@@ -72,7 +72,7 @@ def test_relative_paths_start_where_they_are_written(site: Site, monkeypatch: py
     (site.folder / "configs").mkdir()
     config = site.folder / "configs" / "config.yaml"
     fees = "costs: {fees: fees.csv}\nsearch: {storage: 'sqlite:///study.db'}\n"
-    config.write_text(CONFIG.replace("search:\n  n_trials: 8\n  batch_size: 8\n", fees))
+    config.write_text(CONFIG.replace("search:\n  n_trials: 8\n  batch_size: 8\n  sampler: nsga2\n", fees))
     for folder in (site.folder, site.folder / "configs"):
         (folder / "fees.csv").write_text("unix,value\n")
     here = site.folder / "here"
