@@ -33,6 +33,10 @@ window:
   validation_fraction: 0.3
 pool:
   max_memory_days: 2
+evidence:
+  random_baselines: 32
+  plateau_draws: 2
+  heat_map: 3
 search:
   n_trials: 8
   batch_size: 8
