@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -47,6 +47,8 @@ from momentum_opt.study.storage import JournalStore
 from momentum_opt.vocabulary.names import SAMPLERS
 
 BEST_KNOWN: Final = REPOSITORY / "benchmarks" / "best_known.json"
+WRITTEN: Final = RESULTS / "search.json"
+"""Of each problem what was found on it last."""
 PICTURE: Final = REPOSITORY / "docs" / "pictures" / "search.svg"
 ENDLESS: Final = 1_000_000
 FRACTIONS: Final = (0.125, 0.25, 0.5, 1.0)
@@ -279,6 +281,7 @@ def main() -> None:
         BEST_KNOWN.write_text(json.dumps({key: asdict(one) for key, one in known.items()}, indent=2) + "\n")
         reports[name] = _report(workshop, known[name], searches, options.scale)
         _print(name, reports[name])
+    found = {**_before(options), **{name: asdict(one) for name, one in reports.items()}}
     RESULTS.mkdir(parents=True, exist_ok=True)
     text = {
         "schema_version": 1,
@@ -287,12 +290,20 @@ def main() -> None:
         "versions": versions(),
         "clock": options.clock,
         "scale": options.scale,
-        "problems": {name: asdict(one) for name, one in reports.items()},
+        "problems": {name: found[name] for name in problems() if name in found},
     }
-    (RESULTS / "search.json").write_text(json.dumps(text, indent=2) + "\n")
+    WRITTEN.write_text(json.dumps(text, indent=2) + "\n")
     if options.picture:
-        draw(PICTURE, {name: (one.seconds, one.lines) for name, one in reports.items()})
+        drawn = {name: (one["seconds"], [Line(**line) for line in one["lines"]]) for name, one in found.items()}
+        draw(PICTURE, {name: drawn[name] for name in problems() if name in drawn})
     print(f"\n{options.seeds} seeds, {options.clock} clock, in {time.perf_counter() - began:.0f} s")
+
+
+def _before(options: argparse.Namespace) -> dict[str, Any]:
+    """What earlier runs found on other problems, with the same clock and for as long."""
+    text = json.loads(WRITTEN.read_text()) if WRITTEN.exists() else {}
+    alike = text.get("clock") == options.clock and text.get("scale") == options.scale
+    return text["problems"] if alike else {}
 
 
 def _options() -> argparse.Namespace:
