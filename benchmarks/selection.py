@@ -63,6 +63,8 @@ KEPT, NEIGHBOURS, RADIUS = 64, 64, 0.05
 """Of `smoothed`: candidates, neighbours of each (itself one of them), and how far at most, as a share of the ranges."""
 WINDOWS: Final = 4
 FEW: Final = (64, 512)
+TOLERANCE: Final = 1e-9
+"""Between the winner's excess here and in its replay."""
 WIDTH: Final = 16
 """Pools simulated together through the days that follow."""
 
@@ -145,16 +147,31 @@ def _studied(panel: Panel, start: str) -> Row:
     verdict = result.findings.verdict
     picks = _picks(result, screened, space, fingerprint, market)
     free, charged = (_test_excess(picks, space, fingerprint, market, fee) for fee in (0.0, FEE))
+    _check(result, free["memetic"])
     gates = {"gated": verdict.outcome in (ALL_MET, SOME_MET), "gated by all rules": verdict.outcome == ALL_MET}
     for excess in (free, charged):
         excess |= {name: excess["memetic"] if open_ else 0.0 for name, open_ in gates.items()}
     return {
         "outcome": verdict.outcome,
+        "found": gates["gated"],
         "rules": {rule.name: rule.met for rule in verdict.rules},
         "test_start": f"{fingerprint.window.end}",
         "free": free,
         "charged": charged,
     }
+
+
+def _check(result: TuneResult, excess: float) -> None:
+    """Hold the winner's excess against the tune's own replay of the test, minute by minute.
+
+    Raises:
+        SystemExit: they differ.
+    """
+    pool = result.best["metrics"]["test"]["returns"]
+    constant = result.best["baselines"]["test"]["constant_weight"]["returns"]
+    replayed = float(np.log1p(pool) - np.log1p(constant))
+    if abs(replayed - excess) > TOLERANCE:
+        raise SystemExit(f"the winner's excess is {excess:g} here and {replayed:g} in its replay; please report this")
 
 
 def _fingerprint(folder: Path, panel: Panel, start: str) -> Fingerprint:
@@ -179,7 +196,7 @@ def _picks(
     ranks = {
         **{f"best of {count}": objective[:count] for count in FEW},
         "screening": objective,
-        "worst of windows": _worst(screened),
+        "worst of windows": lowest_of_windows(screened),
         "penalised": objective - np.maximum(0.0, apart),
     }
     picks = {name: screened.numbers[int(np.argmax(values))] for name, values in ranks.items()}
@@ -190,7 +207,7 @@ def _picks(
     return picks
 
 
-def _worst(screened: ScoredRows) -> NDArray[np.float64]:
+def lowest_of_windows(screened: ScoredRows) -> NDArray[np.float64]:
     """The lowest Sharpe ratio of the daily log returns over as many windows of whole blocks."""
     moments = block_moments(screened.sums, excess=False)
     blocks = np.array_split(np.arange(screened.sums.shape[2] - 1), WINDOWS)

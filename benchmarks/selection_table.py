@@ -41,7 +41,7 @@ def table(rows: Sequence[Row]) -> str:
         return "no windows yet"
     quarters = sorted({_quarter(row) for row in rows})
     sets = sorted({row["set"] for row in rows})
-    found = sum(row["free"]["gated"] != 0.0 for row in rows)
+    found = sum(row["found"] for row in rows)
     lines = [
         f"{len(rows)} windows of {len(sets)} sets of tokens, tests in {len(quarters)} calendar quarters from "
         f"{quarters[0]} to {quarters[-1]}; the first rule was met in {found}.",
