@@ -79,8 +79,10 @@ def _options() -> argparse.Namespace:
 
 
 def _definition() -> str:
-    """What a line depends on besides its key."""
-    return f"planted 1, {HISTORY}+{TRAIN}+{VALIDATION}+{TEST} days, walk {WALK_TRAIN}+{WALK_TEST} days × {FOLDS}"
+    """What a line depends on besides its key, and the version of the program."""
+    amplitudes = ", ".join(f"{strength:g}: {amplitude:g}" for strength, amplitude in AMPLITUDES.items())
+    days = f"{HISTORY}+{TRAIN}+{VALIDATION}+{TEST} days, walk {WALK_TRAIN}+{WALK_TEST} days × {FOLDS}"
+    return f"planted 1, amplitudes {amplitudes}; {days}"
 
 
 def _wanted(options: argparse.Namespace) -> Iterator[Row]:

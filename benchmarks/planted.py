@@ -42,8 +42,8 @@ from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.space import SearchSpace, search_space
 from momentum_opt.units import DAYS_PER_YEAR, MINUTES_PER_DAY, MINUTES_PER_YEAR
 
-AMPLITUDES: Final[Mapping[float, float]] = {0.0: 0.0}
-"""Strength → amplitude; measured by this module."""
+AMPLITUDES: Final[Mapping[float, float]] = {0.0: 0.0, 2.0: 3.25, 3.0: 4.13, 4.0: 4.97, 5.0: 5.8, 6.0: 6.65}
+"""Strength → amplitude, on the curve that this module measures."""
 
 FIRST: Final = pd.Timestamp("2021-01-01", tz="UTC")
 TOKENS: Final = ("AAA", "BBB", "USD")
