@@ -1,5 +1,6 @@
 """Strategies of the rolling study on rows made by hand, and its bootstrap against known distributions."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -39,7 +40,7 @@ def test_the_lowest_sharpe_ratio_of_four_windows():
     rng = np.random.default_rng(3)
     returns = 0.01 * rng.standard_normal((99, 5)) + 0.002
     log_value = np.concatenate([np.zeros((1, 5)), np.cumsum(returns, axis=0)])
-    sums = with_counts(np.asarray(block_sums(log_value, np.zeros(100), 16)), 99)
+    sums = with_counts(np.asarray(block_sums(jnp.asarray(log_value), jnp.zeros(100), 16)), 99)
     found = lowest_of_windows(ScoredRows(np.zeros((5, 1)), np.zeros(5), None, sums))
     windows = [returns[3 + 24 * number : 27 + 24 * number] for number in range(4)]
     assert found == pytest.approx(np.min([one.mean(axis=0) / one.std(axis=0) for one in windows], axis=0), rel=1e-6)
