@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks import REPOSITORY
 from benchmarks.lines import Row
+from momentum_opt.units import counted
 
 STRATEGIES: Final = (
     "best of 64",
@@ -43,8 +44,9 @@ def table(rows: Sequence[Row]) -> str:
     sets = sorted({row["set"] for row in rows})
     found = sum(row["found"] for row in rows)
     lines = [
-        f"{len(rows)} windows of {len(sets)} sets of tokens, tests in {len(quarters)} calendar quarters from "
-        f"{quarters[0]} to {quarters[-1]}; the first rule was met in {found}.",
+        f"{counted(len(rows), 'window')} of {counted(len(sets), 'set')} of tokens, tests in "
+        f"{counted(len(quarters), 'calendar quarter')} from {quarters[0]} to {quarters[-1]}; the first rule was met in "
+        f"{found}.",
         "",
         "| strategy | excess per quarter, without costs | ahead in | excess less memetic's | with a fee of 0.3 % |",
         "|---|---|---|---|---|",
@@ -61,9 +63,11 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def shown(values: Values, rows: Sequence[Row]) -> str:
-    """Mean and 95 % interval, in percent."""
-    low, high = interval(values, [_quarter(row) for row in rows])
-    return f"{100 * values.mean():+.2f} % ({100 * low:+.2f} to {100 * high:+.2f})".replace("-", "−")
+    """Mean and 95 % interval, in percent; no interval of a single quarter."""
+    quarters = [_quarter(row) for row in rows]
+    low, high = interval(values, quarters)
+    ends = f" ({100 * low:+.2f} to {100 * high:+.2f})" if len({*quarters}) > 1 else ""
+    return f"{100 * values.mean():+.2f} %{ends}".replace("-", "−")
 
 
 def interval(values: Values, quarters: Sequence[str]) -> tuple[float, float]:
