@@ -13,7 +13,7 @@ SLOW_BUT_COVERED := tests/test_many_workers.py tests/study/test_storage.py \
   tests/cli/test_walk_forward.py -k "crew or blind or goes_away or (postgresql and not machines)"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev tune test test-slow coverage fuzz check format smoke bench bench-search bench-evidence bench-scaling mutation pins docs pictures package
+.PHONY: help install dev tune test test-slow coverage fuzz check format smoke bench bench-search bench-evidence bench-selection bench-scaling mutation pins docs pictures package
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -99,8 +99,11 @@ bench: $(VENV)/installed ## measure; the table is printed and written to benchma
 bench-search: $(VENV)/installed ## regret of every sampler over time on real windows (ARGS="--problems A B --seeds 3 --picture")
 	$(BIN)/python -m benchmarks.search $(ARGS)
 
-bench-evidence: $(VENV)/installed ## how often a tune finds something on markets whose trend is known (ARGS="--markets 20 --strengths 0 2")
+bench-evidence: $(VENV)/installed ## how often a tune finds something on markets whose trend is known; hours, goes on after a kill (ARGS="--markets 0:20 --walks 0:10")
 	$(BIN)/python -m benchmarks.evidence $(ARGS)
+
+bench-selection: $(VENV)/installed ## what ways of choosing a pool are worth out of sample on real prices; goes on after a kill (ARGS="--windows 0:2 --write")
+	$(BIN)/python -m benchmarks.selection $(ARGS)
 
 bench-scaling: $(VENV)/installed-dev ## measure what a worker costs a PostgreSQL, and simulate up to 1,000 of them (ARGS="--costs FILE")
 	$(BIN)/python -m benchmarks.scaling $(ARGS)

@@ -1,208 +1,160 @@
-"""`make bench-evidence`: how often a whole tune finds something, on synthetic markets whose trend is known.
+"""`make bench-evidence`: how often whole tunes and walk-forwards find something on markets whose trend is known.
 
-    python -m benchmarks.evidence [--markets 20] [--strengths 0 1 2] [--first-seed 0]
+    python -m benchmarks.evidence [--markets 0:200] [--strengths 0 2 3 4 5 6] [--walks 0:100] [--results FILE] [--table]
 
-Each market is one path of two risky tokens and a stable one, minute by minute: a common and an own part of the noise,
-Student-t with 4 degrees of freedom, its scale a slow random factor, as crypto's is. Each risky token drifts by
-`strength` times its daily volatility over the square root of 365, up or down in spells of 20 days on average, so that
-who knew the direction would earn an annual Sharpe ratio of `strength` from it. At strength 0 there is nothing to find,
-and every "found" is a false alarm. A market lasts 365 days of train and validation, after 120 days of history, and 365
-fresh days of test, on which nothing was tuned.
+Each market is one of `benchmarks.planted`: minutes of two risky tokens and a stable one, with a trend of which the best
+momentum pool earns an annual Sharpe ratio of `strength` in excess of the constant-weight pool. At strength 0 no pool
+does, and every "found" is a false alarm. A market lasts 365 days of train and 91 of validation, after 120 days of
+history, and then 365 fresh days on which nothing was tuned. A tune has all defaults. It found something where its first
+rule is met (the deflated Sharpe ratio).
 
-A tune has all defaults. It found something where its first rule is met (the deflated Sharpe ratio), and everything
-where all are. Shares stand with their Clopper–Pearson intervals of 95 %.
+The walk-forwards (of strength 0) have four folds of 365 days, validation included, each followed by 91 days of test.
+
+Every market is a line of the results file as soon as it is done. What is there is not run again, so the command may be
+killed and given again, or run a part of the markets (`A:B`, B left out) at a time; the same seed gives the same line.
+The table, and the picture of docs/evidence.md with `--picture`, are made of the file alone; `--table` runs nothing.
 """
 
 import argparse
 import json
-import os
-import statistics
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
 import pandas as pd
-from scipy.stats import beta
 
-from benchmarks import RESULTS
+from benchmarks import REPOSITORY, RESULTS
+from benchmarks.evidence_table import draw, table
+from benchmarks.lines import Lines, Row, share
+from benchmarks.planted import AMPLITUDES, FIRST, HISTORY, TOKENS, TRAIN, closes
 from momentum_opt import device
 from momentum_opt.api.tuning import tune
+from momentum_opt.api.walk_forward import walk_forward
 from momentum_opt.evidence.verdict import ALL_MET, SOME_MET
+from momentum_opt.evidence.walk_verdict import AHEAD
 from momentum_opt.fingerprint import Fingerprint, load_fingerprint
-from momentum_opt.results.best import versions
-from momentum_opt.units import MINUTES_PER_DAY, MINUTES_PER_YEAR, MS_PER_MINUTE
+from momentum_opt.units import MINUTES_PER_DAY, MS_PER_MINUTE
 
-HISTORY, TRAIN, TEST = 120, 365, 365
-"""Days."""
-FIRST: Final = pd.Timestamp("2021-01-01", tz="UTC")
-TOKENS: Final = ("AAA", "BBB", "USD")
-VOLATILITY: Final = (0.6, 0.8)
-"""Of the risky tokens, per square root of a year."""
-COMMON: Final = 0.7
-"""Correlation of their noise."""
-SPELL_DAYS: Final = 20.0
-"""Mean length of a trend."""
-PERSISTENCE, SHOCK = 0.97, 0.08
-"""Of the hourly logarithm of the noise's scale."""
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What a tune found on one market.
-
-    Attributes:
-        strength: of the trend.
-        seed: of the market.
-        outcome: of the verdict.
-        deflated_sharpe: of the winner's excess over the constant-weight pool.
-        train_excess: its Sharpe ratio per year in excess of the constant-weight pool, over train.
-        test_excess: the same on the fresh days.
-        candidates: scored.
-    """
-
-    strength: float
-    seed: int
-    outcome: str
-    deflated_sharpe: float
-    train_excess: float
-    test_excess: float
-    candidates: int
-
-    @property
-    def found(self) -> bool:
-        """Whether the verdict's first rule is met."""
-        return self.outcome in (ALL_MET, SOME_MET)
+VALIDATION: Final = 91
+"""Days: a fifth of those that a tune is given, as the default has it."""
+TEST: Final = 365
+WALK_TRAIN, WALK_TEST, FOLDS = 365, 91, 4
+"""Days of a fold, validation included; days of its test; folds."""
+WALK_SEEDS: Final = 10**5
+"""Added to the number of a walk-forward's market, so that it is none of the tunes'."""
+PICTURE: Final = REPOSITORY / "docs" / "pictures" / "evidence.svg"
 
 
 def main() -> None:
-    """Tune, count and write down."""
+    """Run what the results file does not have yet, and print the table."""
     options = _options()
-    device.configure()
-    began = time.perf_counter()
-    rows: list[Tuned] = []
-    for strength in options.strengths:
-        for seed in range(options.first_seed, options.first_seed + options.markets):
-            rows.append(_tuned(strength, seed))
-        _print(strength, [row for row in rows if row.strength == strength])
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    text = {
-        "schema_version": 1,
-        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "machine": f"{os.cpu_count()} cores, {device.describe_devices()}",
-        "versions": versions(),
-        "tunes": [asdict(row) for row in rows],
-    }
-    (RESULTS / "evidence.json").write_text(json.dumps(text, indent=2) + "\n")
-    print(f"{len(rows)} tunes in {time.perf_counter() - began:.0f} s")
+    lines = Lines(options.results, _definition(), ("kind", "strength", "seed"))
+    if not options.table:
+        device.configure()
+        wanted = lines.missing(_wanted(options))
+        for number, key in enumerate(wanted, 1):
+            began = time.perf_counter()
+            row = _tuned(key["strength"], key["seed"]) if key["kind"] == "tune" else _walked(key["seed"])
+            lines.append({**key, **row, "seconds": round(time.perf_counter() - began, 2)})
+            said = f"{key['kind']}, strength {key['strength']:g}, seed {key['seed']}: {row['outcome']}"
+            print(f"{number} of {len(wanted)}: {said}, {time.perf_counter() - began:.1f} s", flush=True)
+    rows = lines.rows()
+    print(table(rows))
+    if options.picture:
+        draw(PICTURE, rows)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--markets", type=int, default=20)
-    parser.add_argument("--strengths", type=float, nargs="+", default=[0.0])
-    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--markets", type=share, default=range(200), metavar="A:B", help="0:0 runs no tunes")
+    parser.add_argument("--strengths", type=float, nargs="+", default=list(AMPLITUDES), choices=list(AMPLITUDES))
+    parser.add_argument("--walks", type=share, default=range(100), metavar="A:B", help="0:0 runs no walk-forwards")
+    parser.add_argument("--results", type=Path, default=RESULTS / "evidence.jsonl")
+    parser.add_argument("--table", action="store_true", help="run nothing; print what the results file holds")
+    parser.add_argument("--picture", action="store_true", help="draw docs/pictures/evidence.svg anew")
     return parser.parse_args()
 
 
-def closes(strength: float, seed: int, days: int) -> dict[str, np.ndarray]:
-    """Closes of every token, minute by minute; see the head of this module."""
-    rng = np.random.default_rng([seed, round(1000 * strength)])
-    count = days * MINUTES_PER_DAY
-    scale = _scale(rng, days)
-    per_minute = 1.0 / np.sqrt(MINUTES_PER_YEAR)
-    common = _shocks(rng, count)
-    found: dict[str, np.ndarray] = {}
-    for token, volatility in zip(TOKENS, VOLATILITY, strict=False):
-        noise = np.sqrt(COMMON) * common + np.sqrt(1.0 - COMMON) * _shocks(rng, count)
-        turns = rng.random(days) < 1.0 / SPELL_DAYS
-        direction = np.where((np.cumsum(turns) + rng.integers(2)) % 2, 1.0, -1.0)
-        # per day: strength × daily volatility / √365 = strength × annual volatility / 365
-        drift = np.repeat(strength * volatility * direction, MINUTES_PER_DAY) / MINUTES_PER_YEAR
-        steps = volatility * per_minute * scale * noise
-        found[token] = 100.0 * np.exp(np.cumsum(steps + drift - 0.5 * (volatility * per_minute) ** 2))
-    found[TOKENS[-1]] = 1.0 + 1e-4 * np.repeat(rng.standard_normal(days), MINUTES_PER_DAY)
-    return found
+def _definition() -> str:
+    """What a line depends on besides its key, and the version of the program."""
+    amplitudes = ", ".join(f"{strength:g}: {amplitude:g}" for strength, amplitude in AMPLITUDES.items())
+    days = f"{HISTORY}+{TRAIN}+{VALIDATION}+{TEST} days, walk {WALK_TRAIN}+{WALK_TEST} days × {FOLDS}"
+    return f"planted 1, amplitudes {amplitudes}; {days}"
 
 
-def _shocks(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Student-t with 4 degrees of freedom, scaled to variance one."""
-    return rng.standard_t(4, count) / np.sqrt(2.0)
+def _wanted(options: argparse.Namespace) -> Iterator[Row]:
+    """Seed by seed, so that a run that is cut short has something of everything."""
+    for seed in range(max(options.markets.stop, options.walks.stop)):
+        if seed in options.markets:
+            for strength in options.strengths:
+                yield {"kind": "tune", "strength": strength, "seed": seed}
+        if seed in options.walks:
+            yield {"kind": "walk", "strength": 0.0, "seed": seed}
 
 
-def _scale(rng: np.random.Generator, days: int) -> np.ndarray:
-    """The noise's scale, minute by minute: an autoregression of its logarithm, with a mean square of one."""
-    logs = np.zeros(days * 24)
-    shocks = SHOCK * rng.standard_normal(days * 24)
-    for hour in range(1, days * 24):
-        logs[hour] = PERSISTENCE * logs[hour - 1] + shocks[hour]
-    spread = SHOCK**2 / (1.0 - PERSISTENCE**2)
-    return np.repeat(np.exp(logs - spread), 60)
-
-
-def _tuned(strength: float, seed: int) -> Tuned:
-    with tempfile.TemporaryDirectory() as folder:
-        fingerprint = _fingerprint(Path(folder), strength, seed)
+def _tuned(strength: float, seed: int) -> Row:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fingerprint = _market(Path(folder), strength, seed, TRAIN + VALIDATION, TEST, {})
         result = tune(fingerprint, Path(folder) / "run")
     assert result.findings is not None
-    excess = result.findings.excess
-    metrics = result.best["metrics"]
-    return Tuned(
-        strength,
-        seed,
-        result.findings.verdict.outcome,
-        float("nan") if excess.deflated_sharpe is None else excess.deflated_sharpe,
-        metrics["train"]["information_ratio"],
-        metrics["test"]["information_ratio"],
-        result.findings.candidates.distinct,
-    )
+    findings, metrics = result.findings, result.best["metrics"]
+    return {
+        "outcome": findings.verdict.outcome,
+        "found": findings.verdict.outcome in (ALL_MET, SOME_MET),
+        "all_met": findings.verdict.outcome == ALL_MET,
+        "rules": {rule.name: rule.met for rule in findings.verdict.rules},
+        "deflated_sharpe": findings.excess.deflated_sharpe,
+        "train_excess": metrics["train"]["information_ratio"],
+        "test_excess": metrics["test"]["information_ratio"],
+        "detectable": None if findings.detectable is None else findings.detectable.required_annual_sharpe,
+        "candidates": findings.candidates.distinct,
+        "converged": result.best["convergence"]["converged"],
+        "params": result.best["params"],
+    }
 
 
-def _fingerprint(folder: Path, strength: float, seed: int) -> Fingerprint:
-    days = HISTORY + TRAIN + TEST
-    first = FIRST.value // 10**6
-    unix = first + MS_PER_MINUTE * np.arange(days * MINUTES_PER_DAY)
-    for token, close in closes(strength, seed, days).items():
-        pd.DataFrame({"unix": unix, "close": close}).to_parquet(folder / f"{token}_USD.parquet", index=False)
-    start, end, test_end = (
-        (FIRST + pd.Timedelta(days=passed)).strftime("%Y-%m-%d")
-        for passed in (HISTORY, HISTORY + TRAIN, HISTORY + TRAIN + TEST)
-    )
+def _walked(seed: int) -> Row:
+    asked = {"walk_forward": {"train_days": WALK_TRAIN, "test_days": WALK_TEST}}
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        days = WALK_TRAIN + FOLDS * WALK_TEST
+        fingerprint = _market(Path(folder), 0.0, WALK_SEEDS + seed, days, 0, asked)
+        summary = walk_forward(fingerprint, Path(folder) / "walk").summary
+    verdict = summary["verdict"]
+    return {
+        "outcome": verdict["outcome"],
+        "ahead": verdict["outcome"] == AHEAD,
+        "rules": {rule["name"]: rule["met"] for rule in verdict["rules"]},
+        "probability": verdict["rules"][0]["value"],
+    }
+
+
+def _market(folder: Path, strength: float, seed: int, days: int, test: int, more: dict[str, Any]) -> Fingerprint:
+    """Write a market's prices, and what is to be made of them: all defaults but for the history."""
+    start, end, test_end = HISTORY, HISTORY + days, HISTORY + days + test
+    prices = closes(AMPLITUDES[strength], seed, test_end)
+    unix = FIRST.value // 10**6 + MS_PER_MINUTE * pd.RangeIndex(test_end * MINUTES_PER_DAY).to_numpy()
+    for token, close in zip(TOKENS, prices.T, strict=True):
+        table = pd.DataFrame({"unix": unix, "close": close})
+        table.to_parquet(folder / f"{token}_USD.parquet", index=False, compression=None)
     config = {
         "data": {"root": "."},
         "tokens": list(TOKENS),
-        "window": {"start": start, "end": end, "test_end": test_end},
+        "window": {"start": _day(start), "end": _day(end), "test_end": _day(test_end) if test else None},
         "pool": {"max_memory_days": HISTORY},
         "search": {"seed": seed},
+        **more,
     }
     (folder / "market.yaml").write_text(json.dumps(config))
     return load_fingerprint(folder / "market.yaml")
 
 
-def _print(strength: float, rows: Sequence[Tuned]) -> None:
-    found = sum(row.found for row in rows)
-    every = sum(row.outcome == ALL_MET for row in rows)
-    low, high = _interval(found, len(rows))
-    median = statistics.median(row.train_excess for row in rows)
-    print(
-        f"strength {strength:g}: found {found} of {len(rows)} (95 % interval {low:.1%} to {high:.1%}), "
-        f"all rules met {every}; annual excess Sharpe ratio, median: train {median:.2f}, "
-        f"test {statistics.median(row.test_excess for row in rows):.2f}; "
-        f"deflated Sharpe ratio, largest {max(row.deflated_sharpe for row in rows):.3f}; "
-        f"candidates, median {statistics.median(row.candidates for row in rows):,.0f}",
-        flush=True,
-    )
-
-
-def _interval(found: int, count: int) -> tuple[float, float]:
-    """Clopper–Pearson, 95 %."""
-    low = 0.0 if found == 0 else float(beta.ppf(0.025, found, count - found + 1))
-    high = 1.0 if found == count else float(beta.ppf(0.975, found + 1, count - found))
-    return low, high
+def _day(passed: int) -> str:
+    return (FIRST + pd.Timedelta(days=passed)).strftime("%Y-%m-%d")
 
 
 if __name__ == "__main__":

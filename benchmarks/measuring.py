@@ -24,12 +24,16 @@ Row = dict[str, str | float]
 
 def workload() -> tuple[Path, list[str], str]:
     """Configuration, overrides and description of W1, or of the bundled sample where there are no real prices."""
-    named = os.environ.get("MOMENTUM_OPT_SHARED")
-    shared = Path(named) if named else REPOSITORY.parent / "shared"
-    prices = shared / "data" / "minute"
+    prices = shared_folder() / "data" / "minute"
     if prices.is_dir():
         return REPOSITORY / "configs" / "btc_eth_usdc.yaml", [f"data.root={prices}"], "W1, real minutes"
     return REPOSITORY / "configs" / "quickstart.yaml", ["search.n_trials=1000"], "bundled synthetic sample, not W1"
+
+
+def shared_folder() -> Path:
+    """The folder of reference prices; it may be absent."""
+    named = os.environ.get("MOMENTUM_OPT_SHARED")
+    return Path(named) if named else REPOSITORY.parent / "shared"
 
 
 def row(what: str, figure: float, unit: str) -> Row:

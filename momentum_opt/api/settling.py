@@ -98,7 +98,7 @@ def _write(
 
 def _judged(run: Run, best: Document, findings: Findings | None) -> Document:
     """best.json with the verdict in it, written anew where it holds another one."""
-    verdict = verdict_section(findings)
+    verdict = verdict_section(findings, best)
     if VERDICT in best and best[VERDICT] == verdict:
         return best
     write_json(run.folder.best, {**best, VERDICT: verdict})

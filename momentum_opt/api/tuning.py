@@ -139,7 +139,7 @@ def _finished(run: Run) -> TuneResult | None:
     wanted = run.fingerprint.evidence.enabled
     if (
         best is None
-        or best.get(VERDICT) != verdict_section(findings)
+        or best.get(VERDICT) != verdict_section(findings, best)
         or wanted != (findings is not None)
         or wanted != run.folder.evidence.exists()
     ):

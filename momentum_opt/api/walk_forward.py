@@ -45,6 +45,7 @@ from momentum_opt.results.parameters import parse_params
 from momentum_opt.results.records import read_fold_record
 from momentum_opt.results.run_folder import now_text, prices_record
 from momentum_opt.results.tables import write_table
+from momentum_opt.results.verdict_section import LINES, walk_lines
 from momentum_opt.results.walk_forward import FOLD_REMADE, WalkForwardFolder, days_table, open_walk_forward, read_days
 from momentum_opt.study.ledger import Progress
 from momentum_opt.study.replay import Replay, replay
@@ -138,7 +139,7 @@ def walk_forward(
         on_phase("summary")
     days = joined([(part, fold.counted_days) for fold, _, part in done])
     documents = [document for _, document, _ in done]
-    summary = {**summarise(fingerprint, folds, documents, days, stopped), "data": prices_record(market)}
+    summary = summarise(fingerprint, folds, documents, days, stopped, prices_record(market))
     write_table(folder.days, days_table(days, fingerprint.pool.initial_pool_value))
     write_json(folder.summary, summary)
     return WalkForwardResult(folder, read_record(folder.summary, "walk_forward.json", "run it again"), stopped, dropped)
@@ -194,10 +195,11 @@ def _evaluated(
     record, table = place / "out_of_sample.json", place / "out_of_sample.parquet"
     best = tuned.best
     told = {"trial": best["trial"], "n_trials": best["study"]["n_trials"]}
+    converged = best.get("convergence", {}).get("converged")
     if record.exists() and table.exists():
         document = read_fold_record(record, FOLD_REMADE)
         if told.items() <= document.items():
-            return document, read_days(table)
+            return {"converged": converged, **document}, read_days(table)  # one of an older version lacks it
     whole = evaluation_fingerprint(fingerprint, fold)
     market = market_of(whole, burn_in_days=best["data"]["burn_in_days"])
     params = parse_params(best["params"], start_params(whole), whole, str(place))
@@ -213,6 +215,7 @@ def _evaluated(
     error = in_sample_error(metric, *_train_returns(whole, market, replayed))
     document = {
         **told,
+        "converged": converged,
         "fold": fold.number,
         "train_start": str(fold.train_start),
         "test_start": str(fold.test_start),
@@ -255,9 +258,14 @@ def _train_returns(
 
 
 def summarise(
-    fingerprint: Fingerprint, folds: Sequence[Fold], done: Sequence[Document], days: FoldDays, stopped: str
+    fingerprint: Fingerprint,
+    folds: Sequence[Fold],
+    done: Sequence[Document],
+    days: FoldDays,
+    stopped: str,
+    data: Document,
 ) -> Document:
-    """The content of walk_forward.json, its prices apart.
+    """The content of walk_forward.json.
 
     Args:
         fingerprint: of the whole walk-forward.
@@ -265,6 +273,7 @@ def summarise(
         done: out_of_sample.json of each finished one.
         days: their joined days.
         stopped: `finished` or `interrupted`.
+        data: record of the prices of all folds.
     """
     asked, metric = fingerprint.walk_forward, fingerprint.objective.metric
     assert asked is not None
@@ -275,6 +284,7 @@ def summarise(
     random = random_spread(len(done))
     spread = overall_spread(steady)
     verdict = walk_verdict(days, curves, spread, random, n_folds=len(folds), draws=settings.bootstrap_draws, seed=seed)
+    limits = {name: one.model_dump(exclude_none=True) for name, one in fingerprint.objective.limits.items()}
     found = walk_detectable(days)
     overall = _efficiency(
         metric,
@@ -288,7 +298,7 @@ def summarise(
         "n_folds": len(folds),
         "metric": metric,
         "aggregate": objective_section(fingerprint, (0.0, 0.0, 0.0))["aggregate"],
-        "verdict": asdict(verdict),
+        "verdict": {**asdict(verdict), LINES: walk_lines(done, limits, data)},
         "detectable": None if found is None else asdict(found),
         "folds": list(done),
         "mean_in_sample": _mean(done, "in_sample", metric),
@@ -305,6 +315,7 @@ def summarise(
         "fingerprint": recordable(fingerprint.to_dict()),
         "versions": versions(),
         "created": now_text(),
+        "data": data,
     }
 
 

@@ -1,7 +1,7 @@
 """Results as tables for a terminal: documents of a run in, text out. Numbers in the units of the field."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from momentum_opt.cli.text_table import TextTable, filled, width_of_output
@@ -77,19 +77,21 @@ def test_lines(document: Document, looks: "Looks | None") -> list[str]:
     return [looks_words(looks)] if "test" in document["metrics"] else []
 
 
-def verdict_lines(verdict: Document | None, detectable: Document | None) -> list[str]:
-    """The verdict of a tune or a walk-forward, every rule behind it, and what could be found; nothing without one.
+def verdict_lines(verdict: Document | None, detectable: Document | None, apart: Collection[str] = ()) -> list[str]:
+    """The verdict of a tune or a walk-forward, its rules, what could be found and its further lines; or nothing.
 
     Args:
         verdict: outcome, words and rules, as best.json and walk_forward.json hold them.
         detectable: what could be found.
+        apart: names of further lines that are told apart.
     """
     if verdict is None:
         return []
     found = [] if detectable is None else [filled(words, "  ") for words in detectable["words"].split("; ")]
     marks = {True: "met", False: "not met", None: "not computed"}
     rules = [f"  {marks[rule['met']]:<7}  {rule['words']}" for rule in verdict["rules"]]
-    return [f"verdict: {verdict['words']}", *rules, *found]
+    further = [f"  {line['words']}" for line in verdict.get("lines", ()) if line["name"] not in apart]
+    return [f"verdict: {verdict['words']}", *rules, *found, *further]
 
 
 def convergence_lines(document: Document) -> list[str]:

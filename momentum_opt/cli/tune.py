@@ -226,16 +226,17 @@ def _print(result: "TuneResult", page: Path | None, *, as_json: bool) -> None:
     }.get(best["source"], "")
     winner = f"trial {best['trial']}{source} ({result.outcome.stopped})"
     typer.echo(f"best of {counted(study['n_trials'], 'trial')}{screened}{near}{failed}: {winner}")
-    for line in [objective_line(best), *limit_lines(best)]:
+    verdict = best["verdict"]
+    for line in [objective_line(best), *(limit_lines(best) if verdict is None else ())]:  # else the verdict says it
         typer.echo(line)
     if not all(one["kept"] for one in best.get("limits", {}).values()):
         typer.echo(f"no trial keeps all limits: trial {best['trial']} comes nearest to it; loosen objective.limits")
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     if front is not None:
         typer.echo(f"{pareto_text(front, folder.path)}\n")
-    verdict = best["verdict"]
     found = None if verdict is None else verdict["detectable"]
-    for line in [*test_lines(best, looks), *verdict_lines(verdict, found), *convergence_lines(best)]:
+    judged = verdict_lines(verdict, found, apart=("convergence",))
+    for line in [*test_lines(best, looks), *judged, *convergence_lines(best)]:
         typer.echo(line)
     typer.echo(f"{REPLAYED}\nresult: {folder.best}")
     if page is not None:

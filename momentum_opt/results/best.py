@@ -16,12 +16,9 @@ from momentum_opt.results.look_lines import holdout_document, holdout_of
 from momentum_opt.results.parameters import internal_form, readable_form
 from momentum_opt.results.run_folder import now_text, prices_record, utc_ms
 from momentum_opt.study.candidates import ParamSet
-from momentum_opt.study.limits import excesses, limits_of
+from momentum_opt.study.limits import keeps
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.trials import BESIDE, NEIGHBOURHOOD, SCREEN, TrialRecord
-
-ROUNDING: Final = 1e-9
-"""Excess that still keeps a limit: a replay differs from the tune by as much."""
 
 PACKAGES: Final = ("momentum-opt", "jax", "jaxlib", "numpy", "numba", "scipy", "optuna", "cmaes", "pandas", "pyarrow")
 
@@ -126,11 +123,10 @@ def limits_section(fingerprint: Fingerprint, metrics: Mapping[str, Mapping[str, 
     aim, train = fingerprint.objective, metrics.get("train")
     if not aim.limits or train is None:
         return {}
-    broken = excesses(train, limits_of(aim))
+    limits = {name: limit.model_dump(exclude_none=True) for name, limit in aim.limits.items()}
     return {
         "limits": {
-            name: {**limit.model_dump(exclude_none=True), "value": train[name], "kept": broken[name] <= ROUNDING}
-            for name, limit in aim.limits.items()
+            name: {**limit, "value": train[name], "kept": keeps(train[name], limit)} for name, limit in limits.items()
         }
     }
 

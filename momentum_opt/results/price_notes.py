@@ -18,6 +18,21 @@ def price_notes(data: Mapping[str, Any]) -> list[str]:
     return [f"prices of {token}: {'; '.join(parts)}" for token, parts in found if parts]
 
 
+def repaired(data: Mapping[str, Any]) -> str | None:
+    """The share of filled minutes, over all tokens and of each that has any; None where there are none.
+
+    Args:
+        data: as `price_notes` takes it.
+    """
+    filled = {file["token"]: file["filled_minutes"] for file in data["files"]}
+    if not any(filled.values()):
+        return None
+    total = {file["token"]: filled[file["token"]] + file["rows"] * data["bar_minutes"] for file in data["files"]}
+    each = ", ".join(f"{token} {_percent(count / total[token])}" for token, count in filled.items() if count)
+    share = _percent(sum(filled.values()) / sum(total.values()))
+    return f"data repaired: {share} of the minutes hold an earlier close ({each})"
+
+
 def _parts(file: Mapping[str, Any], bar_minutes: int) -> list[str]:
     filled, jumps, same = file["filled_minutes"], file.get("jumps") or {}, file.get("same_closes") or ()
     parts: list[str] = []

@@ -1,7 +1,7 @@
 """Carry a verdict from evidence.json into best.json, and from there to whatever is made of the parameters."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -14,21 +14,104 @@ from momentum_opt.evidence.findings import Findings
 from momentum_opt.results.evidence import read_evidence
 from momentum_opt.results.look_lines import is_run
 from momentum_opt.results.parquet import REMADE, read_parquet
+from momentum_opt.results.price_notes import repaired
+from momentum_opt.results.report.wording import limits_words
 from momentum_opt.results.run_folder import RunFolder
-from momentum_opt.units import DAYS_PER_YEAR
+from momentum_opt.study.limits import keeps
+from momentum_opt.units import DAYS_PER_YEAR, counted
 
 VERDICT: Final = "verdict"
 """Its key in best.json, deployment.json and what `weights` prints; null where there is none."""
 
+LINES: Final = "lines"
+"""Key of what a verdict says besides its rules: name, met or None, words."""
+
 Document = Mapping[str, Any]
 
 
-def verdict_section(findings: Findings | None) -> dict[str, Any] | None:
-    """Outcome, words and rules, the candidates, and what could be found, as JSON gives them back."""
+def further_lines(document: Document) -> list[dict[str, Any]]:
+    """What is said of a result beside the rules of its verdict, where it applies.
+
+    `limits`: whether the winner keeps the limits of the objective on train; the test is told of as well. `data`: how
+    much of the prices was repaired. `convergence`: of the search. None of them changes the verdict's outcome.
+    """
+    lines = [*_limits(document), *_data(document["data"])]
+    measured = document.get("convergence")
+    if measured is not None:
+        lines.append(_line("convergence", f"search {measured['words']}", met=measured["converged"]))
+    return lines
+
+
+def _limits(document: Document) -> list[dict[str, Any]]:
+    limits = document.get("limits")
+    if not limits:
+        return []
+    words = f"limits on train {limits_words(limits)}"
+    test = document["metrics"].get("test")
+    if test is not None:
+        seen = {
+            name: {**one, "value": test[name], "kept": test[name] is not None and keeps(test[name], one)}
+            for name, one in limits.items()
+            if name in test
+        }
+        words = f"{words}; on test {limits_words(seen)}" if seen else words
+    return [_line("limits", words, met=all(one["kept"] for one in limits.values()))]
+
+
+def _data(data: Document) -> list[dict[str, Any]]:
+    words = repaired(data)
+    return [] if words is None else [_line("data", words, met=None)]
+
+
+def walk_lines(
+    folds: Sequence[Document], limits: Mapping[str, Mapping[str, float]], data: Document
+) -> list[dict[str, Any]]:
+    """The same of a walk-forward: the limits and the searches of its folds, and the prices of all of them.
+
+    Args:
+        folds: out_of_sample.json of each finished fold.
+        limits: metric → its `min`, `max` or both.
+        data: record of the prices of all folds.
+    """
+    lines: list[dict[str, Any]] = []
+    if limits:
+        inside, outside = (
+            sum(all(_kept(fold[period], name, one) for name, one in limits.items()) for fold in folds)
+            for period in ("in_sample", "out_of_sample")
+        )
+        of = counted(len(folds), "fold")
+        words = f"limits on train kept in {inside} of {of}; out of sample in {outside}"
+        lines.append(_line("limits", words, met=inside == len(folds)))
+    lines += _data(data)
+    known = [fold.get("converged") for fold in folds]
+    if any(one is not None for one in known):
+        of = counted(len(folds), "fold")
+        words = f"search converged in {known.count(True)} of {of}"
+        lines.append(_line("convergence", words, met=known.count(True) == len(folds)))
+    return lines
+
+
+def _kept(metrics: Document, name: str, limit: Mapping[str, float]) -> bool:
+    value = metrics.get(name)
+    return value is not None and keeps(value, limit)
+
+
+def _line(name: str, words: str, *, met: bool | None) -> dict[str, Any]:
+    return {"name": name, "met": met, "words": words}
+
+
+def verdict_section(findings: Findings | None, document: Document) -> dict[str, Any] | None:
+    """Outcome, words, rules and further lines, the candidates, and what could be found, as JSON gives them back.
+
+    Args:
+        findings: of the evidence; None without it.
+        document: the best.json of the same winner.
+    """
     if findings is None:
         return None
     found = {
         **asdict(findings.verdict),
+        LINES: further_lines(document),
         "candidates": findings.candidates.distinct,
         "detectable": None if findings.detectable is None else asdict(findings.detectable),
     }
@@ -47,17 +130,19 @@ def recorded_verdict(document: Document, path: Path) -> dict[str, Any] | None:
         findings = read_evidence(RunFolder(path.parent).evidence)
     except (MomentumOptError, OSError):
         return None
-    return verdict_section(findings) if findings.trial == document["trial"] else None
+    return verdict_section(findings, document) if findings.trial == document["trial"] else None
 
 
 def why_not_accepted(document: Document, verdict: Document | None) -> str | None:
     """Why a result must not be used before its verdict was read and accepted; None where every rule is met.
 
+    Limits that the winner breaks on train count as a rule: they are the user's own.
     Params alone come from no search that this program knows of: there is nothing to accept.
     """
     if verdict is None:
         return None if "trial" not in document else "there is no verdict on this result"
     unmet = [rule["words"] for rule in verdict["rules"] if not rule["met"]]
+    unmet += [line["words"] for line in verdict.get(LINES, ()) if line["name"] == "limits" and line["met"] is False]
     return f"{verdict['words']}. Not met: {'; '.join(unmet)}" if unmet else None
 
 

@@ -16,6 +16,9 @@ from momentum_opt.fingerprint.sections import Objective
 INFEASIBLE: Final = 1e30
 """Merits of candidates that break a limit lie at −INFEASIBLE and below; no objective does."""
 
+ROUNDING: Final = 1e-9
+"""Excess that still keeps a limit: a replay differs from the tune by as much."""
+
 Values = NDArray[np.float64]
 
 
@@ -61,6 +64,11 @@ def excess(value: Any, limit: Limit) -> Any:
 
 def _positive(value: Any) -> Any:
     return (abs(value) + value) / 2.0
+
+
+def keeps(value: float, limit: Mapping[str, Any]) -> bool:
+    """Whether a value keeps a limit, as documents hold it (`min`, `max`), but for rounding."""
+    return bool(excess(value, Limit(_bound(limit.get("min")), _bound(limit.get("max")))) <= ROUNDING)
 
 
 def excesses(metrics: Mapping[str, Any], limits: Limits) -> dict[str, Any]:

@@ -141,16 +141,16 @@ def looks_good(tmp_path) -> tuple[WalkFiles, dict]:
     done = [fold_document(number, space, rng, fingerprint.tokens) for number in range(1, FOLDS + 1)]
     folds = folds_of(fingerprint)
     assert len(folds) == FOLDS
-    summary = summarise(fingerprint, folds, done, days, "finished")
     file = {
         "token": "SYNA", "file": "SYNA_USD.parquet", "sha256": "cd" * 32, "first": "2020-12-02T00:00:00Z",
         "last": "2023-06-30T23:59:00Z", "rows": 1_354_321, "filled_minutes": 7,
     }  # fmt: skip
     data = {"root": "prices", "bar_minutes": 1, "burn_in_days": 30, "files": [file]}
+    summary = summarise(fingerprint, folds, done, days, "finished", data)
     files = WalkFiles(tmp_path)
-    write_json(files.summary, {**summary, "data": data})
+    write_json(files.summary, summary)
     days_table(days, 1e6).to_parquet(files.days)
-    return files, {**summary, "data": data}
+    return files, summary
 
 
 def fold_document(number: int, space, rng, tokens) -> dict:
@@ -163,7 +163,7 @@ def fold_document(number: int, space, rng, tokens) -> dict:
         "fold": number, "train_start": "2021-01-01", "test_start": "2022-01-01", "test_end": "2022-04-01",
         "in_sample": {"daily_log_sharpe": inside}, "in_sample_error": 1.02,
         "out_of_sample": {"daily_log_sharpe": outside, "returns": 0.1}, "efficiency": None, "params": params,
-        "baselines": {"constant_weight": {"returns": 0.05, "daily_log_sharpe": 1.0}},
+        "baselines": {"constant_weight": {"returns": 0.05, "daily_log_sharpe": 1.0}}, "converged": number != 3,
         "readable": {"k_per_day": forms, "memory_days": forms}, "data": {"files": []},
     }  # fmt: skip
 
@@ -187,6 +187,8 @@ def test_a_run_that_looks_good_says_not_significant_and_why(looks_good):
         "of random winners 0.264",
         "Efficiency undefined: in sample, fold 3 cannot be told from zero",
         "1,354,321", "2020-12-02 00:00",  # the prices of all folds
+        "Data repaired: less than 0.1 % of the minutes hold an earlier close (SYNA less than 0.1 %).",
+        "Search converged in 5 of 6 folds.",
     ):  # fmt: skip
         assert words in found.text, words
     assert " sure" not in found.text
@@ -195,6 +197,7 @@ def test_a_run_that_looks_good_says_not_significant_and_why(looks_good):
     assert lines[0] == "verdict: not significant; the excess over the constant-weight pool can be chance"
     assert lines[1].startswith("  not met  probability of a positive excess Sharpe ratio 0.")
     assert lines[1].endswith("bootstrap over 552 joined days (required ≥ 0.95)")
+    assert lines[-2] == "  search converged in 5 of 6 folds"
     assert "167" not in fold_table(summary)
 
 
@@ -208,7 +211,7 @@ def test_there_is_no_efficiency_of_a_cost():
     done = [fold_document(number, space, rng, fingerprint.tokens) for number in (1, 2)]
     for fold in done:
         fold |= {"in_sample": {"weight_turnover": 4.0}, "out_of_sample": {"weight_turnover": 9.0, "returns": 0.1}}
-    summary = summarise(fingerprint, folds_of(fingerprint), done, ahead_of(0.2), "finished")
+    summary = summarise(fingerprint, folds_of(fingerprint), done, ahead_of(0.2), "finished", {"files": []})
     assert summary["efficiency"] is None
     assert summary["efficiency_reason"] == "lower is better of weight_turnover"
 

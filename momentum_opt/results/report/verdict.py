@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from momentum_opt.results.report.content import Content
-from momentum_opt.results.report.wording import limits_words, metric_value, number
+from momentum_opt.results.report.wording import metric_value, number
+from momentum_opt.results.verdict_section import further_lines
 
 DISCLAIMER: Final = "This describes past prices and how these parameters were found. It is no advice to invest."
 
@@ -89,14 +90,13 @@ def verdict_box(content: Content) -> VerdictBox | None:
 
 
 def _notes(content: Content) -> tuple[str, ...]:
-    """What could be found, whether limits are kept and the search has converged: beside the rules, none of them."""
-    findings, measured = content.findings, content.document.get("convergence")
-    notes = [] if findings is None or findings.detectable is None else [findings.detectable.words]
-    limits = content.document.get("limits")
-    notes += [f"limits on train {limits_words(limits)}"] if limits else []
-    if limits and not all(one["kept"] for one in limits.values()):
-        notes.append("no trial keeps all limits: this one comes nearest to it")
-    notes += [] if measured is None else [f"search {measured['words']}"]
+    """What could be found, and the further lines of the verdict: beside the rules, none of them."""
+    found = content.findings
+    notes = [] if found is None or found.detectable is None else [found.detectable.words]
+    for line in further_lines(content.document):
+        notes.append(line["words"])
+        if line["name"] == "limits" and not line["met"]:
+            notes.append("no trial keeps all limits: this one comes nearest to it")
     return tuple(map(sentence, notes))
 
 

@@ -133,8 +133,9 @@ def _box(summary: Document) -> VerdictBox:
     rules = () if verdict is None else tuple(map(rule_line, verdict["rules"]))
     kind = _KINDS.get("" if verdict is None else verdict["outcome"], "unknown")
     found = summary.get("detectable")
-    notes = () if found is None else (sentence(found["words"]),)
-    return VerdictBox(headline, f"{why} {facts}", kind, rules, notes=notes)
+    notes = [] if found is None else [found["words"]]
+    notes += [line["words"] for line in (verdict or {}).get("lines", ())]
+    return VerdictBox(headline, f"{why} {facts}", kind, rules, notes=tuple(map(sentence, notes)))
 
 
 def _outcome(verdict: Document | None) -> tuple[str, str]:
