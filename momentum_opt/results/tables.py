@@ -3,8 +3,9 @@
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -178,9 +179,26 @@ def _first_blocks(blocks: Sums | None, sound: NDArray[np.bool_]) -> Sums | None:
     return np.where(shown[:, None, None], blocks, math.nan)
 
 
-def trials_table(records: Sequence[TrialRecord], space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
-    """One row per finished trial, by number (SPEC §15); the columns of `columns_table`."""
-    return columns_table(columns_of(records, space), space, fingerprint)
+def trials_table(
+    records: Sequence[TrialRecord],
+    space: SearchSpace,
+    fingerprint: Fingerprint,
+    figures: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """One row per finished trial, by number (SPEC §15); the columns of `columns_table`.
+
+    Args:
+        records: the trials.
+        space: what was searched.
+        fingerprint: of the run.
+        figures: number of a trial → metric of train → what was measured besides; empty in other rows.
+    """
+    columns = columns_of(records, space)
+    more: dict[str, Values] = {}
+    for name in dict.fromkeys(name for row in figures.values() for name in row):
+        values = (figures.get(record.number, {}).get(name, math.nan) for record in records)
+        more[f"train_{name}"] = np.fromiter(values, np.float64, len(records))
+    return columns_table(replace(columns, metrics={**more, **columns.metrics}), space, fingerprint)
 
 
 def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from momentum_opt.results.parquet import REMADE, read_parquet
 from momentum_opt.results.records import read_identity
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.study.pareto import balanced_row, knee_row, pareto_rows
+from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.rules import RULES
 
@@ -25,6 +26,9 @@ Row = dict[str, Any]
 _CONDITION: Final = re.compile(r"\s*(\S+)\s*(>=|<=|==|!=|=|>|<)\s*(.*\S)\s*")
 START: Final = "start_"
 """Before the columns of where a trial's improvement began."""
+
+DEPLOYED: Final = ("max_drawdown", "weight_turnover", "fee_yield")
+"""Metrics of train that decide a deployment; the first and the last are known of the best trials alone."""
 
 _SMALLEST_FIRST: Final = ("number", "state", "source", "fail_reason", "violation")
 _COMPARE: Final = {
@@ -64,7 +68,7 @@ class TrialList:
         """What is shown where no columns are named: objective, validation, readable parameters, their starts."""
         metric, limited = self.fingerprint.objective.metric, self.fingerprint.objective.limits
         names = ["number", "pick", "state", "source", "near", "points", *self.objectives, "feasible", "violation"]
-        names += [f"validation_{metric}", "train_returns", *(f"train_{name}" for name in limited)]
+        names += [f"validation_{metric}", "train_returns", *(f"train_{name}" for name in (*limited, *DEPLOYED))]
         names = list(dict.fromkeys(names))
         rule, tokens = RULES[self.fingerprint.pool.rule], self.fingerprint.tokens
         names += [f"{start}{name}_{token}" for start in ("", START) for name in rule.leading_forms for token in tokens]
@@ -185,6 +189,22 @@ def picks(front: np.ndarray) -> list[list[str]]:
     for column, name in enumerate(("best mean", "best worst", "steadiest")):
         names[int(np.argmax(front[:, column]))].append(name)
     return names
+
+
+def partly_known(trials: TrialList, names: Iterable[str]) -> list[str]:
+    """A line for each of the columns `names` that only some of the complete trials have."""
+    complete = trials.rows[trials.rows["state"] == "COMPLETE"]
+    lines: list[str] = []
+    for name in dict.fromkeys(names):
+        known = int(complete[name].notna().sum()) if name in complete else 0
+        if name.startswith(("train_", "validation_")) and 0 < known < len(complete):
+            lines.append(f"{name} is known of {counted(known, 'trial')}, the best when the tune ended")
+    return lines
+
+
+def condition_columns(where: Sequence[str]) -> list[str]:
+    """The columns that conditions name; what is no condition names none."""
+    return [match.group(1) for match in map(_CONDITION.fullmatch, where) if match]
 
 
 def find_trial(trials: TrialList, number: int) -> Row:

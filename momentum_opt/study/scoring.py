@@ -93,11 +93,24 @@ class Scores(NamedTuple):
 
 
 def score_spec(
-    fingerprint: Fingerprint, spec: SimulationSpec, *, sums: bool = False, own_weights: bool = False
+    fingerprint: Fingerprint,
+    spec: SimulationSpec,
+    *,
+    sums: bool = False,
+    own_weights: bool = False,
+    recorded: Sequence[str] = RECORDED,
 ) -> ScoreSpec:
-    """What to compute for every trial of `fingerprint`; `sums`: per block of train days too."""
+    """What to compute for every trial of `fingerprint`.
+
+    Args:
+        fingerprint: the run.
+        spec: its simulation.
+        sums: whether to keep those of blocks of train days, too.
+        own_weights: whether initial weights may be others than the configuration's.
+        recorded: metrics besides the objective's and the limited ones.
+    """
     aim, periods = fingerprint.objective, fingerprint.periods
-    names = tuple(dict.fromkeys((aim.metric, *RECORDED, *aim.limits)))
+    names = tuple(dict.fromkeys((aim.metric, *recorded, *aim.limits)))
     needs_shares = aim.turnover_penalty > 0 and (spec.arb > 1 or spec.engine == "with_costs")
     return ScoreSpec(
         windows=periods.train_windows(aim.windows),
