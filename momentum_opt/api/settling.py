@@ -98,9 +98,7 @@ def _write(
     return _judged(run, best, findings), findings
 
 
-def _minute_figures(
-    run: Run, records: Sequence[TrialRecord], space: SearchSpace
-) -> dict[int, dict[str, float]]:
+def _minute_figures(run: Run, records: Sequence[TrialRecord], space: SearchSpace) -> dict[int, dict[str, float]]:
     """What only minutes tell of the best trials, by number; nothing where every trial records it."""
     best = leading(records, MOST)
     if not best or set(MINUTE_FIGURES) <= set(best[0].train):

@@ -99,7 +99,9 @@ def _exact_falls(paths: BlockPaths, since: Values, lines: Values, wanted: NDArra
     for block, some in _by_block(wanted):
         weights, step = paths.weights[block][:, some], paths.step[block][:, some]
         cost = _cost(weights, step, np.minimum(bar, paths.moving[block])).sum(axis=1)
-        path = paths.log_value[block, some] + since[block] @ lines[block][:, some] - cost
+        path = paths.log_value[block, some] - cost
+        for of_prices, line in zip(since[block].T, lines[block][:, some], strict=True):
+            path += np.outer(of_prices, line)  # not one product: its last bits would depend on who stands beside whom
         high[block, some], low[block, some] = path.max(axis=0), path.min(axis=0)
         fall[block, some] = (np.maximum.accumulate(path, axis=0) - path).max(axis=0)
     before = np.maximum.accumulate(high, axis=0)[:-1]

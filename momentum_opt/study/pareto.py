@@ -40,8 +40,10 @@ def _unbeaten(points: Values) -> NDArray[np.bool_]:
 
 
 def _unbeaten_of_three(points: Values) -> NDArray[np.bool_]:
-    """The same of three objectives: a visited point beats a new one where the staircase of the best third objective
-    over the second stands at least as high."""
+    """The same of three objectives.
+
+    A visited point beats a new one where the staircase of the best third objective over the second stands as high.
+    """
     on_front = np.zeros(len(points), bool)
     seconds: list[float] = []  # ascending; the thirds that belong to them fall
     thirds: list[float] = []

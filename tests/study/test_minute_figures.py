@@ -82,9 +82,7 @@ def test_few_blocks_are_looked_at_bar_by_bar(monkeypatch: pytest.MonkeyPatch) ->
     case = Case.random(QUICK, 3, 40, seed=1)
     seen: list[np.ndarray] = []
     real = worst_fall._exact_falls
-    monkeypatch.setattr(
-        worst_fall, "_exact_falls", lambda *arguments: seen.append(arguments[-1]) or real(*arguments)
-    )
+    monkeypatch.setattr(worst_fall, "_exact_falls", lambda *arguments: seen.append(arguments[-1]) or real(*arguments))
     sets = [random_params(case.n, case.pool.floor(case.n), seed) for seed in range(3)]
     minute_figures(case.fingerprint(None, 0.0, return_val="returns"), case.market, as_columns(sets))
     assert 0 < seen[0].mean() < 0.1
