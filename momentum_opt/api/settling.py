@@ -157,7 +157,7 @@ def _convergence(
         range_ends(winner.numbers, scorer.space, run.fingerprint),
         n_trials=run.fingerprint.search.n_trials,
         stopped=stopped,
-        several=run.fingerprint.objective.multi_objective,
+        several=run.fingerprint.objective.several,
         neighbours_left=len(latest_rounds(records)) >= MOST_ROUNDS,
     )
     shown = None if found.baseline is None else run.fingerprint.objective.signs[0] * found.baseline
@@ -173,7 +173,7 @@ def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRe
     who = "the only candidate" if len(reasons) == 1 else f"all {len(reasons)} candidates"
     raise StudyError(
         f"{who} failed, most often because: {common}; "
-        f"widen search.parameters, or choose another objective.metric than {fingerprint.objective.metric}"
+        f"widen search.parameters, or choose another objective.metric than {' or '.join(fingerprint.objective.names)}"
     )
 
 

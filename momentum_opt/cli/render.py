@@ -58,7 +58,8 @@ def parameter_table(document: Document) -> str:
 def metric_table(document: Document) -> str:
     """The objective's metric and a few others per period; the baselines, and the parts of the return, below."""
     metrics, baselines, days = document["metrics"], document["baselines"], document.get("days", {})
-    names = list(dict.fromkeys((document["objective"]["metric"], *SHOWN_METRICS)))
+    aim = document["objective"]
+    names = list(dict.fromkeys((*aim.get("metrics", [aim["metric"]]), *SHOWN_METRICS)))
     table = TextTable(("", *metrics))
     for name in names:
         table.add_row(name, *(_marked(name, metrics[period].get(name), days.get(period)) for period in metrics))
@@ -157,13 +158,13 @@ def _left_out(file: Mapping[str, Any]) -> str:
 
 
 def objective_line(document: Document) -> str:
-    """The objective in words, for example `objective: daily_log_sharpe (mean) = 1.0189`."""
+    """The objective in words, for example `objective: daily_log_sharpe (mean) = 1.0189`, or each of several."""
     aim = document["objective"]
     if isinstance(aim["value"], Sequence):
-        values = ", ".join(
-            f"{name} {number(value)}" for name, value in zip(aim["aggregate"], aim["value"], strict=True)
-        )
-        return f"objective: {aim['metric']}: {values}"
+        parts = aim.get("metrics", aim["aggregate"])
+        values = ", ".join(f"{name} {number(value)}" for name, value in zip(parts, aim["value"], strict=True))
+        what = f"objectives ({aim['aggregate']})" if "metrics" in aim else f"objective: {aim['metric']}"
+        return f"{what}: {values}"
     note = meaningless_note([(aim["metric"], aim["value"])])
     value = f"{number(aim['value'])}, {note}" if note else number(aim["value"])
     return f"objective: {aim['metric']} ({aim['aggregate']}) = {value}"

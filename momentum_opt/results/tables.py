@@ -16,7 +16,6 @@ from momentum_opt.errors import RunFolderError
 from momentum_opt.evidence.scoring import ScoredRows
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
-from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.files import write_whole
 from momentum_opt.results.parameters import readable_columns
 from momentum_opt.results.parquet import read_parquet
@@ -151,7 +150,7 @@ def read_screened(path: Path, space: SearchSpace, fingerprint: Fingerprint) -> S
     table = read_parquet(path, _WITHOUT_SCREEN)
     if not set(names) <= set(table.columns):
         return None
-    objective = MULTI_OBJECTIVE_COLUMNS[0] if fingerprint.objective.multi_objective else "objective"
+    objective = fingerprint.objective.columns[0]
     validation = f"validation_{fingerprint.objective.metric}"
     keys = [
         f"{one.name}_{token}" for one in space.sampled for token, _ in zip(fingerprint.tokens, one.keys, strict=False)
@@ -204,15 +203,15 @@ def trials_table(
 def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
     """Columns as a table.
 
-    `number`, `state`, `source`, `near` (where trials were found near another one), `points`, `objective` (or three of
-    them), `feasible` and `violation` (where metrics have limits), every parameter per token in internal form and as
+    `number`, `state`, `source`, `near` (where trials were found near another one), `points`, `objective` (or several
+    of them), `feasible` and `violation` (where metrics have limits), every parameter per token in internal form and as
     `k_per_day_T`, `memory_days_T`, `lamb_T`, `initial_weights_T`, `train_<metric>`, `validation_<metric>`,
     `fail_reason`, `start_log_k_T`, `start_k_per_day_T`, … (where trials were improved: where that began), and the sums
     per block of train days, `block_n_0` … (`study.block_sums`).
     """
     params = space.columns(columns.numbers)
     forms = {**params, **readable_columns(params, fingerprint)}
-    names = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
+    names = fingerprint.objective.columns
     objectives = columns.objectives * np.array(fingerprint.objective.signs)
     objectives = np.broadcast_to(objectives, (len(columns.number), len(names)))
     failed = np.array([reason is not None for reason in columns.fail_reason], bool)

@@ -188,3 +188,6 @@ METRICS: Final[Mapping[str, MetricInfo]] = _table(
         "lower",
     ),
 )
+
+METRIC_CHOICES: Final = tuple(sorted(METRICS, key=lambda name: METRICS[name].for_comparison))
+"""All names as a user is offered them: those kept for comparison last."""

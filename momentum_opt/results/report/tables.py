@@ -75,8 +75,7 @@ def metric_table(content: Content) -> Table:
     """The objective's metric and a few others per period, the same of each baseline below."""
     metrics, baselines = content.document["metrics"], content.document["baselines"]
     periods, days = list(metrics), content.document.get("days", {})
-    aim = content.fingerprint.objective.metric
-    names = list(dict.fromkeys((aim, *SHOWN_METRICS)))
+    names = list(dict.fromkeys((*content.fingerprint.objective.names, *SHOWN_METRICS)))
     groups = [
         Group(
             "this pool",
