@@ -46,7 +46,8 @@ def minute_figures(fingerprint: Fingerprint, market: Market, columns: ParamColum
         falls = _falls_without_costs(fingerprint, market, columns, spec)
         return {DRAWDOWN: falls, FEES: np.zeros_like(falls)}
     precision = fingerprint.device.precision
-    evaluator = Evaluator(fingerprint, market, batch_size=MOST, precision=precision, recorded=MINUTE_FIGURES)
+    count = next(iter(columns.values())).shape[1]
+    evaluator = Evaluator(fingerprint, market, batch_size=count, precision=precision, recorded=MINUTE_FIGURES)
     train = evaluator.score_columns(columns).train
     return {name: train[name] for name in MINUTE_FIGURES}
 
