@@ -5,7 +5,7 @@ from functools import partial
 
 from docs.hooks.tables import table
 from momentum_opt.metrics.registry import METRIC_FUNCTIONS
-from momentum_opt.vocabulary.metrics import METRICS, Cadence, fewest_days
+from momentum_opt.vocabulary.metrics import FOR_COMPARISON, METRICS, Cadence, fewest_days
 
 _INTRO = """\
 # Metrics
@@ -41,11 +41,16 @@ _CADENCE_TEXTS = """\
 - *minutes*: every minute, simulated and reduced day by day.
 """
 
+_OTHERS = """\
+They agree with quantammsim's metrics of the same names and are rarely what a pool should be tuned for: they compound
+returns of days to years, or take percentiles of minutes. Where a ratio, or what was compounded to a year, comes to
+1,000,000 or more, tables and pages say "not meaningful", with the reason; JSON and parquet files hold the number."""
+
 
 def page() -> str:
     """The page, in Markdown."""
-    rows = [
-        (
+    rows = {
+        name: (
             f"`{name}`",
             info.description,
             _formula(name),
@@ -55,13 +60,16 @@ def page() -> str:
             str(fewest_days(name)),
         )
         for name, info in METRICS.items()
-    ]
+    }
+    usual = [row for name, row in rows.items() if not METRICS[name].for_comparison]
+    others = [row for name, row in rows.items() if METRICS[name].for_comparison]
     head = ("name", "meaning", "formula", "better", "unit", "cadence", "days at least")
     units = (
         "Unit `ratio`: 1 is 100 %; `per year`: the same, annualised; `times per year`: 1 is once the pool's value in a "
         "year; `none`: a pure number."
     )
-    return "\n\n".join([_INTRO + "\n" + _CADENCE_TEXTS, units, table(head, rows)]) + "\n"
+    parts = [_INTRO + "\n" + _CADENCE_TEXTS, units, table(head, usual), f"## {FOR_COMPARISON}", _OTHERS]
+    return "\n\n".join([*parts, table(head, others)]) + "\n"
 
 
 def _formula(name: str) -> str:

@@ -141,13 +141,9 @@ def _known_of(study: DurableStudy | None) -> WarmStarts:
 
 
 def _study(store: Store, name: str, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> DurableStudy:
-    study = store.open_study(name, _objectives_of(fingerprint), run_identity(fingerprint, market, known))
+    study = store.open_study(name, len(fingerprint.objective.parts), run_identity(fingerprint, market, known))
     _check_study(study, fingerprint, market, known)
     return study
-
-
-def _objectives_of(fingerprint: Fingerprint) -> int:
-    return 3 if fingerprint.objective.multi_objective else 1
 
 
 def _check_study(study: DurableStudy, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> None:
@@ -158,7 +154,7 @@ def _check_study(study: DurableStudy, fingerprint: Fingerprint, market: Market, 
             raise RunFolderError(f"study {study.name}: its trials are not of momentum-opt; {remedy}")
         return
     check_same_run(f"study {study.name}", recorded, run_identity(fingerprint, market, known), remedy)
-    study.require_objectives(_objectives_of(fingerprint))
+    study.require_objectives(len(fingerprint.objective.parts))
     study.finished()  # a damaged trial is refused before anything is written
 
 

@@ -30,10 +30,11 @@ from momentum_opt.results.tables import daily_bars, replay_table, trials_table, 
 from momentum_opt.results.verdict_section import VERDICT, verdict_section
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.ledger import Outcome
+from momentum_opt.study.minute_figures import MINUTE_FIGURES, MOST, minute_figures
 from momentum_opt.study.neighbours import MOST_ROUNDS, latest_rounds
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import TrialRecord, best_record
+from momentum_opt.study.trials import TrialRecord, best_record, leading
 
 Document = dict[str, Any]
 
@@ -84,9 +85,10 @@ def _write(
         raise StudyError(f"the study was stopped ({stopped}) before its first batch; run the command again")
     on_phase("replay")
     space = scorer.space
-    write_table(run.folder.trials, trials_table(records, space, run.fingerprint))
-    winner = _winner(records, run.fingerprint)
     with_test = stopped != INTERRUPTED
+    figures = _minute_figures(run, records, space) if with_test else {}
+    write_table(run.folder.trials, trials_table(records, space, run.fingerprint, figures))
+    winner = _winner(records, run.fingerprint)
     best, replayed = settled_best(run, winner, records, with_test=with_test), None
     if best is None:
         measured = _convergence(run, records, winner, stopped, scorer)
@@ -94,6 +96,20 @@ def _write(
     on_phase("evidence")
     findings = find_evidence(run, records, stopped, winner, replayed, scorer, neighbourhood)
     return _judged(run, best, findings), findings
+
+
+def _minute_figures(run: Run, records: Sequence[TrialRecord], space: SearchSpace) -> dict[int, dict[str, float]]:
+    """What only minutes tell of the best trials, by number; nothing where every trial records it."""
+    best = leading(records, MOST)
+    if not best or set(MINUTE_FIGURES) <= set(best[0].train):
+        return {}
+    keys = tuple(space.ranges)
+    numbers = np.array([[record.numbers[key] for key in keys] for record in best])
+    found = minute_figures(run.fingerprint, run.market, space.columns(numbers))
+    return {
+        record.number: {name: float(values[place]) for name, values in found.items()}
+        for place, record in enumerate(best)
+    }
 
 
 def _judged(run: Run, best: Document, findings: Findings | None) -> Document:
@@ -141,7 +157,7 @@ def _convergence(
         range_ends(winner.numbers, scorer.space, run.fingerprint),
         n_trials=run.fingerprint.search.n_trials,
         stopped=stopped,
-        several=run.fingerprint.objective.multi_objective,
+        several=run.fingerprint.objective.several,
         neighbours_left=len(latest_rounds(records)) >= MOST_ROUNDS,
     )
     shown = None if found.baseline is None else run.fingerprint.objective.signs[0] * found.baseline
@@ -157,7 +173,7 @@ def _winner(records: Sequence[TrialRecord], fingerprint: Fingerprint) -> TrialRe
     who = "the only candidate" if len(reasons) == 1 else f"all {len(reasons)} candidates"
     raise StudyError(
         f"{who} failed, most often because: {common}; "
-        f"widen search.parameters, or choose another objective.metric than {fingerprint.objective.metric}"
+        f"widen search.parameters, or choose another objective.metric than {' or '.join(fingerprint.objective.names)}"
     )
 
 

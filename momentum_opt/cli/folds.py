@@ -4,10 +4,10 @@ from momentum_opt.cli.render import Document, left_out_notes, number, verdict_li
 from momentum_opt.cli.text_table import TextTable, filled
 from momentum_opt.results.report.wording import NOT_ASSESSED, efficiency_words, random_spread
 from momentum_opt.units import counted
-from momentum_opt.vocabulary.names import BASELINE_LABELS
+from momentum_opt.vocabulary.names import PERIOD_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
-CURVE_LABELS = {"pool": "tuned pool", **BASELINE_LABELS}
+CURVE_LABELS = {"pool": "tuned pool", **PERIOD_LABELS}
 
 
 def fold_table(summary: Document) -> str:

@@ -5,11 +5,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from momentum_opt.cli.text_table import TextTable, filled, width_of_output
+from momentum_opt.results.baselines import coinciding, joint_label
 from momentum_opt.results.holdout import looks_words
 from momentum_opt.results.price_notes import price_notes
-from momentum_opt.results.report.wording import FEWEST_TO_ANNUALISE, RETURN_PARTS, TOO_SHORT, limits_words, too_short
+from momentum_opt.results.report.wording import (
+    FEWEST_TO_ANNUALISE,
+    NOT_MEANINGFUL,
+    RETURN_PARTS,
+    TOO_SHORT,
+    limits_words,
+    meaningless_note,
+    too_short,
+)
 from momentum_opt.units import counted
-from momentum_opt.vocabulary.names import BASELINE_LABELS
+from momentum_opt.vocabulary.metrics import meaningless
+from momentum_opt.vocabulary.names import PERIOD_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
 if TYPE_CHECKING:
@@ -48,28 +58,36 @@ def parameter_table(document: Document) -> str:
 def metric_table(document: Document) -> str:
     """The objective's metric and a few others per period; the baselines, and the parts of the return, below."""
     metrics, baselines, days = document["metrics"], document["baselines"], document.get("days", {})
-    names = list(dict.fromkeys((document["objective"]["metric"], *SHOWN_METRICS)))
+    aim = document["objective"]
+    names = list(dict.fromkeys((*aim.get("metrics", [aim["metric"]]), *SHOWN_METRICS)))
     table = TextTable(("", *metrics))
     for name in names:
         table.add_row(name, *(_marked(name, metrics[period].get(name), days.get(period)) for period in metrics))
     table.add_section()
-    first = next(iter(baselines.values()))
-    for name in ("returns", "daily_log_sharpe"):
-        for baseline in first:
-            cells = (_marked(name, baselines[period][baseline][name], days.get(period)) for period in baselines)
-            table.add_row(f"{BASELINE_LABELS[baseline]}: {name}", *cells)
+    shown = ("returns", "daily_log_sharpe")
+    same = coinciding(
+        {
+            baseline: [baselines[period][baseline][name] for name in shown for period in baselines]
+            for baseline in next(iter(baselines.values()))
+        }
+    )
+    for name in shown:
+        for group in same:
+            cells = (_marked(name, baselines[period][group[0]][name], days.get(period)) for period in baselines)
+            table.add_row(f"{joint_label(group, PERIOD_LABELS)}: {name}", *cells)
     parts = document.get("decomposition")  # results of earlier versions have none
     if parts:
         table.add_section()
         for name, label in RETURN_PARTS.items():
             table.add_row(label, *(number(parts[period][name]) for period in parts))
     marked = any(count < FEWEST_TO_ANNUALISE for count in days.values())
-    return f"{table.text()}\n{filled(TOO_SHORT)}" if marked else table.text()
+    note = meaningless_note((name, values.get(name)) for name in names for values in metrics.values())
+    return "\n".join([table.text(), *([filled(TOO_SHORT)] * marked), *([filled(note)] if note else [])])
 
 
 def _marked(name: str, value: float | None, days: int | None) -> str:
-    """A number, with an asterisk where it was annualised from too few days."""
-    return f"{number(value)}{too_short(name, value, days)}"
+    """A number, with an asterisk where it was annualised from too few days; words where it could mean nothing."""
+    return NOT_MEANINGFUL if meaningless(name, value) else f"{number(value)}{too_short(name, value, days)}"
 
 
 def test_lines(document: Document, looks: "Looks | None") -> list[str]:
@@ -142,14 +160,16 @@ def _left_out(file: Mapping[str, Any]) -> str:
 
 
 def objective_line(document: Document) -> str:
-    """The objective in words, for example `objective: daily_log_sharpe (mean) = 1.0189`."""
+    """The objective in words, for example `objective: daily_log_sharpe (mean) = 1.0189`, or each of several."""
     aim = document["objective"]
     if isinstance(aim["value"], Sequence):
-        values = ", ".join(
-            f"{name} {number(value)}" for name, value in zip(aim["aggregate"], aim["value"], strict=True)
-        )
-        return f"objective: {aim['metric']}: {values}"
-    return f"objective: {aim['metric']} ({aim['aggregate']}) = {number(aim['value'])}"
+        parts = aim.get("metrics", aim["aggregate"])
+        values = ", ".join(f"{name} {number(value)}" for name, value in zip(parts, aim["value"], strict=True))
+        what = f"objectives ({aim['aggregate']})" if "metrics" in aim else f"objective: {aim['metric']}"
+        return f"{what}: {values}"
+    note = meaningless_note([(aim["metric"], aim["value"])])
+    value = f"{number(aim['value'])}, {note}" if note else number(aim["value"])
+    return f"objective: {aim['metric']} ({aim['aggregate']}) = {value}"
 
 
 def limit_lines(document: Document) -> list[str]:

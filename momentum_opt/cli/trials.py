@@ -101,6 +101,8 @@ def list_trials(
     chosen = lists.pareto_list(every) if pareto else every
     if not pareto or where or state or sort:
         chosen = lists.choose_rows(chosen, where=where or (), state=state, sort=sort, reverse=reverse)
+    for line in lists.partly_known(every, [*lists.condition_columns(where or ()), *([sort] if sort else [])]):
+        typer.echo(f"note: {line}", err=True)
     total = len(chosen.rows)
     as_table = not (as_json or as_csv)
     shown = lists.first_rows(chosen, SHOWN_ROWS if limit is None and as_table else limit)

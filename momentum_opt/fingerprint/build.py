@@ -216,6 +216,9 @@ def _fill_defaults(tree: dict[str, Any]) -> set[Path]:
     costly = any(_get(tree, "costs", name, 0) not in (0, None) for name in _CHARGES)
     put("evidence", "plateau_draws", 8 if costly else 32)
     put("evidence", "heat_map", 9 if costly else 25)
+    metrics = _get(tree, "objective", "metrics", None)
+    if isinstance(metrics, list | tuple) and metrics:
+        put("objective", "metric", metrics[0])
     put("search", "sampler", DEFAULT_SAMPLER if _memetic_serves(tree) else OTHER_SAMPLER)
     improves = _get(tree, "search", "sampler", None) == "memetic"
     put("search", "batch_size", IMPROVED_BATCH if improves else DEFAULT_BATCH)
@@ -231,7 +234,8 @@ def _fill_defaults(tree: dict[str, Any]) -> set[Path]:
 def _memetic_serves(tree: dict[str, Any]) -> bool:
     """Whether memetic breaks none of the rules that it has (`rules.py`), as far as unchecked values say."""
     metric = METRICS.get(str(_get(tree, "objective", "metric", Objective.model_fields["metric"].default)))
-    if metric is None or metric.cadence == Cadence.MINUTE or _get(tree, "objective", "multi_objective", False):
+    several = any(_get(tree, "objective", name, None) for name in ("multi_objective", "metrics"))
+    if metric is None or metric.cadence == Cadence.MINUTE or several:
         return False
     limits = _get(tree, "objective", "limits", None)
     limited = [METRICS.get(str(name)) for name in limits] if isinstance(limits, dict) else []

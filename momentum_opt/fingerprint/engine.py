@@ -63,17 +63,18 @@ def check_bar(fingerprint: Fingerprint, bar_minutes: int) -> None:
         for key, minutes in periods.items()
         if minutes % bar_minutes
     ]
-    metric, bars = fingerprint.objective.metric, MINUTES_PER_DAY // bar_minutes
+    aim, bars = fingerprint.objective, MINUTES_PER_DAY // bar_minutes
     problems += [
         f"objective.limits.{name}: {name} reads the returns inside a day, and bars of {bar_minutes} minutes leave "
         f"{bars - 1}; leave it out, or take prices with shorter bars"
-        for name in fingerprint.objective.limits
+        for name in aim.limits
         if bars < fewest_bars_per_day(name)
     ]
-    if bars < fewest_bars_per_day(metric):
-        problems.append(
-            f"objective.metric: {metric} reads the returns inside a day, and bars of {bar_minutes} minutes leave "
-            f"{bars - 1}; take another metric, or prices with shorter bars"
-        )
+    problems += [
+        f"objective.metric{'s' if aim.metrics else ''}: {metric} reads the returns inside a day, and bars of "
+        f"{bar_minutes} minutes leave {bars - 1}; take another metric, or prices with shorter bars"
+        for metric in aim.names
+        if bars < fewest_bars_per_day(metric)
+    ]
     if problems:
         raise ConfigError(problems)

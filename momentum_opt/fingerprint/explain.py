@@ -38,7 +38,7 @@ def _period(fingerprint: Fingerprint, days: Days | None) -> dict[str, Any] | Non
 
 
 def _notes(fingerprint: Fingerprint) -> list[str]:
-    """Settings that are allowed and yet do nothing, and ranges that only known parameters will settle."""
+    """Settings that are allowed and yet do nothing or only a part, and ranges that known parameters will settle."""
     costs, objective = fingerprint.costs, fingerprint.objective
     pool, initial = fingerprint.pool, fingerprint.search.initial
     idle: list[str] = []
@@ -46,6 +46,8 @@ def _notes(fingerprint: Fingerprint) -> list[str]:
         idle.append("noise_trader_ratio and protocol_fee_split act only where fees are charged")
     if objective.multi_objective and objective.overfitting_penalty:
         idle.append("overfitting_penalty does not act with multi_objective")
+    if objective.metrics:
+        idle.append(f"objective.metrics: evidence, walk-forward and early stopping read the first, {objective.metric}")
     if (
         "logit_lamb" not in RULES[pool.rule].schema
         and pool.max_memory_days != Pool.model_fields["max_memory_days"].default

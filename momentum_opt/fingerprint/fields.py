@@ -247,6 +247,31 @@ def token_list() -> PlainValidator:
     return PlainValidator(check)
 
 
+def word_list(choices: tuple[str, ...], what: str) -> PlainValidator:
+    """Several distinct words of a closed list, in the order given; none at all for none.
+
+    Args:
+        choices: the words.
+        what: one of them is, such as `metric`.
+    """
+
+    def check(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple):
+            raise RefusedError(Mistake(f"not a list of {what}s", f"write it as [{', '.join(choices[:2])}]", value))
+        mistakes = [
+            Mistake(f"unknown {what}", choose_among(word, choices), word, (str(place),))
+            if not isinstance(word, str) or word not in choices
+            else Mistake(f"the same {what} twice", f"list every {what} once", word, (str(place),))
+            for place, word in enumerate(value)
+            if not isinstance(word, str) or word not in choices or word in value[:place]
+        ]
+        if mistakes:
+            raise RefusedError(*mistakes)
+        return tuple(value)
+
+    return PlainValidator(check)
+
+
 def _token_mistake(tokens: list[Any] | tuple[Any, ...], place: int, token: Any) -> Mistake | None:
     at = (str(place),)
     if not isinstance(token, str) or not TOKEN_NAME.fullmatch(token):

@@ -13,7 +13,14 @@ from momentum_opt.fingerprint.periods import validation_days
 from momentum_opt.fingerprint.sections import PerToken, RangeOverride, RunConfig
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.limits import SHORTEST_MEMORY, outside
-from momentum_opt.vocabulary.metrics import METRICS, NEVER_ABOVE_ZERO, NEVER_BELOW_ZERO, Cadence, fewest_days
+from momentum_opt.vocabulary.metrics import (
+    METRIC_CHOICES,
+    METRICS,
+    NEVER_ABOVE_ZERO,
+    NEVER_BELOW_ZERO,
+    Cadence,
+    fewest_days,
+)
 from momentum_opt.vocabulary.rules import RULES as POOL_RULES
 from momentum_opt.vocabulary.schema import OptunaRange
 
@@ -51,18 +58,21 @@ def _end_after_start(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake("not after window.start", f"give a date after {start}", str(end), ("window", "end"))
 
 
-@_rule("window.end", "window.test_end", "objective.metric")
+@_rule("window.end", "window.test_end", "objective.metric", "objective.metrics")
 def _test_after_end(config: RunConfig) -> Iterator[Mistake]:
-    end, test_end, fewest = config.window.end, config.window.test_end, fewest_days(config.objective.metric)
+    end, test_end, fewest = config.window.end, config.window.test_end, fewest_days(_longest(config))
     if test_end is not None and (test_end - end).days < fewest:
         what = f"leaves {max((test_end - end).days, 0)} days to the test, and {_needs(config)}"
         fix = f"give a date {fewest} days after {end} or later, or leave it out"
         yield Mistake(what, fix, str(test_end), ("window", "test_end"))
 
 
-@_rule("window.start", "window.end", "window.validation_fraction", "objective.windows", "objective.metric")
+@_rule(
+    "window.start", "window.end", "window.validation_fraction", "objective.windows", "objective.metric",
+    "objective.metrics",
+)  # fmt: skip
 def _enough_days(config: RunConfig) -> Iterator[Mistake]:
-    window, windows, fewest = config.window, config.objective.windows, fewest_days(config.objective.metric)
+    window, windows, fewest = config.window, config.objective.windows, fewest_days(_longest(config))
     days = (window.end - window.start).days
     if days <= 0:
         return
@@ -78,8 +88,13 @@ def _enough_days(config: RunConfig) -> Iterator[Mistake]:
 
 
 def _needs(config: RunConfig) -> str:
-    metric = config.objective.metric
+    metric = _longest(config)
     return f"{metric} needs {fewest_days(metric)}"
+
+
+def _longest(config: RunConfig) -> str:
+    """The metric of the objective that needs most days."""
+    return max(config.objective.names, key=fewest_days)
 
 
 def _too_short(train: int, config: RunConfig) -> str:
@@ -129,9 +144,22 @@ def _several_need_windows(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake(what, "set objective.windows to 2 or more", config.objective.windows, ("objective", "windows"))
 
 
-@_rule("search.sampler", "objective.multi_objective")
+@_rule("objective.metric", "objective.metrics", "objective.multi_objective")
+def _metrics_are_the_objectives(config: RunConfig) -> Iterator[Mistake]:
+    aim, at = config.objective, ("objective", "metrics")
+    if len(aim.metrics) == 1:
+        yield Mistake("one metric is one objective", f"give objective.metric: {aim.metrics[0]} instead", at=at)
+    elif aim.metrics and aim.multi_objective:
+        what = "together with multi_objective, which has three objectives of one metric"
+        yield Mistake(what, "leave one of them out", at=at)
+    if aim.metrics and aim.metric != aim.metrics[0]:
+        what = "together with objective.metrics, of which it is not the first"
+        yield Mistake(what, "leave one of them out", aim.metric, ("objective", "metric"))
+
+
+@_rule("search.sampler", "objective.multi_objective", "objective.metrics")
 def _sampler_can_rank(config: RunConfig) -> Iterator[Mistake]:
-    if config.objective.multi_objective and config.search.sampler == "cmaes":
+    if config.objective.several and config.search.sampler == "cmaes":
         fix = "take nsga2, or leave search.sampler out"
         yield Mistake("cannot search for several objectives", fix, "cmaes", ("search", "sampler"))
 
@@ -142,9 +170,9 @@ def _memetic_can_climb(config: RunConfig) -> Iterator[Mistake]:
         return
     aim = config.objective
     fix, at = "take nsga2, or leave search.sampler out", ("search", "sampler")
-    if aim.multi_objective:
+    if aim.several:
         yield Mistake("cannot search for several objectives", fix, "memetic", at)
-    if METRICS[aim.metric].cadence == Cadence.MINUTE:
+    elif METRICS[aim.metric].cadence == Cadence.MINUTE:
         yield Mistake(f"cannot climb {aim.metric}, which needs every minute's value", fix, "memetic", at)
     elif aim.turnover_penalty > 0 and config.costs.arb_frequency > 1:
         yield Mistake("cannot climb with a turnover_penalty where arb_frequency is not 1", fix, "memetic", at)
@@ -153,11 +181,12 @@ def _memetic_can_climb(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake(f"cannot keep a limit of {minutes[0]}, which needs every minute's value", fix, "memetic", at)
 
 
-@_rule("objective.metric", "costs.fees")
+@_rule("objective.metric", "objective.metrics", "costs.fees")
 def _fees_to_earn(config: RunConfig) -> Iterator[Mistake]:
-    if config.objective.metric == "fee_yield" and config.costs.fees == 0:
+    if "fee_yield" in config.objective.names and config.costs.fees == 0:
         fix = "give costs.fees above 0, or another metric"
-        yield Mistake("is 0 for every pool where nothing is paid for a swap", fix, "fee_yield", ("objective", "metric"))
+        at = ("objective", "metrics" if config.objective.metrics else "metric")
+        yield Mistake("is 0 for every pool where nothing is paid for a swap", fix, "fee_yield", at)
 
 
 @_rule("objective.limits")
@@ -165,7 +194,7 @@ def _limits_of_metrics(config: RunConfig) -> Iterator[Mistake]:
     for name, limit in config.objective.limits.items():
         at = (*LIMITS, name)
         if name not in METRICS:
-            yield Mistake("unknown metric", choose_among(name, tuple(METRICS)), at=at)
+            yield Mistake("unknown metric", choose_among(name, METRIC_CHOICES), at=at)
         elif limit.min is None and limit.max is None:
             yield Mistake("no limit", "give min, max or both", at=at)
         elif limit.min is not None and limit.max is not None and limit.min > limit.max:
@@ -388,9 +417,9 @@ def _folds_fit(config: RunConfig) -> Iterator[Mistake]:
         yield Mistake(what, "shorten the fold or lengthen the window", at=("walk_forward", "train_days"))
 
 
-@_rule("walk_forward", "window.validation_fraction", "objective.windows", "objective.metric")
+@_rule("walk_forward", "window.validation_fraction", "objective.windows", "objective.metric", "objective.metrics")
 def _folds_are_measured(config: RunConfig) -> Iterator[Mistake]:
-    folds, window, fewest = config.walk_forward, config.window, fewest_days(config.objective.metric)
+    folds, window, fewest = config.walk_forward, config.window, fewest_days(_longest(config))
     if folds is None:
         return
     if folds.test_days < fewest:

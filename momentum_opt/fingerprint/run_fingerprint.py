@@ -192,7 +192,7 @@ class Fingerprint(Mapping[str, Any]):
 
         Never where the objective or a limit is what fees earn: without costs that is nothing.
         """
-        earns = "fee_yield" in (self.objective.metric, *self.objective.limits)
+        earns = "fee_yield" in (*self.objective.names, *self.objective.limits)
         return self.costs.has_costs and self.search.proposals != "same" and not earns
 
     def without_costs(self) -> "Fingerprint":

@@ -25,6 +25,7 @@ from momentum_opt.fingerprint.fields import (
     token_list,
     whole,
     word,
+    word_list,
 )
 from momentum_opt.vocabulary.limits import (
     LARGEST_GAS,
@@ -34,7 +35,7 @@ from momentum_opt.vocabulary.limits import (
     SHORTEST_MEMORY,
     SMALLEST_K_PER_DAY,
 )
-from momentum_opt.vocabulary.metrics import METRICS
+from momentum_opt.vocabulary.metrics import METRIC_CHOICES, METRICS
 from momentum_opt.vocabulary.names import (
     AGGREGATES,
     INTERPOLATIONS,
@@ -210,8 +211,10 @@ def frozen_mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
 class Objective(Section):
     """What a trial is scored by."""
 
-    metric: Annotated[str, word(tuple(METRICS)), Key("return_val")] = "daily_log_sharpe"
-    """What is optimised: maximised, or minimised where lower is better."""
+    metric: Annotated[str, word(METRIC_CHOICES), Key("return_val")] = "daily_log_sharpe"
+    """What is optimised: maximised, or minimised where lower is better; with metrics the first of them."""
+    metrics: Annotated[tuple[str, ...], word_list(METRIC_CHOICES, "metric"), Key(added=True)] = ()
+    """Several metrics in place of one, each an objective in its own direction, aggregated alike."""
     aggregate: Annotated[Aggregate, word(AGGREGATES), Key()] = "mean"
     """How the windows become one number; mean_minus_std subtracts their standard deviation."""
     windows: Annotated[int, whole(at_least=1, at_most=10**5), Key()] = 1
@@ -232,13 +235,33 @@ class Objective(Section):
     """Metric → min, max or both on train; a trial that breaks one wins only where none keeps them all."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics that it is about."""
+        return self.metrics or (self.metric,)
+
+    @property
+    def several(self) -> bool:
+        """Whether a study has several objectives."""
+        return self.multi_objective or len(self.metrics) > 1
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What each objective is: `mean`, `worst` and `steadiness` of the metric, or the metrics."""
+        return ("mean", "worst", "steadiness") if self.multi_objective else self.names
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of its values in tables of trials."""
+        return tuple(f"objective_{part}" for part in self.parts) if self.several else ("objective",)
+
+    @property
     def signs(self) -> tuple[int, ...]:
         """What each value that a study maximises is multiplied by to be shown, and the other way round.
 
         A metric of which less is better is maximised with its sign turned; steadiness is better when higher.
         """
-        sign = METRICS[self.metric].sign
-        return (sign, sign, 1) if self.multi_objective else (sign,)
+        signs = tuple(METRICS[name].sign for name in self.names)
+        return (*signs, *signs, 1) if self.multi_objective else signs
 
     def shown(self, objectives: Sequence[float]) -> tuple[float, ...]:
         """Objectives in the metric's own sign, from those that a study maximises; or those from these."""

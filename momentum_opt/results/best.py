@@ -106,11 +106,19 @@ def days_of_periods(fingerprint: Fingerprint, shown: Iterable[str]) -> dict[str,
 
 
 def objective_section(fingerprint: Fingerprint, objectives: tuple[float, ...]) -> dict[str, Any]:
-    """`objective` of a document: metric, aggregate and shown value; of several objectives their values as a list."""
+    """`objective` of a document: metric, aggregate and shown value; of several objectives their values as a list.
+
+    `metrics` are there where the objectives are metrics; `metric` is the first of them then.
+    """
     aim = fingerprint.objective
-    value = list(objectives) if aim.multi_objective else objectives[0]
-    aggregate = ["mean", "worst", "steadiness"] if aim.multi_objective else aim.aggregate
-    return {"metric": aim.metric, "aggregate": aggregate, "value": value}
+    value = list(objectives) if aim.several else objectives[0]
+    metrics = {"metrics": list(aim.metrics)} if aim.metrics else {}
+    return {
+        "metric": aim.metric,
+        **metrics,
+        "aggregate": list(aim.parts) if aim.multi_objective else aim.aggregate,
+        "value": value,
+    }
 
 
 def limits_section(fingerprint: Fingerprint, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:

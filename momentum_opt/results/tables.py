@@ -3,8 +3,9 @@
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,6 @@ from momentum_opt.errors import RunFolderError
 from momentum_opt.evidence.scoring import ScoredRows
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
-from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.files import write_whole
 from momentum_opt.results.parameters import readable_columns
 from momentum_opt.results.parquet import read_parquet
@@ -150,7 +150,7 @@ def read_screened(path: Path, space: SearchSpace, fingerprint: Fingerprint) -> S
     table = read_parquet(path, _WITHOUT_SCREEN)
     if not set(names) <= set(table.columns):
         return None
-    objective = MULTI_OBJECTIVE_COLUMNS[0] if fingerprint.objective.multi_objective else "objective"
+    objective = fingerprint.objective.columns[0]
     validation = f"validation_{fingerprint.objective.metric}"
     keys = [
         f"{one.name}_{token}" for one in space.sampled for token, _ in zip(fingerprint.tokens, one.keys, strict=False)
@@ -178,23 +178,40 @@ def _first_blocks(blocks: Sums | None, sound: NDArray[np.bool_]) -> Sums | None:
     return np.where(shown[:, None, None], blocks, math.nan)
 
 
-def trials_table(records: Sequence[TrialRecord], space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
-    """One row per finished trial, by number (SPEC §15); the columns of `columns_table`."""
-    return columns_table(columns_of(records, space), space, fingerprint)
+def trials_table(
+    records: Sequence[TrialRecord],
+    space: SearchSpace,
+    fingerprint: Fingerprint,
+    figures: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """One row per finished trial, by number (SPEC §15); the columns of `columns_table`.
+
+    Args:
+        records: the trials.
+        space: what was searched.
+        fingerprint: of the run.
+        figures: number of a trial → metric of train → what was measured besides; empty in other rows.
+    """
+    columns = columns_of(records, space)
+    more: dict[str, Values] = {}
+    for name in dict.fromkeys(name for row in figures.values() for name in row):
+        values = (figures.get(record.number, {}).get(name, math.nan) for record in records)
+        more[f"train_{name}"] = np.fromiter(values, np.float64, len(records))
+    return columns_table(replace(columns, metrics={**more, **columns.metrics}), space, fingerprint)
 
 
 def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:
     """Columns as a table.
 
-    `number`, `state`, `source`, `near` (where trials were found near another one), `points`, `objective` (or three of
-    them), `feasible` and `violation` (where metrics have limits), every parameter per token in internal form and as
+    `number`, `state`, `source`, `near` (where trials were found near another one), `points`, `objective` (or several
+    of them), `feasible` and `violation` (where metrics have limits), every parameter per token in internal form and as
     `k_per_day_T`, `memory_days_T`, `lamb_T`, `initial_weights_T`, `train_<metric>`, `validation_<metric>`,
     `fail_reason`, `start_log_k_T`, `start_k_per_day_T`, … (where trials were improved: where that began), and the sums
     per block of train days, `block_n_0` … (`study.block_sums`).
     """
     params = space.columns(columns.numbers)
     forms = {**params, **readable_columns(params, fingerprint)}
-    names = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
+    names = fingerprint.objective.columns
     objectives = columns.objectives * np.array(fingerprint.objective.signs)
     objectives = np.broadcast_to(objectives, (len(columns.number), len(names)))
     failed = np.array([reason is not None for reason in columns.fail_reason], bool)

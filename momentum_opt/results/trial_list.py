@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,11 +12,12 @@ import pandas as pd
 
 from momentum_opt.errors import MissingFileError, RunFolderError, UsageError
 from momentum_opt.fingerprint import Fingerprint, choose_among
-from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
+from momentum_opt.fingerprint.sections import Objective
 from momentum_opt.results.parquet import REMADE, read_parquet
 from momentum_opt.results.records import read_identity
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.study.pareto import balanced_row, knee_row, pareto_rows
+from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.rules import RULES
 
@@ -25,6 +26,9 @@ Row = dict[str, Any]
 _CONDITION: Final = re.compile(r"\s*(\S+)\s*(>=|<=|==|!=|=|>|<)\s*(.*\S)\s*")
 START: Final = "start_"
 """Before the columns of where a trial's improvement began."""
+
+DEPLOYED: Final = ("max_drawdown", "weight_turnover", "fee_yield")
+"""Metrics of train that decide a deployment; the first and the last are known of the best trials alone."""
 
 _SMALLEST_FIRST: Final = ("number", "state", "source", "fail_reason", "violation")
 _COMPARE: Final = {
@@ -50,7 +54,7 @@ class TrialList:
     @property
     def objectives(self) -> tuple[str, ...]:
         """The columns of the objective."""
-        return MULTI_OBJECTIVE_COLUMNS if self.fingerprint.objective.multi_objective else ("objective",)
+        return self.fingerprint.objective.columns
 
     def lower_is_better(self, column: str) -> bool:
         """Whether the best rows have the smallest numbers in a column: of an objective, or of a metric."""
@@ -62,9 +66,13 @@ class TrialList:
     @property
     def default_columns(self) -> list[str]:
         """What is shown where no columns are named: objective, validation, readable parameters, their starts."""
-        metric, limited = self.fingerprint.objective.metric, self.fingerprint.objective.limits
+        metrics, limited = self.fingerprint.objective.names, self.fingerprint.objective.limits
         names = ["number", "pick", "state", "source", "near", "points", *self.objectives, "feasible", "violation"]
-        names += [f"validation_{metric}", "train_returns", *(f"train_{name}" for name in limited)]
+        names += [
+            *(f"validation_{metric}" for metric in metrics),
+            "train_returns",
+            *(f"train_{name}" for name in (*limited, *DEPLOYED)),
+        ]
         names = list(dict.fromkeys(names))
         rule, tokens = RULES[self.fingerprint.pool.rule], self.fingerprint.tokens
         names += [f"{start}{name}_{token}" for start in ("", START) for name in rule.leading_forms for token in tokens]
@@ -87,8 +95,7 @@ def read_trials(path: Path) -> TrialList:
             "command again and stop it with Ctrl-C"
         )
     _, fingerprint = read_identity(folder)
-    objectives = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
-    rows = read_parquet(folder.trials, REMADE, numbers=("number", *objectives))
+    rows = read_parquet(folder.trials, REMADE, numbers=("number", *fingerprint.objective.columns))
     if not {"state", "fail_reason"} <= set(rows):
         raise RunFolderError(f"{folder.trials}: not a table of trials; {REMADE}")
     return TrialList(rows, fingerprint, folder)
@@ -152,7 +159,7 @@ def choose_columns(trials: TrialList, columns: str | None) -> TrialList:
 
 
 def pareto_list(trials: TrialList) -> TrialList:
-    """The Pareto front, the best mean first, with a column `pick`: balanced, knee, or the best of an objective.
+    """The Pareto front, best in the first objective first; column `pick`: balanced, knee, or the best of an objective.
 
     It is that of the trials that keep the limits; where none does, of those with the smallest violation.
 
@@ -161,7 +168,8 @@ def pareto_list(trials: TrialList) -> TrialList:
     """
     if len(trials.objectives) == 1:
         raise UsageError(
-            f"--pareto: the run in {trials.folder.path} has one objective; a front needs objective.multi_objective"
+            f"--pareto: the run in {trials.folder.path} has one objective; a front needs objective.metrics or "
+            "objective.multi_objective"
         )
     complete = trials.rows[trials.rows["state"] == "COMPLETE"].sort_values("number")
     if complete.empty:
@@ -172,19 +180,39 @@ def pareto_list(trials: TrialList) -> TrialList:
     values = signs * complete[list(trials.objectives)].to_numpy(np.float64)
     front = complete.iloc[pareto_rows(values)].copy()
     values = signs * front[list(trials.objectives)].to_numpy(np.float64)
-    front.insert(1, "pick", [", ".join(names) for names in picks(values)])
+    front.insert(1, "pick", [", ".join(names) for names in picks(values, trials.fingerprint.objective)])
     front = front.sort_values(trials.objectives[0], ascending=signs[0] < 0, kind="stable")
     return TrialList(front, trials.fingerprint, trials.folder)
 
 
-def picks(front: np.ndarray) -> list[list[str]]:
-    """What each row of a front is picked for: `balanced`, `knee`, `best mean`, `best worst`, `steadiest`."""
+def picks(front: np.ndarray, aim: Objective) -> list[list[str]]:
+    """What each row of a front is picked for: `balanced`, `knee`, and the best of each objective.
+
+    Those are `best mean`, `best worst`, `steadiest`, or `best calmar` and the like.
+    """
     names: list[list[str]] = [[] for _ in front]
     names[balanced_row(front)].append("balanced")
     names[knee_row(front)].append("knee")
-    for column, name in enumerate(("best mean", "best worst", "steadiest")):
+    for column, part in enumerate(aim.parts):
+        name = "steadiest" if part == "steadiness" else f"best {part}"
         names[int(np.argmax(front[:, column]))].append(name)
     return names
+
+
+def partly_known(trials: TrialList, names: Iterable[str]) -> list[str]:
+    """A line for each of the columns `names` that only some of the complete trials have."""
+    complete = trials.rows[trials.rows["state"] == "COMPLETE"]
+    lines: list[str] = []
+    for name in dict.fromkeys(names):
+        known = int(complete[name].notna().sum()) if name in complete else 0
+        if name.startswith(("train_", "validation_")) and 0 < known < len(complete):
+            lines.append(f"{name} is known of {counted(known, 'trial')}, the best when the tune ended")
+    return lines
+
+
+def condition_columns(where: Sequence[str]) -> list[str]:
+    """The columns that conditions name; what is no condition names none."""
+    return [match.group(1) for match in map(_CONDITION.fullmatch, where) if match]
 
 
 def find_trial(trials: TrialList, number: int) -> Row:

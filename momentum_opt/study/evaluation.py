@@ -30,6 +30,7 @@ from momentum_opt.study.constant_weight import compares_with_own_weights, consta
 from momentum_opt.study.limits import excesses, limits_of, violation_of
 from momentum_opt.study.packing import Layout, pack
 from momentum_opt.study.scoring import (
+    RECORDED,
     Penalties,
     Scores,
     ScoreSpec,
@@ -121,6 +122,7 @@ class Evaluator:
         constant_weight: (day,) from `constant_weight_log_growth`; with it the scores hold sums per block of train days.
         own_weights: whether the initial weights may be others than the configuration's; then each candidate is compared
             with a constant-weight pool of its own. None: where the search samples them.
+        recorded: metrics besides the objective's and the limited ones.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Evaluator:
         precision: str = "float64",
         constant_weight: NDArray[np.float64] | None = None,
         own_weights: bool | None = None,
+        recorded: Sequence[str] = RECORDED,
     ) -> None:
         self.fingerprint = fingerprint
         spec = simulation_spec(
@@ -141,7 +144,9 @@ class Evaluator:
             external=market.external,
         )
         own = compares_with_own_weights(fingerprint) if own_weights is None else own_weights
-        self.scoring = score_spec(fingerprint, spec, sums=constant_weight is not None, own_weights=own)
+        self.scoring = score_spec(
+            fingerprint, spec, sums=constant_weight is not None, own_weights=own, recorded=recorded
+        )
         self._dtype = jnp.dtype(precision)
         minutes = self.scoring.cadence == Cadence.MINUTE
         self.spec = replace(spec, every_bar=spec.every_bar or (minutes and spec.arb > 1))
@@ -155,7 +160,7 @@ class Evaluator:
         """What walks the minutes on a GPU, and why; None before the first batch, and where there is no choice."""
         external = external_bars(market, self.spec.n_bars)
         arrays = market_arrays(market.prices, market.start_row, self.spec, external, bars=minutes and not self._walks)
-        if constant_weight is None and not own:
+        if constant_weight is None and not own and "information_ratio" in self.scoring.names:
             constant_weight = constant_weight_log_growth(fingerprint, market)
         if constant_weight is not None:
             arrays = arrays._replace(days=arrays.days._replace(constant_weight=jnp.asarray(constant_weight)))

@@ -28,7 +28,7 @@ def why_not_differentiable(spec: SimulationSpec, scoring: ScoreSpec) -> str | No
     """Why `objective_of` cannot serve, or None where it can."""
     if spec.engine == "with_costs":
         return "the engine with costs is not differentiated; use the one without costs"
-    if scoring.multi_objective:
+    if scoring.multi_objective or scoring.metrics:
         return "several objectives have no one gradient; use a single one"
     if scoring.cadence == Cadence.MINUTE:
         return f"{scoring.metric} or its turnover penalty reads minute values, which are rebuilt; use a daily metric"

@@ -48,7 +48,7 @@ class Mirror:
         self._search = fingerprint.search
         self._space = space
         self._worker = worker
-        n_objectives = 3 if fingerprint.objective.multi_objective else 1
+        n_objectives = len(fingerprint.objective.parts)
         self._study = optuna.create_study(directions=[StudyDirection.MAXIMIZE] * n_objectives)
         self._finished = 0
         self._own = 0

@@ -1,7 +1,7 @@
-"""Several objectives (SPEC §11): rows of (mean, worst, −std) in, the Pareto front and its named picks out.
+"""Several objectives (SPEC §11): rows of them in, the Pareto front and its named picks out.
 
 All objectives are maximised. Distances are taken after min–max scaling over the front, so that the ideal point, the
-best of every objective, is (1, 1, 1); an objective in which the whole front agrees counts for nothing.
+best of every objective, is (1, 1, …); an objective in which the whole front agrees counts for nothing.
 """
 
 from bisect import bisect_left
@@ -17,14 +17,33 @@ def pareto_rows(objectives: Values) -> Rows:
     """The rows that no other row beats in one objective without falling behind in another; equal rows stay together.
 
     Args:
-        objectives: (row, 3), finite.
+        objectives: (row, objective), finite.
 
-    Points are visited from the largest first objective down, so that only a visited one can beat a new one: it does
-    where the staircase of the best third objective over the second stands at least as high. Time grows as n log n.
+    Points are visited from the largest first objective down, so that only a visited one can beat a new one. Of up to
+    three objectives time grows as n log n; of more, as n times the size of the front.
     """
     if not len(objectives):
         return np.zeros(0, np.int64)
     points, place_of_row = np.unique(objectives, axis=0, return_inverse=True)
+    missing = 3 - points.shape[1]
+    on_front = _unbeaten(points) if missing < 0 else _unbeaten_of_three(np.pad(points, ((0, 0), (0, missing))))
+    return np.flatnonzero(on_front[place_of_row.reshape(-1)])
+
+
+def _unbeaten(points: Values) -> NDArray[np.bool_]:
+    """Whether each of different points, in ascending order, is on their front."""
+    front: list[int] = []
+    for place in range(len(points) - 1, -1, -1):
+        if not (points[front] >= points[place]).all(axis=1).any():
+            front.append(place)
+    return np.isin(np.arange(len(points)), front)
+
+
+def _unbeaten_of_three(points: Values) -> NDArray[np.bool_]:
+    """The same of three objectives.
+
+    A visited point beats a new one where the staircase of the best third objective over the second stands as high.
+    """
     on_front = np.zeros(len(points), bool)
     seconds: list[float] = []  # ascending; the thirds that belong to them fall
     thirds: list[float] = []
@@ -38,7 +57,7 @@ def pareto_rows(objectives: Values) -> Rows:
         while at > 0 and thirds[at - 1] <= third:
             at -= 1
         seconds[at:end], thirds[at:end] = [second], [third]
-    return np.flatnonzero(on_front[place_of_row.reshape(-1)])
+    return on_front
 
 
 def balanced_row(front: Values) -> int:

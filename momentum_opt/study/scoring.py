@@ -44,14 +44,15 @@ class ScoreSpec:
         windows: train windows of the objective, in days from start.
         train: all train days.
         validation: validation days; empty where first equals last.
-        metric: the objective's metric.
+        metric: the objective's metric; the first one of several.
         names: all metrics that are returned.
         how: aggregate over the windows.
-        multi_objective: return (mean, worst, −std) instead of one number.
+        multi_objective: return (mean, worst, −std) of the metric instead of one number.
         cadence: how much of the simulation all of it needs.
         blocks: S, blocks of train days whose sums are kept (SPEC §13); 0: none.
         shares: whether the turnover needs the value shares of every bar.
         own_weights: whether each candidate is compared with a constant-weight pool of its own initial weights.
+        metrics: return one number of each of these; empty for the metric's alone.
     """
 
     windows: tuple[Days, ...]
@@ -65,6 +66,7 @@ class ScoreSpec:
     blocks: int
     shares: bool = False
     own_weights: bool = False
+    metrics: tuple[str, ...] = ()
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -85,7 +87,7 @@ class Scores(NamedTuple):
     """What a batch is told, candidates last."""
 
     objectives: Float[Array, "objective *batch"]
-    """One row, or (mean, worst, −std)."""
+    """One row, or (mean, worst, −std), or one of each metric."""
     train: dict[str, Float[Array, "*batch"]]
     validation: dict[str, Float[Array, "*batch"]]
     blocks: Float[Array, "row column *batch"] | None = None
@@ -93,11 +95,24 @@ class Scores(NamedTuple):
 
 
 def score_spec(
-    fingerprint: Fingerprint, spec: SimulationSpec, *, sums: bool = False, own_weights: bool = False
+    fingerprint: Fingerprint,
+    spec: SimulationSpec,
+    *,
+    sums: bool = False,
+    own_weights: bool = False,
+    recorded: Sequence[str] = RECORDED,
 ) -> ScoreSpec:
-    """What to compute for every trial of `fingerprint`; `sums`: per block of train days too."""
+    """What to compute for every trial of `fingerprint`.
+
+    Args:
+        fingerprint: the run.
+        spec: its simulation.
+        sums: whether to keep those of blocks of train days, too.
+        own_weights: whether initial weights may be others than the configuration's.
+        recorded: metrics besides the objective's and the limited ones.
+    """
     aim, periods = fingerprint.objective, fingerprint.periods
-    names = tuple(dict.fromkeys((aim.metric, *RECORDED, *aim.limits)))
+    names = tuple(dict.fromkeys((*aim.names, *recorded, *aim.limits)))
     needs_shares = aim.turnover_penalty > 0 and (spec.arb > 1 or spec.engine == "with_costs")
     return ScoreSpec(
         windows=periods.train_windows(aim.windows),
@@ -111,6 +126,7 @@ def score_spec(
         blocks=fingerprint.evidence.blocks if sums else 0,
         shares=needs_shares,
         own_weights=own_weights,
+        metrics=aim.metrics,
     )
 
 
@@ -206,22 +222,23 @@ def score_path(
     train = measured(scoring.train, scoring.names)
     first, end = scoring.validation
     validation = measured(scoring.validation, scoring.names) if end > first else {}
-    sign = METRICS[scoring.metric].sign  # from here on higher is better
-    per_window = sign * jnp.stack([measured(days, [scoring.metric])[scoring.metric] for days in scoring.windows])
+    metrics = scoring.metrics or (scoring.metric,)
+    windows = [measured(days, metrics) for days in scoring.windows]
     turnovers = [turned_over(days) for days in scoring.windows]
     turnover = None if turnovers[0] is None else jnp.stack([value for value in turnovers if value is not None])
-    if scoring.multi_objective:
-        values = mean_worst_steadiness(less_turnover(per_window, turnover, penalties.turnover))
-    else:
-        values = objective(
-            per_window,
-            sign * validation[scoring.metric] if validation else None,
-            turnover,
-            turned_over(scoring.validation) if validation else None,
-            scoring.how,
-            penalties.overfitting,
-            penalties.turnover,
-        )[None]
+    confirmed_turnover = turned_over(scoring.validation) if validation else None
+
+    def value_of(metric: str) -> Array:
+        """The objective, or the three of them, of one metric; higher is better from here on."""
+        sign = METRICS[metric].sign
+        per_window = sign * jnp.stack([window[metric] for window in windows])
+        if scoring.multi_objective:
+            return mean_worst_steadiness(less_turnover(per_window, turnover, penalties.turnover))
+        confirmed = sign * validation[metric] if validation else None
+        how, weights = scoring.how, (penalties.overfitting, penalties.turnover)
+        return objective(per_window, confirmed, turnover, confirmed_turnover, how, *weights)[None]
+
+    values = jnp.concatenate([value_of(metric) for metric in metrics])
     return Scores(values, train, validation, _block_sums(spec, scoring, boundaries, path, rebuilt))
 
 

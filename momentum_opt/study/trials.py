@@ -149,6 +149,17 @@ def best_record(records: Sequence[TrialRecord]) -> TrialRecord | None:
     return front[balanced_row(_objectives(front))]
 
 
+def leading(records: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
+    """The `count` best trials, the winner first: those that keep the limits before the others, by the first objective.
+
+    Of several objectives their Pareto front comes first.
+    """
+    front = {record.number for record in pareto_front(records)}
+    complete = [record for record in records if not record.failed]
+    complete.sort(key=lambda one: (one.number not in front, one.violation, -one.objectives[0], one.number))
+    return complete[:count]
+
+
 def pareto_front(records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """The complete trials that no other one beats in every objective (and equals in none better), by number.
 

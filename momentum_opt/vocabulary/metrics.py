@@ -54,9 +54,40 @@ class MetricInfo:
         return 1 if self.direction == "higher" else -1
 
     @property
+    def for_comparison(self) -> bool:
+        """Whether it is kept for comparison with quantammsim alone: the field reads other metrics."""
+        return self.name == "greatest_draw_down" or any(part in self.name for part in _OF_QUANTAMMSIM)
+
+    @property
     def is_annualised(self) -> bool:
         """Whether it says of a year what was measured over fewer or more days."""
         return self.unit.endswith("per year") or "annualised" in self.description
+
+
+_OF_QUANTAMMSIM: Final = ("_var_", "_raroc", "_rovar")
+"""Parts of names: percentiles of minute returns, or of returns between last values, and what is divided by them."""
+
+FOR_COMPARISON: Final = "Kept for comparison with quantammsim"
+"""Heading of those metrics."""
+
+_COMPOUNDED: Final = ("annualised_returns", "raroc", "rovar", "sterling", "calmar")
+"""Parts of the names of metrics that annualise by compounding."""
+
+LARGEST_MEANINGFUL: Final = 1e6
+"""From this size on a metric says nothing of a pool."""
+
+
+def meaningless(name: str, value: float | None) -> str | None:
+    """Why a figure is beyond what it could mean; None where it is not, or where there is none.
+
+    Others than ratios and what is annualised by compounding mean what they say at any size.
+    """
+    if value is None or not LARGEST_MEANINGFUL <= abs(value) < float("inf"):
+        return None
+    if any(part in name for part in _COMPOUNDED):
+        return "returns of a short time are compounded to a year"
+    ratio = name in METRICS and METRICS[name].unit == "none"
+    return "what it is divided by is almost zero" if ratio else None
 
 
 FEWEST_OF_ANY: Final = 2
@@ -114,10 +145,15 @@ METRICS: Final[Mapping[str, MetricInfo]] = _table(
     ("cvar_95", _DAILY, "ratio", "mean of the daily returns at or below their 5th percentile"),
     ("returns", _LAST, "ratio", "total return"),
     ("annualised_returns", _LAST, "per year", "total return, annualised"),
-    ("returns_over_hodl", _LAST, "ratio", "total return over holding the first reserves"),
-    ("annualised_returns_over_hodl", _LAST, "per year", "return over holding the first reserves, annualised"),
-    ("returns_over_uniform_hodl", _LAST, "ratio", "total return over holding equal values of all tokens"),
-    ("annualised_returns_over_uniform_hodl", _LAST, "per year", "return over holding equal values, annualised"),
+    ("returns_over_hodl", _LAST, "ratio", "total return over HODL from the period's start"),
+    ("annualised_returns_over_hodl", _LAST, "per year", "return over HODL from the period's start, annualised"),
+    ("returns_over_uniform_hodl", _LAST, "ratio", "total return over uniform HODL from the period's start"),
+    (
+        "annualised_returns_over_uniform_hodl",
+        _LAST,
+        "per year",
+        "return over uniform HODL from the period's start, annualised",
+    ),
     ("weight_turnover", _LAST, "times per year", "share of the pool that its weights move to other tokens", "lower"),
     ("daily_var_95%_trad", _DAY_END, "ratio", "5th percentile of returns between the last values of days"),
     ("daily_var_99%_trad", _DAY_END, "ratio", "1st percentile of returns between the last values of days"),
@@ -152,3 +188,6 @@ METRICS: Final[Mapping[str, MetricInfo]] = _table(
         "lower",
     ),
 )
+
+METRIC_CHOICES: Final = tuple(sorted(METRICS, key=lambda name: METRICS[name].for_comparison))
+"""All names as a user is offered them: those kept for comparison last."""

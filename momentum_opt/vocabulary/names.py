@@ -29,4 +29,16 @@ BASELINE_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "rebalanced": "rebalanced on an exchange",
     }
 )
-"""Baseline → its name in tables and sentences."""
+"""Baseline that begins with the simulation and goes on through all periods → its name in tables and sentences."""
+
+PERIOD_LABELS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **BASELINE_LABELS,
+        "hodl": "HODL from the period's start",
+        "uniform_hodl": "uniform HODL from the period's start",
+    }
+)
+"""The same of baselines that begin anew with each period, on the pool's reserves, or equal values, there.
+
+The other two hold no tokens from a start on: when they began changes their returns in no period.
+"""

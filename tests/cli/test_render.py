@@ -29,7 +29,10 @@ def document(**objective: Any) -> dict[str, Any]:
         },
         "metrics": {period: dict.fromkeys(NAMES, 0.5) for period in periods},
         "baselines": {
-            period: {name: {"returns": 0.1, "daily_log_sharpe": None} for name in BASELINES} for period in periods
+            period: {
+                name: {"returns": 0.1 * (place + 1), "daily_log_sharpe": None} for place, name in enumerate(BASELINES)
+            }
+            for period in periods
         },
         "data": {
             "burn_in_days": 30,
@@ -51,7 +54,7 @@ def test_annualised_figures_of_short_periods_are_marked():
         assert [name, "0.5000", "0.5000*"] in table
     for name in ("returns", "max_drawdown", "returns_over_hodl"):
         assert [name, "0.5000", "0.5000"] in table
-    assert ["HODL: daily_log_sharpe", "–", "-4.0000*"] in table
+    assert ["HODL from the period's start: daily_log_sharpe", "–", "-4.0000*"] in table
     assert ["constant-weight pool: daily_log_sharpe", "–", "–"] in table
     assert text.endswith("\n* annualised from fewer than 90 days: not meaningful")
     assert "*" not in metric_table({**content, "days": {"train": 90, "test": 90}})
@@ -71,8 +74,40 @@ def test_metrics_lead_with_the_objective():
     assert table[0] == ["train", "test"]
     assert table[2] == ["calmar", "0.5000", "–"]
     assert ["returns", "0.5000", "1.235e+06"] in table
-    assert ["HODL: returns", "0.1000", "0.1000"] in table
+    assert ["HODL from the period's start: returns", "0.1000", "0.1000"] in table
     assert ["constant-weight pool: daily_log_sharpe", "–", "–"] in table
+
+
+def test_baselines_that_coincide_share_a_row():
+    """With equal initial weights both HODLs hold the same tokens, until the next period begins."""
+    content = document()
+    for period in content["baselines"].values():
+        period["uniform_hodl"] = {**period["hodl"]}
+    both = "HODL from the period's start = uniform HODL from the period's start: returns"
+    assert [both, "0.1000", "0.1000"] in rows(metric_table(content))
+    content["baselines"]["test"]["uniform_hodl"]["returns"] = 0.1 + 1e-6
+    table = rows(metric_table(content))
+    assert both not in {row[0] for row in table}
+    assert ["uniform HODL from the period's start: returns", "0.1000", "0.1000"] in table
+
+
+def test_figures_that_could_mean_nothing_are_not_shown():
+    content = {**document(), "days": {"train": 300, "test": 30}}
+    content["metrics"]["train"] |= {"calmar": 3e25, "daily_log_sharpe": -2e6, "annualised_returns": 999_999.0}
+    content["metrics"]["test"] |= {"annualised_returns": 1e6, "returns": 2e9}
+    text = metric_table(content)
+    table = rows(text)
+    assert ["calmar", "not meaningful", "0.5000*"] in table
+    assert ["daily_log_sharpe", "not meaningful", "0.5000*"] in table
+    assert ["annualised_returns", "1e+06", "not meaningful"] in table
+    assert ["returns", "0.5000", "2e+09"] in table  # that of a token which rose as much
+    assert " ".join(text.splitlines()[-1:]) == (
+        "not meaningful: of calmar, annualised_returns returns of a short time are compounded to a year; of "
+        "daily_log_sharpe what it is divided by is almost zero"
+    )
+    assert objective_line(document(value=1.2e25)) == (
+        "objective: calmar (mean) = 1.2e+25, not meaningful: of calmar returns of a short time are compounded to a year"
+    )
 
 
 def test_the_objective_in_words():

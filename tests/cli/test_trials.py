@@ -95,7 +95,7 @@ def test_the_table_and_one_trial(folder: Path, rows: pd.DataFrame, capsys: pytes
         (("--where", "state > COMPLETE"), "state holds words (state > COMPLETE); compare it with = or !="),
         (("--state", "COMPLET"), "error: --state: unknown state (COMPLET); did you mean COMPLETE?"),
         (("--json", "--csv"), "error: --json and --csv: one output only"),
-        (("--pareto",), "has one objective; a front needs objective.multi_objective"),
+        (("--pareto",), "has one objective; a front needs objective.metrics or objective.multi_objective"),
         (("show", "999"), "error: no trial 999 in "),
         (("export", "999", "--out", "x.json"), "it holds 0 to "),
     ],

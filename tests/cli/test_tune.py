@@ -181,7 +181,7 @@ def test_more_trials_go_on(done: Done, tmp_path: Path, capsys: pytest.CaptureFix
     output = capsys.readouterr().out
     assert "best of 24 trials" in output
     assert "memory (days)" in output
-    assert "HODL: returns" in output
+    assert "HODL from the period's start: returns" in output
 
 
 def test_the_same_seed_gives_the_same_files(done: Done, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

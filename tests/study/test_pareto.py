@@ -8,9 +8,9 @@ from momentum_opt.study.pareto import balanced_order, balanced_row, knee_row, pa
 SMALL = st.integers(-3, 3).map(float)
 
 
-@given(st.lists(st.tuples(SMALL, SMALL, SMALL), max_size=40))
-def test_the_front_is_what_nothing_dominates(values: list[tuple[float, ...]]):
-    points = np.array(values).reshape(-1, 3)
+@given(st.integers(1, 5).flatmap(lambda width: st.lists(st.lists(SMALL, min_size=width, max_size=width), max_size=30)))
+def test_the_front_is_what_nothing_dominates(values: list[list[float]]):
+    points = np.array(values).reshape(len(values), -1 if values else 3)
     at_least = (points[:, None] >= points[None]).all(axis=2)
     better = (points[:, None] > points[None]).any(axis=2)
     assert pareto_rows(points).tolist() == np.flatnonzero(~(at_least & better).any(axis=0)).tolist()

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from momentum_opt.errors import MissingFileError, RunFolderError
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.results.columns import MULTI_OBJECTIVE_COLUMNS
 from momentum_opt.results.evidence import read_evidence
 from momentum_opt.results.holdout import Looks, count_looks, looks_words, recorded_holdout
 from momentum_opt.results.parquet import REMADE, read_parquet
@@ -61,8 +60,8 @@ class Content:
 
     @property
     def objective_column(self) -> str:
-        """Column of the trials that ranks them: the objective, or the mean of several."""
-        return "objective_mean" if self.fingerprint.objective.multi_objective else "objective"
+        """Column of the trials that ranks them: the objective, or the first of several."""
+        return self.fingerprint.objective.columns[0]
 
     @property
     def has_test(self) -> bool:
@@ -102,8 +101,7 @@ def run_content(folder: RunFolder) -> Content:
     best = read_best(folder.best)
     fingerprint = Fingerprint.from_dict(best["fingerprint"], name=f"{folder.best}: fingerprint")
     daily = read_table(folder.daily, numbers=("value", *(f"{name}_value" for name in BASELINE_LABELS)))
-    objectives = MULTI_OBJECTIVE_COLUMNS if fingerprint.objective.multi_objective else ("objective",)
-    trials = read_table(folder.trials, numbers=("number", *objectives))
+    trials = read_table(folder.trials, numbers=("number", *fingerprint.objective.columns))
     findings, why = _findings(folder, best)
     missing = [why] if why else []
     missing += [

@@ -24,7 +24,7 @@ def run_page(content: Content, second_hand: SecondHand | None = None) -> Page:
         facts=(
             content.name,
             f"{fingerprint.window.start} to {fingerprint.last_day}",
-            f"objective {fingerprint.objective.metric}",
+            f"objective {' and '.join(fingerprint.objective.names)}",
             f"digest {document['digest'][:8]}",
             f"written {document['created']}",
         ),

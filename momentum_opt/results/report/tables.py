@@ -1,11 +1,12 @@
 """Tables of the report: documents and findings in, plain rows of text out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from momentum_opt.evidence.findings import Findings, SharpeFindings
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.results.baselines import coinciding, joint_label
 from momentum_opt.results.price_notes import price_notes
 from momentum_opt.results.report.content import Content, Document
 from momentum_opt.results.report.wording import (
@@ -13,14 +14,15 @@ from momentum_opt.results.report.wording import (
     RETURN_PARTS,
     TOO_SHORT,
     limit_words,
+    meaningless_note,
     metric_value,
     number,
     percent,
     too_short,
 )
 from momentum_opt.units import counted
-from momentum_opt.vocabulary.metrics import METRICS
-from momentum_opt.vocabulary.names import BASELINE_LABELS
+from momentum_opt.vocabulary.metrics import FOR_COMPARISON, METRICS
+from momentum_opt.vocabulary.names import PERIOD_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
 SHOWN_METRICS: Final = (
@@ -73,22 +75,27 @@ def metric_table(content: Content) -> Table:
     """The objective's metric and a few others per period, the same of each baseline below."""
     metrics, baselines = content.document["metrics"], content.document["baselines"]
     periods, days = list(metrics), content.document.get("days", {})
-    aim = content.fingerprint.objective.metric
-    names = list(dict.fromkeys((aim, *SHOWN_METRICS)))
+    names = list(dict.fromkeys((*content.fingerprint.objective.names, *SHOWN_METRICS)))
     groups = [
         Group(
             "this pool",
             tuple(_row(name, {period: metrics[period].get(name) for period in periods}, days) for name in names),
         )
     ]
-    for baseline, label in BASELINE_LABELS.items():
+    known = {
+        baseline: [baselines[period][baseline].get(name) for name in BASELINE_METRICS for period in periods]
+        for baseline in PERIOD_LABELS
+        if all(baseline in baselines[period] for period in periods)
+    }
+    for same in coinciding(known):
         rows = [
-            _row(name, {period: baselines[period][baseline].get(name) for period in periods}, days)
+            _row(name, {period: baselines[period][same[0]].get(name) for period in periods}, days)
             for name in BASELINE_METRICS
-            if all(baseline in baselines[period] for period in periods)
         ]
-        groups.append(Group(label, tuple(rows)))
+        groups.append(Group(joint_label(same, PERIOD_LABELS), tuple(rows)))
     note = f"Every baseline begins anew with each period. Sharpe ratios are annualised.{_short_note(days)}"
+    shown = [(name, metrics[period].get(name)) for name in names for period in periods]
+    note += _meaningless_note(shown)
     return Table("Results per period", ("", *map(_with_days(content), periods)), tuple(groups), note)
 
 
@@ -107,11 +114,20 @@ def limits_table(content: Content) -> Table | None:
 def every_metric_table(content: Content) -> Table:
     """All metrics of all periods, with what each means."""
     metrics, days = content.document["metrics"], content.document.get("days", {})
-    rows = (
-        (*_row(name, {period: metrics[period].get(name) for period in metrics}, days), info.description)
-        for name, info in METRICS.items()
-    )
-    return table("All metrics", ("metric", *metrics, "meaning"), rows, _short_note(days).strip(), wraps=True)
+    groups = [
+        Group(
+            heading,
+            tuple(
+                (*_row(name, {period: metrics[period].get(name) for period in metrics}, days), info.description)
+                for name, info in METRICS.items()
+                if info.for_comparison == bool(heading)
+            ),
+        )
+        for heading in ("", FOR_COMPARISON)
+    ]
+    shown = [(name, values.get(name)) for name in METRICS for values in metrics.values()]
+    note = f"{_short_note(days)}{_meaningless_note(shown)}".strip()
+    return Table("All metrics", ("metric", *metrics, "meaning"), tuple(groups), note, wraps=True)
 
 
 def parameter_table(content: Content) -> Table:
@@ -146,8 +162,9 @@ def decomposition_table(content: Content) -> Table | None:
         return None
     rows = ((label, *(percent(parts[period][name]) for period in parts)) for name, label in RETURN_PARTS.items())
     note = (
-        "HODL holds the period's first reserves. Moving the weights is what trading to the pool's weights on an "
-        "exchange adds to that; loss versus rebalancing is what the pool loses to it, fees earned included."
+        "HODL from the period's start holds the pool's reserves of that day. Moving the weights is what trading to the "
+        "pool's weights on an exchange adds to that; loss versus rebalancing is what the pool loses to it, fees earned "
+        "included."
     )
     return table("Where the return comes from", ("", *parts), rows, note)
 
@@ -271,6 +288,11 @@ def _row(name: str, values: Mapping[str, float | None], days: Mapping[str, int])
 
 def _short_note(days: Mapping[str, int]) -> str:
     return f" {TOO_SHORT}." if any(count < FEWEST_TO_ANNUALISE for count in days.values()) else ""
+
+
+def _meaningless_note(figures: Sequence[tuple[str, float | None]]) -> str:
+    note = meaningless_note(figures)
+    return f" {note[0].upper()}{note[1:]}." if note else ""
 
 
 def _with_days(content: Content) -> Any:

@@ -1,16 +1,19 @@
 """Numbers and names as the report writes them: values in, short text in the units of the field out."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from momentum_opt.vocabulary.metrics import METRICS
+from momentum_opt.vocabulary.metrics import METRICS, meaningless
+from momentum_opt.vocabulary.names import PERIOD_LABELS
 
 NOT_ASSESSED: Final = "not assessed; an older version made this walk-forward; its command again judges it"
 
 FEWEST_TO_ANNUALISE: Final = 90
 """Days of the shortest period whose annualised figures mean something (SPEC §11)."""
 TOO_SHORT: Final = f"* annualised from fewer than {FEWEST_TO_ANNUALISE} days: not meaningful"
+
+NOT_MEANINGFUL: Final = "not meaningful"
 
 ABSENT: Final = "–"
 
@@ -24,7 +27,7 @@ BASELINE_ROLES: Final[Mapping[str, str]] = {
 
 RETURN_PARTS: Final[Mapping[str, str]] = {
     "total": "log return",
-    "hodl": "= HODL from the period's start",
+    "hodl": f"= {PERIOD_LABELS['hodl']}",
     "weights": "+ moving the weights",
     "lvr": "− loss versus rebalancing",
     "fees": "fees earned, over the mean value",
@@ -61,7 +64,9 @@ def percent(value: float | None) -> str:
 
 
 def metric_value(name: str, value: float | None) -> str:
-    """A metric in its unit."""
+    """A metric in its unit; a figure that could mean nothing is not shown."""
+    if meaningless(name, value):
+        return NOT_MEANINGFUL
     unit = METRICS[name].unit if name in METRICS else "none"
     if unit == "times per year":
         return f"{number(value)} a year" if value is not None and math.isfinite(value) else ABSENT
@@ -74,7 +79,23 @@ def metric_value(name: str, value: float | None) -> str:
 def too_short(name: str, value: float | None, days: int | None) -> str:
     """The mark of a number that was annualised from too few days; nothing of others, or where there is no number."""
     annualised = name in METRICS and METRICS[name].is_annualised and value is not None and math.isfinite(value)
+    annualised = annualised and not meaningless(name, value)
     return "*" if annualised and days is not None and days < FEWEST_TO_ANNUALISE else ""
+
+
+def meaningless_note(figures: Iterable[tuple[str, float | None]]) -> str:
+    """Why figures of metrics are not shown, as a sentence without its full stop; empty where all are.
+
+    Args:
+        figures: names and values.
+    """
+    reasons: dict[str, list[str]] = {}
+    for name, value in figures:
+        reason = meaningless(name, value)
+        if reason and name not in reasons.setdefault(reason, []):
+            reasons[reason].append(name)
+    told = "; ".join(f"of {', '.join(names)} {reason}" for reason, names in reasons.items())
+    return f"{NOT_MEANINGFUL}: {told}" if told else ""
 
 
 def limit_words(limit: Mapping[str, Any]) -> str:

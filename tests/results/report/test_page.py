@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ from momentum_opt.results.report.content import Content, run_content, run_inputs
 from momentum_opt.results.report.figures_search import search_plots
 from momentum_opt.results.report.page import Page
 from momentum_opt.results.report.run_page import run_page
-from momentum_opt.results.report.tables import fees_table
+from momentum_opt.results.report.tables import every_metric_table, fees_table, metric_table
 from momentum_opt.results.report.verdict import verdict_box
 from momentum_opt.results.report.write import is_current, write_page
 from momentum_opt.results.run_folder import RunFolder
+from momentum_opt.vocabulary.metrics import METRICS
 from tests.results.report.pages import Outline, outline
 from tests.sample_runs import TOKENS, copy_of, tuned
 
@@ -90,6 +92,39 @@ def test_it_says_what_best_json_says(folder: Path, found: Outline):
     assert best["digest"] in text
     assert all(version in text for version in best["versions"].values())
     assert "Test period evaluated once." in text
+
+
+def test_metrics_for_comparison_stand_apart(content: Content):
+    """Every metric once; those that quantammsim alone reads under their heading, after the others."""
+    usual, others = every_metric_table(content).groups
+    assert others.heading == "Kept for comparison with quantammsim"
+    odd = {row[0] for row in others.rows}
+    assert {"daily_rovar", "weekly_raroc", "greatest_draw_down", "weekly_var_99%_trad"} <= odd
+    assert not odd & {"max_drawdown", "calmar", "lvr", "returns", "ulcer", "cvar_95"}
+    assert odd | {row[0] for row in usual.rows} == set(METRICS)
+    assert len(odd) + len(usual.rows) == len(METRICS)
+
+
+def test_figures_that_could_mean_nothing_are_not_shown(content: Content):
+    train = {**content.document["metrics"]["train"], "monthly_rovar": 1e25, "calmar": 2e6}
+    beyond = replace(content, document={**content.document, "metrics": {"train": train}})
+    table = every_metric_table(beyond)
+    cells = {row[0]: row[1] for group in table.groups for row in group.rows}
+    assert (cells["monthly_rovar"], cells["calmar"]) == ("not meaningful", "not meaningful")
+    assert "Not meaningful: of " in table.note
+    assert "monthly_rovar" in table.note
+    assert "e+25" not in str(table)
+
+
+def test_baselines_that_coincide_share_a_heading(content: Content):
+    """The sample's pool begins with equal weights, so both HODLs hold the same in train; later they differ."""
+    headings = [group.heading for group in metric_table(content).groups]
+    assert headings[1:3] == ["HODL from the period's start", "uniform HODL from the period's start"]
+    baselines = {"train": content.document["baselines"]["train"]}
+    document = {**content.document, "baselines": baselines, "metrics": {"train": content.document["metrics"]["train"]}}
+    alone = [group.heading for group in metric_table(replace(content, document=document)).groups]
+    assert alone[1] == "HODL from the period's start = uniform HODL from the period's start"
+    assert len(alone) == len(headings) - 1
 
 
 def test_the_verdict_is_that_of_evidence_json(folder: Path, content: Content, found: Outline):
