@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.evidence.findings import Cloud, Findings, HeatMap, PlateauFindings
 from momentum_opt.results.report.palette import ink
-from momentum_opt.results.report.plot import Plot, Spec, colours, quantity, shown, table
+from momentum_opt.results.report.plot import Plot, Spec, by_width, colours, quantity, shown, table
 from momentum_opt.results.report.wording import number, parameter_label
 
 _COLUMNS: Final = 3
@@ -68,7 +68,7 @@ def _cloud_view(found: PlateauFindings, clouds: list[Cloud]) -> Spec:
         "color": {
             "field": "within", "type": "nominal", "title": None,
             "scale": colours({**labels, "winner": ink("ink"), "constant weights": ink("constant")}),
-            "legend": {"symbolType": "stroke", "columns": {"expr": "width < 480 ? 2 : 5"}},
+            "legend": {"symbolType": "stroke", "columns": by_width(2, 5)},
         },
         "tooltip": [
             shown("parameter", "parameter"), shown("within", "moved"),

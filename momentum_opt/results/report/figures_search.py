@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import POINT, ink
-from momentum_opt.results.report.plot import Plot, Spec, colours, quantity, shown, table, thinned
+from momentum_opt.results.report.plot import Plot, Spec, by_width, colours, quantity, shown, table, thinned
 from momentum_opt.results.report.timeline import WHEEL
 from momentum_opt.results.report.wording import number, parameter_label
 from momentum_opt.study.importance import parameter_importances
@@ -223,7 +223,7 @@ def _points(
     for place, name in enumerate(name for name in names if name in rows):
         columns[f"p{place}"] = finite(rows[name])
         lines.append(shown(f"p{place}", parameter_label(name), ".4g"))
-    legend = {"title": None, "symbolOpacity": 1, "columns": {"expr": f"width < 480 ? 2 : {len(looks)}"}}
+    legend = {"title": None, "symbolOpacity": 1, "columns": by_width(2, len(looks))}
     name = {"datum": "trial", "legend": legend}
     opacity = 0.35 if len(rows) > _MANY else 0.7
     zoom = {"type": "interval", "encodings": zoomed, "zoom": WHEEL}

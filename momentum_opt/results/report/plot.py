@@ -26,6 +26,10 @@ WIDE: Final = 640
 """Width of the files' drawing area in pixels, shared by views side by side."""
 MOST_ROWS: Final = 1500
 """Points of a curve that are drawn at most."""
+_NARROW: Final = 480
+"""Pixels below which a view has no room for a legend in one line."""
+_SHARED: Final = ("color", "strokeDash", "shape")
+"""Scales that views of one file would share, each being one of its own on the page."""
 
 _CONFIG: Final[Spec] = {
     "aria": False,  # of single marks; the figure as a whole has a description
@@ -94,10 +98,21 @@ def for_file(plot: Plot) -> Spec:
     """All views of a plot side by side, in the light colours, as wide as a file is."""
     width = (WIDE - 70 * (plot.columns - 1)) // plot.columns
     views = [{"width": width, **view} for view in plot.views]
-    whole = views[0] if len(views) == 1 else {"concat": views, "columns": plot.columns, "spacing": 30}
+    whole = (
+        views[0]
+        if len(views) == 1
+        else {
+            "concat": views,
+            "columns": plot.columns,
+            "spacing": 30,
+            "resolve": {"scale": dict.fromkeys(_SHARED, "independent")},
+        }
+    )
     config = {**_CONFIG, "background": light("paper")}
     text = json.dumps({"$schema": SCHEMA, "config": config, "padding": 8, **whole})
-    return json.loads(re.sub(r"var\(--(\w+)\)", lambda match: light(match[1]), text))
+    text = re.sub(r"var\(--(\w+)\)", lambda match: light(match[1]), text)
+    # In a concatenation the signal `width` is not that of a view.
+    return json.loads(re.sub(r'"expr": "[^"]*"', lambda match: re.sub(r"\bwidth\b", str(width), match[0]), text))
 
 
 def table(columns: Mapping[str, Iterable[Any]]) -> Spec:
@@ -134,6 +149,11 @@ def shown(field: str, title: str, form: str | None = None) -> Spec:
     if form is None:
         return {"field": field, "type": "nominal", "title": title}
     return {"field": field, "type": "quantitative", "title": title, "format": form}
+
+
+def by_width(narrow: int, wide: int) -> Spec:
+    """A number that depends on how wide a view is."""
+    return {"expr": f"width < {_NARROW} ? {narrow} : {wide}"}
 
 
 def colours(labels: Mapping[str, str]) -> Spec:

@@ -14,13 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from momentum_opt.results.report.palette import ink
-from momentum_opt.results.report.plot import Spec, line_at, quantity, shown, table, thinned
+from momentum_opt.results.report.plot import Spec, by_width, line_at, quantity, shown, table, thinned
 
 Values = NDArray[np.float64]
 
 DAY: Final = "utcFormat(datum.time, utchours(datum.time) + utcminutes(datum.time) ? '%Y-%m-%d %H:%M' : '%Y-%m-%d')"
-_NARROW: Final = 480
-"""Pixels of a view below which its legend has fewer columns."""
 WHEEL: Final = "wheel![event.ctrlKey || event.metaKey || event.shiftKey]"
 """Turning the wheel alone scrolls the page."""
 
@@ -147,7 +145,7 @@ class Timeline:
 
     def _legend(self) -> Spec:
         many = len(self.curves)
-        columns = {"expr": f"width < {_NARROW} ? {min(many, 4 if self.stacked else 2)} : {many}"}
+        columns = by_width(min(many, 4 if self.stacked else 2), many)
         look = (
             {"symbolType": "square", "symbolSize": 120} if self.stacked else {"symbolType": "stroke", "symbolSize": 300}
         )
