@@ -3,22 +3,24 @@
   const plots = JSON.parse(document.getElementById("plots").textContent);
   const views = new Map(); // place on the page → Vega view
   const options = { renderer: "svg", actions: false, defaultStyle: false, tooltip: { theme: "page", disableDefaultStyle: true } };
-  const signal = (view, pattern) => Object.keys(view.getState({ signals: () => true, data: () => false }).signals).find(name => pattern.test(name));
-  const timed = () => [...views.values()].filter(one => one.zoom);
+  const signals = (view, pattern) => Object.keys(view.getState({ signals: () => true, data: () => false }).signals).filter(name => pattern.test(name));
 
-  let moving = false;
-  const showTime = (range, but) => {
-    moving = true;
-    const rest = timed().filter(one => one !== but);
-    return Promise.all(rest.map(one => one.view.signal(one.zoom, range).runAsync())).then(() => { moving = false; });
+  let shown = null; // the range of time of all figures, as milliseconds; null is all of it
+  const same = (one, other) => one === other || Boolean(one && other && +one[0] === +other[0] && +one[1] === +other[1]);
+  const showTime = range => {
+    shown = range;
+    for (const one of views.values()) if (one.zoom && !same(one.view.signal(one.zoom), range)) one.view.signal(one.zoom, range).runAsync();
   };
-
-  const whole = one => one.view.scale("x").domain().map(Number);
   const move = (one, factor, shift) => {
-    const [low, high] = one.view.signal(one.zoom) || whole(one), middle = (low + high) / 2 + shift * (high - low);
-    showTime([middle - factor * (high - low) / 2, middle + factor * (high - low) / 2]);
+    const [low, high] = (shown || one.view.scale("x").domain()).map(Number);
+    const middle = (low + high) / 2 + shift * (high - low), half = factor * (high - low) / 2;
+    showTime([middle - half, middle + half]);
   };
-  const reset = one => one.zoom ? showTime(null) : drawn(one.place, one.spec);
+  const reset = one => {
+    if (one.zoom) showTime(null);
+    for (const name of one.spans) one.view.signal(name, null);
+    one.view.runAsync();
+  };
 
   const pick = number => {
     for (const one of views.values()) {
@@ -27,7 +29,7 @@
       const datum = one.view.data("trials").find(row => row.number === number);
       const words = one.trial.map(({ field, title, format }) => {
         const value = datum && datum[field];
-        return `${title} ${value === null || value === undefined ? "–" : vega.format(format)(value)}`;
+        return `${title} ${Number.isFinite(value) ? vega.format(format)(value) : "–"}`;
       });
       one.place.closest("figure").querySelector(".picked").textContent = datum ? words.join(" · ") : "";
     }
@@ -58,14 +60,14 @@
     const before = views.get(place);
     if (before) before.view.finalize();
     const { view } = await vegaEmbed(place, spec, options);
-    const one = { place, spec, view, zoom: signal(view, /^zoom_.*_time$/), trial: (spec.usermeta || {}).trial };
-    one.series = (signal(view, /^shown_.*_tuple_fields$/) || "").replace(/_tuple_fields$/, "");
-    const others = timed().find(other => other !== before);
+    const one = { place, view, trial: (spec.usermeta || {}).trial };
+    [one.zoom] = signals(view, /^zoom_.*_time$/);
+    one.spans = signals(view, /^span_.*_(number|train|validation)$/);
+    one.series = signals(view, /^shown_.*_tuple_fields$/).map(name => name.replace(/_tuple_fields$/, ""))[0];
     views.set(place, one);
     if (one.zoom) {
-      const range = others && others.view.signal(others.zoom);
-      if (range) await view.signal(one.zoom, range).runAsync();
-      view.addSignalListener(one.zoom, (_, value) => { if (!moving) showTime(value, one); });
+      if (shown) await view.signal(one.zoom, shown).runAsync();
+      view.addSignalListener(one.zoom, (_, range) => { if (!same(range, shown)) showTime(range); });
     }
     if (one.trial) view.addEventListener("click", (_, item) => { if (item && item.datum && "number" in item.datum) pick(item.datum.number); });
   }
@@ -93,7 +95,7 @@
     }
     if (first().zoom || first().trial) button(tools, "Reset", () => reset(first()));
     if ("log" in figure.dataset) {
-      let log = JSON.stringify(specs[0]).includes('"y":{"field":"value","type":"quantitative","title":null,"scale":{"type":"log"}');
+      let log = figure.dataset.log === "true";
       const made = button(tools, "Log scale", async () => {
         log = !log;
         made.setAttribute("aria-pressed", log);

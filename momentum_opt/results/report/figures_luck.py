@@ -4,7 +4,7 @@ import numpy as np
 
 from momentum_opt.evidence.findings import Distribution, Findings, Histogram, NonAdaptiveFindings, OverfittingFindings
 from momentum_opt.results.report.palette import ink
-from momentum_opt.results.report.plot import Plot, Spec, colours, line_at, quantity, shown, table
+from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown, table
 from momentum_opt.results.report.wording import number
 
 
@@ -52,7 +52,7 @@ def _distribution(one: Distribution) -> Spec:
     if one.winner is not None:
         encoding = {
             "x": quantity("winner", one.name),
-            "color": {"datum": "winner", "scale": colours({"winner": ink("hodl")}), "legend": {"title": None}},
+            "color": {"datum": "winner", "scale": scale_of({"winner": ink("hodl")}), "legend": {"title": None}},
             "tooltip": [shown("winner", "winner", ".4g")],
         }
         mark = {"type": "rule", "size": 2.5}
@@ -84,5 +84,5 @@ def _bars(histogram: Histogram, title: str, border: float | None = None) -> Spec
         sides = {"below the median": ink("hodl"), "above": ink("pool")}
         columns["side"] = np.where(middle <= border, *sides).tolist()
         legend = {"title": None, "symbolType": "square"}
-        encoding["color"] = {"field": "side", "type": "nominal", "scale": colours(sides), "legend": legend}
+        encoding["color"] = {"field": "side", "type": "nominal", "scale": scale_of(sides), "legend": legend}
     return {"data": table(columns), "mark": mark, "encoding": encoding}

@@ -63,7 +63,7 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
         caption="Value relative to the start, day by day, in one continuous simulation; every baseline holds the same "
         "money from the first day.",
         views=(Timeline("equity", daily["time"], drawn, Axis(log=wide), 280, _periods(content)).view(),),
-        log=True,
+        log=wide,
     )
 
 
@@ -78,7 +78,7 @@ def _ratio(content: Content, daily: pd.DataFrame) -> Plot:
         alt=f"A line of the pool's value over the constant-weight pool's, which ends at {ratio[-1]:.4g}.",
         caption="The pool's value over the constant-weight pool's: where it rises, moving the weights paid.",
         views=(Timeline("ratio", daily["time"], drawn, height=120, periods=_periods(content), level=1.0).view(),),
-        log=True,
+        log=False,
     )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from momentum_opt.evidence.findings import Cloud, Findings, HeatMap, PlateauFindings
 from momentum_opt.results.report.palette import ink
-from momentum_opt.results.report.plot import Plot, Spec, by_width, colours, quantity, shown, table
+from momentum_opt.results.report.plot import Plot, Spec, by_width, quantity, scale_of, shown, table
 from momentum_opt.results.report.wording import number, parameter_label
 
 _COLUMNS: Final = 3
@@ -67,7 +67,7 @@ def _cloud_view(found: PlateauFindings, clouds: list[Cloud]) -> Spec:
         "yOffset": {"field": "within", "type": "nominal", "sort": list(labels)},
         "color": {
             "field": "within", "type": "nominal", "title": None,
-            "scale": colours({**labels, "winner": ink("ink"), "constant weights": ink("constant")}),
+            "scale": scale_of({**labels, "winner": ink("ink"), "constant weights": ink("constant")}),
             "legend": {"symbolType": "stroke", "columns": by_width(2, 5)},
         },
         "tooltip": [
@@ -144,7 +144,7 @@ def _map(one: HeatMap, values: NDArray[np.float64], limits: tuple[float, float],
     tooltip = [shown("k", "k per day", ".4g"), shown("memory", "memory, days", ".4g"),
                shown("objective", "objective", ".4g")]  # fmt: skip
     cell = {
-        "transform": [{"filter": "datum.objective !== null"}],
+        "transform": [{"filter": "isFinite(datum.objective)"}],
         "mark": {"type": "rect", "clip": True},
         "encoding": {
             "x": quantity("left", "k per day", **x), "x2": {"field": "right"},

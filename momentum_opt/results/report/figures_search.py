@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import POINT, ink
-from momentum_opt.results.report.plot import Plot, Spec, by_width, colours, quantity, shown, table, thinned
+from momentum_opt.results.report.plot import Plot, Spec, by_width, quantity, scale_of, shown, table, thinned
 from momentum_opt.results.report.timeline import WHEEL
 from momentum_opt.results.report.wording import number, parameter_label
 from momentum_opt.study.importance import parameter_importances
 from momentum_opt.study.trials import NEIGHBOURHOOD
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
-from momentum_opt.vocabulary.rules import leading_forms
+from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 _SHOWN: Final = 0.99
 """Share of the trials, the better ones, that the axes are made for."""
@@ -84,10 +84,8 @@ def _history_view(content: Content, trials: pd.DataFrame, best: Values, domain: 
     }
     legend = {"trial": (POINT, "circle"), "best so far": (ink("pool"), _LINE)}
     ends = [int(trials["number"].min()), int(trials["number"].max())]
-    x, y = (
-        quantity("number", "trial", scale={"domain": ends, "nice": False}),
-        quantity("objective", metric, scale=scale),
-    )
+    x = quantity("number", "trial", scale={"domain": ends, "nice": False})
+    y = quantity("objective", metric, scale=scale)
     points = _points(content, trials, "history", x, y, legend, ["x"])
     return {"height": 220, **points, "layer": [*points["layer"], line]}
 
@@ -219,10 +217,10 @@ def _points(
         if f"{period}_{metric}" in rows:
             columns[period] = finite(rows[f"{period}_{metric}"])
             lines.append(shown(period, f"{period} {metric}", ".5g"))
-    names = [f"{name}_{token}" for name in leading_forms(content.document["readable"]) for token in content.tokens]
-    for place, name in enumerate(name for name in names if name in rows):
-        columns[f"p{place}"] = finite(rows[name])
-        lines.append(shown(f"p{place}", parameter_label(name), ".4g"))
+    forms = [(form, token) for form in leading_forms(content.document["readable"]) for token in content.tokens]
+    for place, (form, token) in enumerate(one for one in forms if "_".join(one) in rows):
+        columns[f"p{place}"] = finite(rows[f"{form}_{token}"])
+        lines.append(shown(f"p{place}", f"{FORM_LABELS.get(form, form)}, {token}", ".4g"))
     legend = {"title": None, "symbolOpacity": 1, "columns": by_width(2, len(looks))}
     name = {"datum": "trial", "legend": legend}
     opacity = 0.35 if len(rows) > _MANY else 0.7
@@ -233,8 +231,8 @@ def _points(
         "encoding": {
             "x": x,
             "y": y,
-            "color": {**name, "scale": colours({one: look[0] for one, look in looks.items()})},
-            "shape": {**name, "scale": colours({one: look[1] for one, look in looks.items()})},
+            "color": {**name, "scale": scale_of({one: look[0] for one, look in looks.items()})},
+            "shape": {**name, "scale": scale_of({one: look[1] for one, look in looks.items()})},
             "tooltip": lines,
         },
     }

@@ -76,7 +76,7 @@ class Plot:
         caption: how to read it.
         views: Vega-Lite specifications without width.
         columns: views side by side where there is room.
-        log: whether its y axis may be logarithmic.
+        log: whether its y axis is logarithmic at first; None where it always is as it is.
     """
 
     key: str
@@ -85,7 +85,7 @@ class Plot:
     caption: str
     views: tuple[Spec, ...]
     columns: int = 1
-    log: bool = False
+    log: bool | None = None
 
 
 def for_page(view: Spec) -> Spec:
@@ -116,7 +116,7 @@ def for_file(plot: Plot) -> Spec:
 
 
 def table(columns: Mapping[str, Iterable[Any]]) -> Spec:
-    """Columns of numbers or texts as inline data; NaN is left empty, and six digits are kept."""
+    """Columns of numbers or texts as inline data, to six digits; infinities are NaN, which is drawn nowhere."""
     texts = {name: [isinstance(value, str) for value in values] for name, values in columns.items()}
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
@@ -131,7 +131,7 @@ def _cell(value: Any) -> str:
         return value
     if isinstance(value, int | np.integer):
         return str(value)
-    return f"{value:.6g}" if math.isfinite(value) else ""
+    return f"{value:.6g}" if math.isfinite(value) else "NaN"
 
 
 def thinned(count: int, most: int = MOST_ROWS) -> NDArray[np.intp]:
@@ -156,8 +156,8 @@ def by_width(narrow: int, wide: int) -> Spec:
     return {"expr": f"width < {_NARROW} ? {narrow} : {wide}"}
 
 
-def colours(labels: Mapping[str, str]) -> Spec:
-    """A scale of named series: label → role or colour."""
+def scale_of(labels: Mapping[str, str]) -> Spec:
+    """A scale of named series: label → its colour or shape."""
     return {"domain": list(labels), "range": list(labels.values())}
 
 

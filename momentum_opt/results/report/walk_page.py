@@ -17,7 +17,7 @@ from momentum_opt.results.report.content import Document, digest_of, finite, rea
 from momentum_opt.results.report.figures_path import CURVES, DASHES
 from momentum_opt.results.report.page import Cover, Page, Section, page_of
 from momentum_opt.results.report.palette import ink
-from momentum_opt.results.report.plot import Plot, Spec, colours, line_at, quantity, shown
+from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown
 from momentum_opt.results.report.plot import table as rows_of
 from momentum_opt.results.report.tables import Table, table
 from momentum_opt.results.report.timeline import Axis, Curve, Period, Timeline
@@ -168,7 +168,7 @@ def _joined(daily: pd.DataFrame) -> Plot:
         caption="Each fold's winner over the days that follow its tuning, joined; dashed lines are the folds' borders. "
         "The baselines start anew with every fold.",
         views=(Timeline("joined", times, drawn, Axis(), 260, periods).view(),),
-        log=True,
+        log=False,
     )
 
 
@@ -207,7 +207,7 @@ def _fold_view(metric: str, folds: list[int], *bars: Any) -> Spec:
         "x": {"field": "fold", "type": "ordinal", "title": "fold", "axis": {"labelAngle": 0, "labelOverlap": True}},
         "xOffset": {"field": "part", "type": "nominal", "sort": list(looks)},
         "y": quantity("value", metric),
-        "color": {"field": "part", "type": "nominal", "title": None, "scale": colours(looks)},
+        "color": {"field": "part", "type": "nominal", "title": None, "scale": scale_of(looks)},
         "tooltip": [shown("fold", "fold"), shown("part", "days"), shown("value", metric, ".4f")],
     }
     mark = {"type": "bar", "stroke": ink("muted"), "strokeWidth": 0.5}
