@@ -128,7 +128,7 @@ def test_the_script_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     made: list[int] = []
 
-    def bundle() -> str:
+    def bundle(_: str) -> str:
         made.append(1)
         return "window.vegaEmbed = 0;"
 
