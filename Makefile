@@ -83,7 +83,7 @@ docs: $(VENV)/installed-docs ## build the documentation site, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean --strict
 	@echo "open $(CURDIR)/site/index.html"
 
-pictures: $(VENV)/installed ## draw the pictures of the documentation anew, and run its notebook
+pictures: $(VENV)/installed-docs ## draw the pictures of the documentation anew, and run its notebook
 	$(BIN)/python -m docs.pictures.draw
 	$(BIN)/python -m docs.run_notebook
 

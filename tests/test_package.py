@@ -26,7 +26,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_nothing_else(built: Path):
     names = zipfile.ZipFile(next(built.glob("*.whl"))).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"momentum_opt"}
-    assert {"momentum_opt/results/report/page.css", "momentum_opt/results/report/page.html.jinja"} <= set(names)
+    report = {f"momentum_opt/results/report/{name}" for name in ("page.css", "page.html.jinja", "figures.js")}
+    assert report <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

@@ -32,7 +32,7 @@ ROOMS: Final[Mapping[str, Room]] = {
     "cli": Room(20, 80, "one file per command: options in, tables and exit codes out", ("typer", "rich"), ("api",)),
     "api": Room(20, 100, "one file per task; what a notebook and the commands call", ("numpy",), ("device", "results")),
     "device": Room(72, 100, "JAX's global settings", ("jax",), ()),
-    "results": Room(20, 80, "run folder, best.json, tables, report", ("pandas", "matplotlib"), ("evidence", "onchain")),
+    "results": Room(20, 80, "run folder, best.json, tables, report", ("pandas", "vl_convert"), ("evidence", "onchain")),
     "evidence": Room(0, 49, "skill or selection: a verdict", ("numpy", "scipy"), ("study",)),
     "onchain": Room(51, 100, "the contract in integers, rehearsal", ("numpy",), ("study",)),
     "study": Room(20, 80, "search space, samplers, storage, replay", ("optuna", "jax"), ("metrics", "simulation")),

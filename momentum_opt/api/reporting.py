@@ -1,4 +1,4 @@
-"""Reports: a run folder, or a backtest just made, in; an HTML page and PNG figures out (SPEC §11, §13, §16)."""
+"""Reports: a run folder, or a backtest just made, in; an HTML page and its figures out (SPEC §11, §13, §16)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +8,8 @@ from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.files import read_record
 from momentum_opt.results.records import read_best
 from momentum_opt.results.report.content import Content, digest_of, run_content, run_inputs
+from momentum_opt.results.report.page import Page
 from momentum_opt.results.report.run_page import run_page
-from momentum_opt.results.report.second_hand import SecondHand
 from momentum_opt.results.report.walk_page import REMADE, WalkFiles, walk_page
 from momentum_opt.results.report.write import is_current, write_page
 from momentum_opt.results.run_folder import RunFolder
@@ -21,13 +21,12 @@ PAGE = "report.html"
 FIGURES = "figures"
 
 
-def report(run: AnyPath, out: AnyPath | None = None, second_hand: SecondHand | None = None) -> Path:
-    """Make a page anew: `report.html` and `figures/*.png` in the folder of a run or of a walk-forward.
+def report(run: AnyPath, out: AnyPath | None = None) -> Path:
+    """Make a page anew: `report.html`, and `figures` as SVG and PNG, in the folder of a run or of a walk-forward.
 
     Args:
         run: its folder.
         out: write the page to this file, and nothing into the folder.
-        second_hand: draws with this process, if it has been started.
 
     Returns:
         The page.
@@ -39,21 +38,21 @@ def report(run: AnyPath, out: AnyPath | None = None, second_hand: SecondHand | N
     run, out = Path(run), path_or_none(out)
     if out is not None and out.exists():
         raise DataError(f"{out}: exists already; give another --out")
-    walk = WalkFiles(run)
-    if walk.summary.is_file():
-        built = walk_page(walk)
-    else:
-        content = run_content(RunFolder(run))
-        if second_hand is not None:
-            second_hand.begin(run)
-        built = run_page(content, second_hand)
     page = out or run / PAGE
-    write_page(built, page, None if out else run / FIGURES)
+    write_page(_page(run), page, None if out else run / FIGURES)
     return page
 
 
-def current_report(run: Path, second_hand: SecondHand | None = None) -> Path:
-    """The page of a run or walk-forward, made anew only where it tells of other files than those in the folder now."""
+def _page(run: Path) -> Page:
+    walk = WalkFiles(run)
+    return walk_page(walk) if walk.summary.is_file() else run_page(run_content(RunFolder(run)))
+
+
+def current_report(run: Path) -> Path:
+    """The page of a run or walk-forward, made anew only where it tells of other files than those in the folder now.
+
+    Figures are files only where `report` has drawn some, which then are drawn anew with the page.
+    """
     walk, page = WalkFiles(run), run / PAGE
     folder = RunFolder(run)
     try:
@@ -62,8 +61,11 @@ def current_report(run: Path, second_hand: SecondHand | None = None) -> Path:
         else:
             inputs = run_inputs(folder, read_best(folder.best))
     except (MomentumOptError, KeyError):  # told of where the page is made
-        return report(run, None, second_hand)
-    return page if is_current(page, inputs) else report(run, None, second_hand)
+        inputs = ""
+    if not is_current(page, inputs):
+        figures = run / FIGURES
+        write_page(_page(run), page, figures if figures.is_dir() else None)
+    return page
 
 
 def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -> Path:

@@ -19,7 +19,7 @@ from momentum_opt.cli.rehearse import rehearse
 from momentum_opt.cli.report import report
 from momentum_opt.cli.stopping import INTERRUPTED, Interrupted, Phase, ignore_signals, leave_if, stop_request
 from momentum_opt.cli.streams import drop_unwritten, open_streams
-from momentum_opt.cli.surroundings import check_names, draw_without_a_screen, explained
+from momentum_opt.cli.surroundings import check_names, explained
 from momentum_opt.cli.trials import trials_app
 from momentum_opt.cli.tune import tune
 from momentum_opt.cli.walk_forward import walk_forward
@@ -95,7 +95,6 @@ def _guarded(debug: bool, rest: Sequence[str], *, alone: bool) -> None:
     """Run one command; whatever ends it is one line and an exit code. `alone`: the process is there for it only."""
     warnings.showwarning = _show_warning
     if alone:
-        draw_without_a_screen()
         ignore_signals()  # once the command has ended: all is written, and Python has nothing left but to leave
     try:
         with stop_request(Phase()):

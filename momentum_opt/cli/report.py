@@ -1,16 +1,13 @@
 """`momentum-opt report`: make a run's page and figures anew."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from momentum_opt.cli.completing import complete_runs
 from momentum_opt.cli.stopping import in_phase
 from momentum_opt.errors import MomentumOptError
-
-if TYPE_CHECKING:
-    from momentum_opt.results.report.second_hand import SecondHand
 
 WithReport = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder.")]
 
@@ -26,24 +23,20 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Write one self-contained HTML page about a run, and its figures as PNG."""
-    from momentum_opt.results.report.second_hand import SecondHand
-
+    """Write one self-contained HTML page about a run, and its figures as SVG and PNG."""
     in_phase("the page was drawn", "the run's results are as they were; run the command again")
-    with SecondHand() as hand:
-        hand.start()
-        from momentum_opt.api import reporting
+    from momentum_opt.api import reporting
 
-        typer.echo(reporting.report(run, out, hand))
+    typer.echo(reporting.report(run, out))
 
 
-def current_or_warning(run: Path, hand: "SecondHand | None" = None) -> Path | None:
+def current_or_warning(run: Path) -> Path | None:
     """The page of a run or walk-forward as it is now; None and a warning where it cannot be made, as results stand."""
     in_phase("the report was drawn", f"all results are kept in {run}; momentum-opt report {run} draws it")
     try:
         from momentum_opt.api.reporting import current_report
 
-        return current_report(run, hand)
+        return current_report(run)
     except (MomentumOptError, OSError) as error:
         typer.echo(f"warning: no report: {error}", err=True)
         return None

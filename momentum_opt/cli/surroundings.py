@@ -44,11 +44,6 @@ def check_names(arguments: Iterable[str]) -> None:
             raise UsageError(_not_text(name))
 
 
-def draw_without_a_screen() -> None:
-    """Have Matplotlib look for no screen of the user's: figures go into files, and an unknown screen would end it."""
-    os.environ["MPLBACKEND"] = "agg"
-
-
 def explained(error: Exception) -> tuple[str, int] | None:
     """A line about what the surroundings have refused, and the exit code; None where it was something else."""
     if isinstance(error, UnicodeEncodeError) and not _is_text(error.object):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from momentum_opt.cli.plan import Plan
     from momentum_opt.fingerprint import Fingerprint
     from momentum_opt.market import Market
-    from momentum_opt.results.report.second_hand import SecondHand
     from momentum_opt.results.run_folder import RunFolder
     from momentum_opt.results.trial_list import TrialList
     from momentum_opt.study.ledger import Progress
@@ -78,13 +77,11 @@ def tune(
 ) -> None:
     """Search for the best parameters; the same command again goes on where it stopped."""
     from momentum_opt.cli.plan import plan_of, storage_text
-    from momentum_opt.results.report.second_hand import SecondHand
 
     overrides = overrides_of(settings, data, trials, None if storage is None else storage_text(storage))
     plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
-    with SecondHand() as hand:
-        result, interrupted = _run(plan, workers, hand if with_report else None, resume=resume)
-        page = current_or_warning(result.folder.path, hand) if with_report and not interrupted else None
+    result, interrupted = _run(plan, workers, resume=resume)
+    page = current_or_warning(result.folder.path) if with_report and not interrupted else None
     _print(result, page, as_json=as_json)
     leave_if(result.outcome.dropped)
     if interrupted:
@@ -103,7 +100,7 @@ def phase_of_run(name: str, folder: Path) -> Phase:
     }[name]
 
 
-def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool) -> "tuple[TuneResult, bool]":
+def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool]":
     from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.cli.render import said_of_prices
@@ -115,8 +112,6 @@ def _run(plan: "Plan", workers: int, hand: "SecondHand | None", *, resume: bool)
 
         def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
             log.append(folder.log)
-            if hand is not None:
-                hand.start()
             for line in _opening(plan.fingerprint, folder, market, space, workers):
                 say(line)
 

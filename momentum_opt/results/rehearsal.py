@@ -1,7 +1,7 @@
 """A rehearsal's table and plot: both paths in, a parquet file and a PNG file out."""
 
-import io
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -9,10 +9,15 @@ import pandas as pd
 from momentum_opt.market import Market
 from momentum_opt.onchain.rehearsal import Rehearsal
 from momentum_opt.results.files import write_whole
+from momentum_opt.results.report.palette import TOKENS, ink
+from momentum_opt.results.report.plot import Plot
+from momentum_opt.results.report.timeline import Axis, Curve, Timeline
+from momentum_opt.results.report.vega import png, svg
 from momentum_opt.results.tables import daily_bars
 
-_INCHES = (10.0, 9.0)
-_DOTS_PER_INCH = 110
+_DASHES: Final = (6.0, 3.0)
+_SMALLEST: Final = 1e-9
+"""Difference of weights that the logarithmic axis begins at."""
 
 
 def rehearsal_table(rehearsal: Rehearsal, market: Market) -> pd.DataFrame:
@@ -31,26 +36,29 @@ def rehearsal_table(rehearsal: Rehearsal, market: Market) -> pd.DataFrame:
 
 def write_rehearsal_plot(path: Path, table: pd.DataFrame, tokens: tuple[str, ...], tolerance: float) -> None:
     """Weights, their differences against the tolerance, and values, from `rehearsal_table`; a PNG file."""
-    from matplotlib.figure import Figure
+    write_whole(path, png(svg(_plot(table, tokens, tolerance))))
 
-    figure = Figure(figsize=_INCHES, layout="constrained")
-    weights, differences, values = figure.subplots(3, 1, sharex=True)
-    time = table["time"].dt.tz_localize(None).to_numpy()
-    for number, token in enumerate(tokens):
-        colour = f"C{number}"
-        simulated = table[f"simulated_weight_{token}"].to_numpy()
-        contract = table[f"contract_weight_{token}"].to_numpy()
-        weights.plot(time, simulated, color=colour, linewidth=1, label=token)
-        weights.plot(time, contract, color=colour, linewidth=1, linestyle="--")
-        differences.semilogy(time, np.maximum(np.abs(contract - simulated), 1e-9), color=colour, linewidth=1)
-    differences.axhline(tolerance, color="black", linewidth=0.8, linestyle=":")
-    values.plot(time, table["simulated_value"].to_numpy(), color="black", linewidth=1, label="simulation")
-    values.plot(time, table["contract_value"].to_numpy(), color="C3", linewidth=1, linestyle="--", label="contract")
-    weights.set(ylabel="weight", title="simulation (solid) and contract (dashed)")
-    differences.set(ylabel="difference of weights")
-    values.set(ylabel="pool value")
-    for axes in (weights, values):
-        axes.legend(loc="upper left", ncols=len(tokens), frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH)
-    write_whole(path, buffer.getvalue())
+
+def _plot(table: pd.DataFrame, tokens: tuple[str, ...], tolerance: float) -> Plot:
+    paths = {path: (f"{path}_weight_", dashes) for path, dashes in (("simulated", ()), ("contract", _DASHES))}
+    weights = [
+        Curve(f"{token}, {path}", table[f"{column}{token}"].to_numpy(), TOKENS[place], dashes)
+        for place, token in enumerate(tokens)
+        for path, (column, dashes) in paths.items()
+    ]
+    apart = [
+        Curve(token, np.maximum(np.abs(contract.values - simulated.values), _SMALLEST), TOKENS[place])
+        for place, (token, simulated, contract) in enumerate(zip(tokens, weights[::2], weights[1::2], strict=True))
+    ]
+    values = [
+        Curve("simulation", table["simulated_value"].to_numpy(), ink("ink")),
+        Curve("contract", table["contract_value"].to_numpy(), ink("hodl"), _DASHES),
+    ]
+    time = table["time"]
+    views = (
+        Timeline("weights", time, weights, Axis(ticks=".0%", title="weight")),
+        Timeline("apart", time, apart, Axis(ticks="~e", log=True, title="difference of weights"), level=tolerance),
+        Timeline("value", time, values, Axis(ticks="~s", title="pool value")),
+    )
+    alt = "Weights and values of the simulation and of the contract, and how far the weights lie apart."
+    return Plot("rehearsal", "Rehearsal", alt, "", tuple(view.view() for view in views))

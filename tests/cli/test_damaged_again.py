@@ -9,15 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from optuna.trial import create_trial
 
 from momentum_opt.api.prices import market_of
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import load_fingerprint
-from momentum_opt.results.report.canvas import Canvas, Plot, draw
-from momentum_opt.results.report.figures_path import date_axis
 from momentum_opt.results.run_folder import run_identity
 from momentum_opt.study.storage import JournalStore
 from tests.cli.damage import build
@@ -67,15 +64,6 @@ def test_an_edited_journal_is_refused_by_line_and_left_alone(edit: Callable[[Lin
     with pytest.raises(RunFolderError, match=rf"{re.escape(str(journal))}{said}"):
         JournalStore(journal)
     assert journal.read_bytes() == before
-
-
-def test_a_screen_that_matplotlib_does_not_know_is_not_asked_for(tmp_path: Path):
-    code = "from momentum_opt.cli import app; app._run = lambda _: __import__('matplotlib'); app.main()"
-    done = subprocess.run(
-        [command()[0], "-c", code], env={**environment(), "MPLBACKEND": "nonsense"}, cwd=tmp_path,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_number_of_devices_that_is_none_is_one_line(tmp_path: Path):
@@ -156,13 +144,3 @@ def test_a_folder_in_the_place_of_a_file_of_a_run(
     path.unlink(missing_ok=True)
     path.mkdir()
     assert_refused(site, name, said, capsys, "tune", site.config, "--run-dir", site.run)
-
-
-@pytest.mark.parametrize("hours", [2, 48, 60])
-def test_dates_that_matplotlib_finds_no_ticks_for_are_no_warning(hours: float):
-    """The suite turns every warning into an error."""
-
-    def dates(canvas: Canvas) -> None:
-        date_axis(canvas, canvas.panels(80.0), np.array([19_000.0, 19_000.0 + hours / 24]))
-
-    assert draw(Plot("days", "Days", "Days.", "Days.", dates)).png

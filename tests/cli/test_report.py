@@ -1,8 +1,6 @@
 import json
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,6 @@ from momentum_opt.api import reporting
 from momentum_opt.api.reporting import current_report
 from momentum_opt.cli.app import main
 from momentum_opt.results.report.page import Page
-from momentum_opt.results.report.second_hand import SecondHand
 from tests.results.report.pages import outline
 from tests.sample_runs import ROOT, copy_of, environment, tuned
 
@@ -35,12 +32,27 @@ def test_a_page_and_its_figures(folder: Path, tmp_path: Path, capsys: pytest.Cap
     assert code("report", run) == 0
     assert capsys.readouterr().out == f"{run / 'report.html'}\n"
     assert {path.name for path in run.iterdir()} - before == {"report.html", "figures"}
+    drawn = {path.name for path in (run / "figures").iterdir()}
+    assert {"equity.svg", "equity.png", "maps.svg", "maps.png"} <= drawn
     made = (run / "report.html").stat()
     assert current_report(run) == run / "report.html"
     assert (run / "report.html").stat().st_mtime_ns == made.st_mtime_ns  # nothing has changed: it is not made anew
     assert code("report", folder, "--out", run / "report.html") == 2
     assert "exists already; give another --out" in capsys.readouterr().err
     assert (run / "report.html").stat().st_mtime_ns == made.st_mtime_ns
+
+
+def test_a_tune_writes_the_page_alone_but_leaves_no_figure_of_an_older_result(folder: Path, tmp_path: Path):
+    run = copy_of(folder, tmp_path)
+    current_report(run)
+    assert (run / "report.html").exists()
+    assert not (run / "figures").exists()
+    (run / "figures").mkdir()
+    (run / "figures" / "folds.svg").write_text("drawn by report")
+    (run / "daily.parquet").unlink()
+    (run / "trials.parquet").unlink()
+    current_report(run)
+    assert {path.stem for path in (run / "figures").iterdir()} >= {"plateau", "maps"}
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -54,58 +66,9 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path, capsys: pytest.Capture
 def test_a_place_that_cannot_be_written_is_one_clear_error(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(reporting, "run_page", lambda *_: Page("", {}))
+    monkeypatch.setattr(reporting, "run_page", lambda *_: Page("", ()))
     assert code("report", folder, "--out", tmp_path / "no" / "page.html") == 2
     assert "cannot be written" in capsys.readouterr().err
-
-
-def test_a_second_hand_draws_what_one_process_would(folder: Path, tmp_path: Path):
-    run = copy_of(folder, tmp_path)
-    alone = reporting.report(run, tmp_path / "alone.html").read_bytes()
-    with SecondHand() as hand:
-        hand.start()
-        hand.begin(run)
-        figures = hand.figures()
-    assert {"unchosen", "plateau"} <= set(figures)
-    with SecondHand() as hand:
-        hand.start()
-        assert reporting.report(run, tmp_path / "helped.html", hand).read_bytes() == alone
-
-
-def test_a_second_hand_that_dies_is_done_without(folder: Path, tmp_path: Path):
-    run = copy_of(folder, tmp_path)
-    with SecondHand() as hand:
-        hand.start()
-        assert hand._process is not None
-        hand._process.kill()
-        helped = reporting.report(run, tmp_path / "helped.html", hand).read_bytes()
-    assert helped == reporting.report(run, tmp_path / "alone.html").read_bytes()
-
-
-def test_a_second_hand_that_was_given_nothing_draws_nothing():
-    with SecondHand() as hand:
-        hand.start()
-        assert hand.figures() == {}
-
-
-def test_a_second_hand_ends_with_its_holder():
-    script = """
-from momentum_opt.results.report.second_hand import SecondHand
-hand = SecondHand()
-hand.start()
-print(hand._process.pid, flush=True)
-import os, signal
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    pid = int(done.stdout)
-    for _ in range(200):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"process {pid} lives on")
 
 
 def test_a_report_needs_no_jax():
@@ -123,7 +86,7 @@ def test_a_backtest_writes_its_own_page(folder: Path, tmp_path: Path, capsys: py
     assert code("backtest", "--params", run / "best.json", "--out", out) == 0
     assert f"written: {out / 'report.html'}" in capsys.readouterr().out
     page = outline((out / "report.html").read_text())
-    assert {path.stem for path in (out / "figures").iterdir()} == {"equity", "drawdown", "weights"}
+    assert {path.stem for path in (out / "figures").iterdir()} == {"equity", "ratio", "drawdown", "parts", "weights"}
     assert {"results", "path", "parameters", "data", "record"} <= set(page.ids)
     assert not {"verdict", "search", "luck", "plateau"} & set(page.ids)
     summary = json.loads((out / "summary.json").read_text())

@@ -162,7 +162,7 @@ def test_caches_that_cannot_be_written_to_are_one_line(tmp_path: Path):
     nowhere = str(tmp_path / "file")
     done = in_shell(
         "", *QUICK, "--run-dir", "run", "--report", "--workers", "2", *LITTLE_EVIDENCE, cwd=tmp_path,
-        XDG_CACHE_HOME=nowhere, MPLCONFIGDIR=nowhere, TMPDIR=nowhere,
+        XDG_CACHE_HOME=nowhere, TMPDIR=nowhere,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     warned = [line for line in done.stderr.splitlines() if "warning" in line.lower() or "cache" in line.lower()]

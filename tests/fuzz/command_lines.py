@@ -93,7 +93,6 @@ VARIABLES: dict[str, Words] = {
     "HOME": ("nowhere", "locked", "", "/", "config.yaml"),
     "XDG_CACHE_HOME": ("nowhere", "locked", "", "config.yaml", "relative"),
     "XDG_CONFIG_HOME": ("locked", "config.yaml"),
-    "MPLCONFIGDIR": ("locked", "config.yaml"),
     "NUMBA_CACHE_DIR": ("locked", "config.yaml"),
     "JAX_COMPILATION_CACHE_DIR": ("locked", "config.yaml"),
 }
@@ -109,7 +108,6 @@ AT_START: dict[str, Words] = {
     "NUMBA_DISABLE_JIT": ("1",),
     "NUMBA_NUM_THREADS": ("0", "x"),
     "OMP_NUM_THREADS": ("x", "1"),
-    "MPLBACKEND": ("nonsense", "TkAgg"),
     "PYTHONHASHSEED": ("0",),
 }
 """What is read once per process."""

@@ -21,7 +21,7 @@ from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.vocabulary.names import BASELINE_LABELS
 
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """Goes up whenever the same files would give another page."""
 
 Document = Mapping[str, Any]

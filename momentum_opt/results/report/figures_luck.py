@@ -1,11 +1,10 @@
-"""Draw the overfitting statistics: logits, and where the winner stands among randomly drawn candidates."""
+"""Figures of the overfitting statistics: logits, and where the winner stands among randomly drawn candidates."""
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from momentum_opt.evidence.findings import Distribution, Findings, Histogram, NonAdaptiveFindings, OverfittingFindings
-from momentum_opt.results.report.canvas import Canvas, Plot
-from momentum_opt.results.report.palette import light
+from momentum_opt.results.report.palette import ink
+from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown, table
 from momentum_opt.results.report.wording import number
 
 
@@ -19,15 +18,7 @@ def luck_plots(findings: Findings | None) -> list[Plot]:
 
 
 def _logits(found: OverfittingFindings) -> Plot:
-    def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(150)
-        _bars(axes, found.logits, below=0.0)
-        axes.axvline(0.0, color=light("ink"), lw=1.0)
-        axes.set_xlabel("logit of the out-of-sample rank")
-        axes.plot([], [], "s", color=light("hodl"), label="below the median")
-        axes.plot([], [], "s", color=light("pool"), label="above")
-        canvas.legend(axes, 2)
-
+    bars = _bars(found.logits, "logit of the out-of-sample rank", border=0.0)
     share = f"{100 * found.probability:.1f} %"
     return Plot(
         key="overfitting",
@@ -36,27 +27,11 @@ def _logits(found: OverfittingFindings) -> Plot:
         caption=f"Train is cut into blocks of days and halved in {found.n_halves:,} ways. In {share} of them the best "
         f"of {found.n_candidates:,} candidates in one half is at or below the median in the other: the probability of "
         "backtest overfitting (PBO), of returns in excess of the constant-weight pool.",
-        draw=draw,
+        views=({"height": 170, "layer": [bars, line_at(0.0, along="x", role="ink")]},),
     )
 
 
 def _spread(found: NonAdaptiveFindings) -> Plot:
-    count = len(found.distributions)
-
-    def draw(canvas: Canvas) -> None:
-        panels = (
-            canvas.panels(*[120.0] * count, between=56.0, bottom=22.0)
-            if canvas.narrow
-            else canvas.panels(140.0, columns=count, beside=40.0, bottom=22.0)
-        )
-        for axes, one in zip(panels, found.distributions, strict=True):
-            _bars(axes, one.histogram)
-            axes.set_title(one.name)
-            if one.winner is not None:
-                axes.axvline(one.winner, color=light("hodl"), lw=1.8)
-                axes.plot([], [], color=light("hodl"), lw=1.8, label="winner")
-                canvas.legend(axes, 1, right=True)
-
     kind = (
         "screened candidates" if found.source == "screened" else "parameter sets drawn at random from the search ranges"
     )
@@ -67,8 +42,22 @@ def _spread(found: NonAdaptiveFindings) -> Plot:
         alt=f"Histograms of {found.scored:,} candidates. {places}.",
         caption=f"{found.scored:,} {kind}. {places}. An optimiser should stand far to the right in its objective; on "
         "validation, which did not choose it, that is worth something.",
-        draw=draw,
+        views=tuple(map(_distribution, found.distributions)),
+        columns=len(found.distributions),
     )
+
+
+def _distribution(one: Distribution) -> Spec:
+    layers = [_bars(one.histogram, one.name)]
+    if one.winner is not None:
+        encoding = {
+            "x": quantity("winner", one.name),
+            "color": {"datum": "winner", "scale": scale_of({"winner": ink("hodl")}), "legend": {"title": None}},
+            "tooltip": [shown("winner", "winner", ".4g")],
+        }
+        mark = {"type": "rule", "size": 2.5}
+        layers.append({"data": {"values": [{"winner": one.winner}]}, "mark": mark, "encoding": encoding})
+    return {"height": 160, "title": one.name, "layer": layers}
 
 
 def _place(one: Distribution) -> str:
@@ -78,13 +67,22 @@ def _place(one: Distribution) -> str:
     return f"{one.name} {number(one.winner)}, better than {share} of them"
 
 
-def _bars(axes: Axes, histogram: Histogram, below: float | None = None) -> None:
+def _bars(histogram: Histogram, title: str, border: float | None = None) -> Spec:
     """Bars; those whose middle lies at or below a border in another colour."""
     edges = np.array(histogram.edges)
     middle = (edges[1:] + edges[:-1]) / 2
-    under = np.zeros(len(middle), bool) if below is None else middle <= below
-    for part, role in ((under, "hodl"), (~under, "pool")):
-        if part.any():
-            counts = np.array(histogram.counts)[part]
-            axes.bar(edges[:-1][part], counts, np.diff(edges)[part], align="edge", color=light(role), alpha=0.75, lw=0)
-    axes.grid(visible=False, axis="x")
+    columns = {"low": edges[:-1], "high": edges[1:], "count": list(histogram.counts)}
+    encoding: Spec = {
+        "x": quantity("low", title, scale={"zero": False, "nice": False}),
+        "x2": {"field": "high"},
+        "y": quantity("count"),
+        "y2": {"datum": 0},
+        "tooltip": [shown("low", "from", ".4g"), shown("high", "to", ".4g"), shown("count", "count", ",")],
+    }
+    mark: Spec = {"type": "rect", "opacity": 0.8, "color": ink("pool")}
+    if border is not None:
+        sides = {"below the median": ink("hodl"), "above": ink("pool")}
+        columns["side"] = np.where(middle <= border, *sides).tolist()
+        legend = {"title": None, "symbolType": "square"}
+        encoding["color"] = {"field": "side", "type": "nominal", "scale": scale_of(sides), "legend": legend}
+    return {"data": table(columns), "mark": mark, "encoding": encoding}

@@ -1,20 +1,21 @@
 """Figures of the winner's neighbourhood: spread of the objective per parameter, and maps over k and memory."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
 
 from momentum_opt.evidence.findings import Cloud, Findings, HeatMap, PlateauFindings
-from momentum_opt.results.report.canvas import Canvas, Plot
-from momentum_opt.results.report.palette import light
-from momentum_opt.results.report.wording import number, parameter_label, plain_ticks
+from momentum_opt.results.report.palette import ink
+from momentum_opt.results.report.plot import Plot, Spec, by_width, quantity, scale_of, shown, table
+from momentum_opt.results.report.wording import number, parameter_label
 
-_MAP: Final = "cividis"
 _COLUMNS: Final = 3
 _ROLES: Final = ("pool", "uniform", "hodl")
 """Colour per radius, smallest first."""
+_WORST: Final = 0.1
+"""Share of a map's cells, the worst ones, that share a colour, so that the better ones differ."""
+_QUANTILES: Final = ("5 %", "25 %", "median", "75 %", "95 %")
 
 
 def plateau_plots(findings: Findings | None, sign: int) -> list[Plot]:
@@ -29,36 +30,6 @@ def plateau_plots(findings: Findings | None, sign: int) -> list[Plot]:
 
 
 def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
-    names = list(dict.fromkeys(one.parameter for one in clouds))
-    names = [*(name for name in names if name == "joint"), *(name for name in names if name != "joint")]
-    radii = sorted({one.radius for one in clouds})
-
-    def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(
-            len(names) * (10.0 * len(radii) + 6.0),
-            left=116.0 if canvas.narrow else 130.0,
-            top=56.0 if canvas.narrow else 24.0,
-        )
-        for one in clouds:
-            place = radii.index(one.radius)
-            y = names.index(one.parameter) + 0.24 * (place - (len(radii) - 1) / 2)
-            low, lower, middle, upper, high = one.quantiles
-            colour = light(_ROLES[place % len(_ROLES)])
-            axes.plot([low, high], [y, y], color=colour, lw=1.0)
-            axes.plot([lower, upper], [y, y], color=colour, lw=4.0, solid_capstyle="butt")
-            axes.plot([middle], [y], "o", color=colour, ms=5.5, mec=light("paper"), mew=1.0)
-        for place, radius in enumerate(radii):
-            axes.plot([], [], color=light(_ROLES[place % len(_ROLES)]), lw=4.0, label=f"within {100 * radius:g} %")
-        axes.axvline(found.winner, color=light("ink"), lw=0.9, label="winner")
-        if found.baseline is not None:
-            axes.axvline(found.baseline, color=light("constant"), lw=1.2, dashes=(4.0, 2.0), label="constant weights")
-        axes.set_yticks(range(len(names)), [parameter_label(name) for name in names])
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("objective")
-        axes.grid(visible=False, axis="y")
-        canvas.legend(axes, 2 if canvas.narrow else 5, right=True, columnspacing=1.2)
-
     kept = (
         ""
         if found.share_kept is None
@@ -73,89 +44,134 @@ def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
         alt=f"Spread of the objective around the winner's {number(found.winner)}, one row per parameter.{kept}",
         caption="The objective of parameter sets near the winner, one parameter moved at a time and all at once, "
         f"within a share of each search range: median, middle half (thick), and 5 % to 95 % (thin).{kept}",
-        draw=draw,
+        views=(_cloud_view(found, clouds),),
     )
+
+
+def _cloud_view(found: PlateauFindings, clouds: list[Cloud]) -> Spec:
+    names = list(dict.fromkeys(one.parameter for one in clouds))
+    names = [*(name for name in names if name == "joint"), *(name for name in names if name != "joint")]
+    radii = sorted({one.radius for one in clouds})
+    within = {radius: f"within {100 * radius:g} %" for radius in radii}
+    labels = {label: ink(_ROLES[place % len(_ROLES)]) for place, label in enumerate(within.values())}
+    columns: dict[str, list[Any]] = {
+        "parameter": [parameter_label(one.parameter) for one in clouds],
+        "within": [within[one.radius] for one in clouds],
+        **{f"q{place}": [one.quantiles[place] for one in clouds] for place in range(len(_QUANTILES))},
+    }
+    rows: Spec = {
+        "y": {
+            "field": "parameter", "type": "nominal", "title": None, "sort": list(map(parameter_label, names)),
+            "axis": {"ticks": False, "domain": False, "labelPadding": 6},
+        },
+        "yOffset": {"field": "within", "type": "nominal", "sort": list(labels)},
+        "color": {
+            "field": "within", "type": "nominal", "title": None,
+            "scale": scale_of({**labels, "winner": ink("ink"), "constant weights": ink("constant")}),
+            "legend": {"symbolType": "stroke", "columns": by_width(2, 5)},
+        },
+        "tooltip": [
+            shown("parameter", "parameter"), shown("within", "moved"),
+            *(shown(f"q{place}", name, ".4g") for place, name in enumerate(_QUANTILES)),
+        ],
+    }  # fmt: skip
+
+    def span(low: int, high: int, size: float) -> Spec:
+        encoding = {**rows, "x": _objective(f"q{low}"), "x2": {"field": f"q{high}"}}
+        return {"mark": {"type": "rule", "size": size}, "encoding": encoding}
+
+    middle = {"type": "point", "filled": True, "size": 55, "opacity": 1}
+    layers = [span(0, 4, 1.2), span(1, 3, 5), {"mark": middle, "encoding": {**rows, "x": _objective("q2")}}]
+    marks = {"winner": found.winner, "constant weights": found.baseline}
+    for name, value in marks.items():
+        if value is not None:
+            encoding = {"x": _objective("at"), "color": {"datum": name}, "tooltip": [shown("at", name, ".4g")]}
+            dash = {} if name == "winner" else {"strokeDash": [4, 3]}
+            data = {"values": [{"at": value}]}
+            layers.append({"data": data, "mark": {"type": "rule", "size": 1.5, **dash}, "encoding": encoding})
+    return {"height": len(names) * (11 * len(radii) + 8), "data": table(columns), "layer": layers}
+
+
+def _objective(field: str) -> Spec:
+    return quantity(field, "objective", scale={"zero": False}, axis={"grid": True})
 
 
 def _maps(maps: list[HeatMap], sign: int) -> Plot:
     values = [np.array([[np.nan if x is None else x for x in row] for row in one.objective]) for one in maps]
     every = np.concatenate([one[np.isfinite(one)] for one in values])
-    # The worst tenth shares a colour, so that the better cells differ.
-    low, high = sorted((sign * float(np.quantile(sign * every, 0.1)), sign * float((sign * every).max())))
-    ends = (f"≤ {number(low, 3)}", number(high, 3)) if sign > 0 else (number(low, 3), f"≥ {number(high, 3)}")
-
-    def draw(canvas: Canvas) -> None:
-        columns = 1 if canvas.narrow else min(_COLUMNS, len(maps))
-        rows = -(-len(maps) // columns)
-        panels = canvas.panels(
-            *[190.0] * rows, columns=columns, top=58.0, between=66.0, beside=44.0, left=48.0, bottom=38.0, right=16.0
-        )
-        drawn = None
-        for place, (axes, one, table) in enumerate(zip(panels, maps, values, strict=False)):
-            drawn = axes.pcolormesh(
-                one.k_per_day,
-                one.memory_days,
-                np.ma.masked_invalid(table),
-                cmap=_MAP if sign > 0 else f"{_MAP}_r",
-                vmin=low,
-                vmax=high,
-                shading="nearest",
-                rasterized=True,
-            )
-            axes.plot(
-                [one.winner_k_per_day], [one.winner_memory_days], "X", ms=9, color="#ffffff", mec="#000000", mew=1.0
-            )
-            axes.set_title("all tokens" if one.token == "all" else one.token)
-            _log_axes(axes, one)
-            if place % columns == 0:
-                axes.set_ylabel("memory (days)")
-            axes.set_xlabel("k per day")
-        for unused in panels[len(maps) :]:
-            unused.set_visible(False)
-        if drawn is not None:
-            _, tall = canvas.figure.get_size_inches() * 72.0
-            across = min(200.0, canvas.width - 120.0)
-            box = canvas.figure.add_axes(
-                ((canvas.width - across - 14.0) / canvas.width, 1 - 22.0 / tall, across / canvas.width, 10.0 / tall)
-            )
-            bar = canvas.figure.colorbar(drawn, cax=box, orientation="horizontal", ticks=[low, (low + high) / 2, high])
-            bar.ax.set_xticklabels([ends[0], number((low + high) / 2, 3), ends[1]])
-            bar.outline.set_visible(False)  # type: ignore[operator]
-            canvas.figure.text(
-                (canvas.width - across - 26.0) / canvas.width,
-                1 - 17.0 / tall,
-                "objective",
-                ha="right",
-                va="center",
-                fontsize=10.0,
-            )
-
+    low, high = sorted((sign * float(np.quantile(sign * every, _WORST)), sign * float((sign * every).max())))
     where = "; ".join(
         f"{one.token}: {number(one.winner_k_per_day, 3)} per day, {number(one.winner_memory_days, 3)} days"
         for one in maps
     )
+    worst = "lowest" if sign > 0 else "highest"
     return Plot(
         key="maps",
         title="Objective over k and memory",
         alt=f"Heat maps of the objective over k per day and memory, one per token. The winner lies at {where}.",
         caption="The objective on train over k per day and memory of one token, everything else as the winner has it; "
-        "the cross is the winner. A good winner lies on a broad bright area, not on a lone bright cell.",
-        draw=draw,
+        "the cross is the winner. A good winner lies on a broad bright area, not on a lone bright cell. The "
+        f"{worst} {100 * _WORST:.0f} % share a colour.",
+        views=tuple(_map(one, table, (low, high), sign) for one, table in zip(maps, values, strict=True)),
+        columns=min(_COLUMNS, len(maps)),
     )
 
 
-def _log_axes(axes: Axes, one: HeatMap) -> None:
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.grid(visible=False)
-    for axis, sides in ((axes.xaxis, one.k_per_day), (axes.yaxis, one.memory_days)):
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_locator(FixedLocator(_decades(min(sides), max(sides))))
-        axis.set_major_formatter(FuncFormatter(plain_ticks))
+def _map(one: HeatMap, values: NDArray[np.float64], limits: tuple[float, float], sign: int) -> Spec:
+    k, memory = np.array(one.k_per_day), np.array(one.memory_days)
+    k_edges, memory_edges = _edges(k), _edges(memory)
+    rows, cells = np.indices(values.shape).reshape(2, -1)
+    columns = {
+        "k": k[cells],
+        "memory": memory[rows],
+        "objective": values[rows, cells],
+        "left": k_edges[cells],
+        "right": k_edges[cells + 1] * _overlap(k_edges),
+        "below": memory_edges[rows],
+        "above": memory_edges[rows + 1] * _overlap(memory_edges),
+    }
+    colour: Spec = {
+        **quantity("objective", "objective"),
+        "scale": {"domain": list(limits), "clamp": True, "scheme": "cividis", "reverse": sign < 0},
+        "legend": {"format": ".3~g", "gradientLength": 110, "gradientThickness": 8,
+                   "tickCount": 3, "direction": "horizontal"},
+    }  # fmt: skip
+    axis = {"format": "~g", "tickCount": 4, "labelOverlap": True, "grid": False}
+    x, y = (
+        {"scale": {"type": "log", "nice": False, "domain": [float(edges[0]), float(edges[-1])]}, "axis": axis}
+        for edges in (k_edges, memory_edges)
+    )
+    tooltip = [shown("k", "k per day", ".4g"), shown("memory", "memory, days", ".4g"),
+               shown("objective", "objective", ".4g")]  # fmt: skip
+    cell = {
+        "transform": [{"filter": "isFinite(datum.objective)"}],
+        "mark": {"type": "rect", "clip": True},
+        "encoding": {
+            "x": quantity("left", "k per day", **x), "x2": {"field": "right"},
+            "y": quantity("below", "memory (days)", **y), "y2": {"field": "above"}, "color": colour, "tooltip": tooltip,
+        },
+    }  # fmt: skip
+    mark = {"type": "point", "shape": "cross", "angle": 45, "filled": True, "size": 150, "color": "#ffffff",
+            "stroke": "#000000", "strokeWidth": 1, "opacity": 1}  # fmt: skip
+    winner = {
+        "data": {"values": [{"k": one.winner_k_per_day, "memory": one.winner_memory_days, "what": "winner"}]},
+        "mark": mark,
+        "encoding": {"x": quantity("k", "k per day"), "y": quantity("memory", "memory (days)"),
+                     "tooltip": [shown("what", "point"), *tooltip[:2]]},
+    }  # fmt: skip
+    title = "all tokens" if one.token == "all" else one.token
+    return {"height": 200, "title": title, "data": table(columns), "layer": [cell, winner]}
 
 
-def _decades(low: float, high: float) -> list[float]:
-    """At most five powers of ten between two numbers; where they hold fewer than two, their ends."""
-    powers = [10.0**power for power in range(int(np.ceil(np.log10(low))), int(np.floor(np.log10(high))) + 1)]
-    step = -(-len(powers) // 5)
-    return powers[::step] if len(powers) > 1 else [low, high]
+def _edges(middles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Borders of cells around points of a logarithmic axis."""
+    logs = np.log(middles)
+    if len(logs) < 2:
+        return np.exp(np.array([logs[0] - 0.5, logs[0] + 0.5]))
+    inner = (logs[1:] + logs[:-1]) / 2
+    return np.exp(np.concatenate([[2 * logs[0] - inner[0]], inner, [2 * logs[-1] - inner[-1]]]))
+
+
+def _overlap(edges: NDArray[np.float64]) -> float:
+    """Factor by which a cell is drawn a little too wide, so that no paper shows between it and the next."""
+    return float((edges[-1] / edges[0]) ** (0.06 / (len(edges) - 1)))

@@ -7,17 +7,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from momentum_opt.results.report.canvas import MANY_POINTS, Canvas, Plot
 from momentum_opt.results.report.content import Content, finite
-from momentum_opt.results.report.palette import POINT, light
+from momentum_opt.results.report.palette import POINT, ink
+from momentum_opt.results.report.plot import Plot, Spec, by_width, quantity, scale_of, shown, table, thinned
+from momentum_opt.results.report.timeline import WHEEL
 from momentum_opt.results.report.wording import number, parameter_label
 from momentum_opt.study.importance import parameter_importances
 from momentum_opt.study.trials import NEIGHBOURHOOD
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
+from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 _SHOWN: Final = 0.99
 """Share of the trials, the better ones, that the axes are made for."""
+_MOST_TRIALS: Final = 3000
+"""Trials that are drawn at most."""
+_LINE: Final = "M-1,-0.15H1V0.15H-1Z"
+"""The symbol of a line, as SVG has paths."""
+_MANY: Final = 1500
+"""Trials beyond which their points are fainter."""
 
 Values = NDArray[np.float64]
 
@@ -49,14 +57,6 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
     risen = int(numbers[np.nanargmax(ranked)])
     low, high = sorted(sign * limit for limit in _limits(sign * values))
 
-    def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(180)
-        _points(canvas, axes, numbers, values)
-        axes.step(numbers, best, where="post", color=light("pool"), lw=1.6, label="best so far")
-        axes.set_ylim(low, high)
-        axes.set_xlabel("trial")
-        canvas.legend(axes, 2)
-
     beyond = int(((values < low) | (values > high)).sum())
     side = "below" if sign > 0 else "above"
     cut = f" {counted(beyond, 'trial')} {'lies' if beyond == 1 else 'lie'} {side} the axis." if beyond else ""
@@ -67,9 +67,27 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
         alt=f"Points of the objective of {counted(len(values), 'trial')} and a line of the best so far, which ends at "
         f"{number(float(best[-1]))} and last improved at trial {risen}.",
         caption=f"{content.fingerprint.objective.metric}{mean} on train. The best value came with trial {risen:,} of "
-        f"{len(values):,}.{cut}",
-        draw=draw,
+        f"{len(values):,}.{cut}{_drawn_words(len(values))}",
+        views=(_history_view(content, trials, best, (low, high)),),
     )
+
+
+def _history_view(content: Content, trials: pd.DataFrame, best: Values, domain: tuple[float, float]) -> Spec:
+    rows = _drawn(len(trials))
+    scale = {"domain": list(domain)}
+    metric = content.fingerprint.objective.metric
+    steps = table({"number": trials["number"].to_numpy()[rows], "best": best[rows]})
+    line = {
+        "data": steps,
+        "mark": {"type": "line", "interpolate": "step-after", "color": ink("pool"), "strokeWidth": 2, "clip": True},
+        "encoding": {"x": quantity("number", "trial"), "y": quantity("best", metric, scale=scale)},
+    }
+    legend = {"trial": (POINT, "circle"), "best so far": (ink("pool"), _LINE)}
+    ends = [int(trials["number"].min()), int(trials["number"].max())]
+    x = quantity("number", "trial", scale={"domain": ends, "nice": False})
+    y = quantity("objective", metric, scale=scale)
+    points = _points(content, trials, "history", x, y, legend, ["x"])
+    return {"height": 220, **points, "layer": [*points["layer"], line]}
 
 
 def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
@@ -87,22 +105,6 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
     sign = METRICS[metric].sign
     limits = [_shown_limits(values, sign, pool, constant, place) for place, values in enumerate((x, y))]
 
-    def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(280 if canvas.narrow else 320, left=58.0)
-        _points(canvas, axes, x[known], y[known], label="trial")
-        axes.axline((0.0, 0.0), slope=1.0, color=light("muted"), lw=0.9, dashes=(3.0, 3.0))
-        for place, marker, role, label in (
-            (constant, "s", "constant", "constant-weight pool"),
-            (pool, "D", "hodl", "winner"),
-        ):
-            if place is not None:
-                axes.plot(*place, marker, color=light(role), ms=7.5, mec=light("paper"), mew=1.0, label=label, ls="")
-        axes.set_xlim(*limits[0])
-        axes.set_ylim(*limits[1])
-        axes.set_xlabel(f"train {metric}")
-        axes.set_ylabel(f"validation {metric}")
-        canvas.legend(axes, 3, columnspacing=1.0 if canvas.narrow else 2.0, handletextpad=0.2)
-
     rank = _rank_correlation(x[known], y[known])
     outside = int(((x < limits[0][0]) | (x > limits[0][1]) | (y < limits[1][0]) | (y > limits[1][1]))[known].sum())
     cut = f" {outside:,} of {counted(int(known.sum()), 'trial')} lie outside the axes." if outside else ""
@@ -112,9 +114,45 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
         alt=f"Points of {metric} on validation over {metric} on train for {counted(int(known.sum()), 'trial')}; rank "
         f"correlation {number(rank, 2)}.",
         caption=f"Every trial's {metric} on the days it was chosen on, and on the days that follow (rank correlation "
-        f"{number(rank, 2)}). On the dashed line both are equal.{cut}",
-        draw=draw,
+        f"{number(rank, 2)}). On the dashed line both are equal.{cut}{_drawn_words(int(known.sum()))}",
+        views=(_scatter_view(content, trials[known], limits, {"constant-weight pool": constant, "winner": pool}),),
     )
+
+
+def _scatter_view(
+    content: Content, trials: pd.DataFrame, limits: list[list[float]], places: Mapping[str, tuple[float, float] | None]
+) -> Spec:
+    metric = content.fingerprint.objective.metric
+    x, y = (
+        quantity(
+            period, f"{period} {metric}", scale={"domain": domain, "nice": False, "zero": False}, axis={"grid": True}
+        )
+        for period, domain in zip(("train", "validation"), limits, strict=True)
+    )
+    looks = {"constant-weight pool": (ink("constant"), "square"), "winner": (ink("hodl"), "diamond")}
+    looks = {name: look for name, look in looks.items() if places[name] is not None}
+    points = _points(content, trials, "scatter", x, y, {"trial": (POINT, "circle"), **looks}, ["x", "y"])
+    ends = [min(one[0] for one in limits), max(one[1] for one in limits)]
+    equal = {
+        "data": {"values": [{"train": end, "validation": end} for end in ends]},
+        "mark": {"type": "line", "color": ink("muted"), "strokeWidth": 1, "strokeDash": [3, 3], "clip": True},
+        "encoding": {"x": x, "y": y},
+    }
+    mark = {"type": "point", "filled": True, "size": 110, "opacity": 1, "stroke": ink("paper"), "strokeWidth": 1,
+            "clip": True}  # fmt: skip
+    marked = [
+        {
+            "data": {"values": [{"train": place[0], "validation": place[1], "what": name}]},
+            "mark": mark,
+            "encoding": {
+                "x": x, "y": y, "color": {"datum": name}, "shape": {"datum": name},
+                "tooltip": [shown("what", "point"), shown("train", "train", ".4f"),
+                            shown("validation", "validation", ".4f")],
+            },
+        }
+        for name, place in places.items() if place is not None
+    ]  # fmt: skip
+    return {"height": 340, **points, "layer": [*points["layer"], equal, *marked]}
 
 
 def _importances(content: Content, trials: pd.DataFrame) -> Plot | None:
@@ -133,20 +171,6 @@ def _importances(content: Content, trials: pd.DataFrame) -> Plot | None:
     keys = sorted(found, key=found.__getitem__)
     labels, shares = [parameter_label(key) for key in keys], [found[key] for key in keys]
 
-    def draw(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(
-            18.0 * len(keys) + 6.0, left=116.0 if canvas.narrow else 130.0, top=4.0, right=40.0, bottom=4.0
-        )
-        bars = axes.barh(range(len(keys)), shares, color=light("pool"), height=0.62)
-        axes.set_yticks(range(len(keys)), labels)
-        axes.set_ylim(-0.6, len(keys) - 0.4)
-        axes.bar_label(bars, [f"{100 * share:.0f} %" for share in shares], padding=4, color=light("ink"), fontsize=10.0)
-        axes.set_xlim(0.0, 1.05 * max(shares))
-        axes.tick_params(axis="x", labelbottom=False, length=0)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False)
-        axes.spines["bottom"].set_visible(False)
-
     words = ", ".join(f"{label} {100 * share:.0f} %" for label, share in zip(labels[::-1], shares[::-1], strict=True))
     return Plot(
         key="importance",
@@ -155,24 +179,82 @@ def _importances(content: Content, trials: pd.DataFrame) -> Plot | None:
         caption="How much each parameter decides whether a trial is among the best tenth (PED-ANOVA, Watanabe et al. "
         "2023), as shares of 100 %. It tells of the trials that were run: a parameter that the search soon held fixed "
         "shows less than it matters.",
-        draw=draw,
+        views=(_importance_view(labels[::-1], shares[::-1]),),
     )
 
 
-def _points(canvas: Canvas, axes: object, x: Values, y: Values, label: str = "trial") -> None:
-    del canvas
-    many = len(x) > MANY_POINTS
-    axes.plot(  # type: ignore[attr-defined]
-        x,
-        y,
-        "o",
-        ms=2.4 if many else 3.2,
-        color=POINT,
-        mew=0,
-        alpha=0.35 if many else 0.75,
-        rasterized=many,
-        label=label,
-    )
+def _importance_view(labels: list[str], shares: list[float]) -> Spec:
+    x = quantity("share", None, axis=None, scale={"domain": [0.0, 1.2 * max(shares)]})
+    axis = {"ticks": False, "domain": False, "labelPadding": 6}
+    y = {"field": "parameter", "type": "nominal", "sort": None, "title": None, "axis": axis}
+    share = shown("share", "importance", ".1%")
+    bar = {"mark": {"type": "bar", "color": ink("pool"), "height": {"band": 0.65}},
+           "encoding": {"x": x, "y": y, "tooltip": [shown("parameter", "parameter"), share]}}  # fmt: skip
+    text = {**share, "format": ".0%"}
+    label = {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"x": x, "y": y, "text": text}}
+    data = table({"parameter": labels, "share": shares})
+    return {"height": 20 * len(labels), "data": data, "layer": [bar, label]}
+
+
+def _points(
+    content: Content,
+    trials: pd.DataFrame,
+    key: str,
+    x: Spec,
+    y: Spec,
+    looks: Mapping[str, tuple[str, str]],
+    zoomed: list[str],
+) -> Spec:
+    """The trials as points, with all that is known of each on hover, and the one that was picked by a click.
+
+    `picked` is its number: the page's script sets it in every figure, and writes out what `usermeta` names.
+    """
+    rows = trials.iloc[_drawn(len(trials))]
+    metric = content.fingerprint.objective.metric
+    columns = {"number": rows["number"].to_numpy(), "objective": finite(rows[content.objective_column])}
+    lines = [shown("number", "trial", ",d"), shown("objective", "objective", ".5g")]
+    for period in ("train", "validation"):
+        if f"{period}_{metric}" in rows:
+            columns[period] = finite(rows[f"{period}_{metric}"])
+            lines.append(shown(period, f"{period} {metric}", ".5g"))
+    forms = [(form, token) for form in leading_forms(content.document["readable"]) for token in content.tokens]
+    for place, (form, token) in enumerate(one for one in forms if "_".join(one) in rows):
+        columns[f"p{place}"] = finite(rows[f"{form}_{token}"])
+        lines.append(shown(f"p{place}", f"{FORM_LABELS.get(form, form)}, {token}", ".4g"))
+    legend = {"title": None, "symbolOpacity": 1, "columns": by_width(2, len(looks))}
+    name = {"datum": "trial", "legend": legend}
+    opacity = 0.35 if len(rows) > _MANY else 0.7
+    zoom = {"type": "interval", "encodings": zoomed, "zoom": WHEEL}
+    points = {
+        "params": [{"name": f"span_{key}", "select": zoom, "bind": "scales"}],
+        "mark": {"type": "point", "filled": True, "size": 22, "opacity": opacity, "clip": True, "cursor": "pointer"},
+        "encoding": {
+            "x": x,
+            "y": y,
+            "color": {**name, "scale": scale_of({one: look[0] for one, look in looks.items()})},
+            "shape": {**name, "scale": scale_of({one: look[1] for one, look in looks.items()})},
+            "tooltip": lines,
+        },
+    }
+    picked = {
+        "transform": [{"filter": "datum.number === picked"}],
+        "mark": {"type": "point", "size": 160, "strokeWidth": 2, "color": ink("ink"), "opacity": 1, "clip": True},
+        "encoding": {"x": x, "y": y},
+    }
+    return {
+        "usermeta": {"trial": [{name: line[name] for name in ("field", "title", "format")} for line in lines]},
+        "params": [{"name": "picked", "value": None}],
+        "data": {"name": "trials", **table(columns)},
+        "layer": [points, picked],
+    }
+
+
+def _drawn(count: int) -> NDArray[np.intp]:
+    return thinned(count, _MOST_TRIALS)
+
+
+def _drawn_words(count: int) -> str:
+    return f" {_MOST_TRIALS:,} of {count:,} are drawn, evenly chosen." if count > _MOST_TRIALS else ""
 
 
 def _limits(values: Values, *others: object) -> tuple[float, float]:

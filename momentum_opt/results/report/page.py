@@ -1,5 +1,6 @@
-"""The page: a cover and sections in, one self-contained HTML document and its figures as PNG out."""
+"""The page: a cover and sections in, one self-contained HTML document with its figures' definitions out."""
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -8,9 +9,10 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from momentum_opt.results.report.canvas import Drawing
-from momentum_opt.results.report.palette import PALETTE
+from momentum_opt.results.report.palette import FONT, PALETTE
+from momentum_opt.results.report.plot import Plot, for_page
 from momentum_opt.results.report.tables import Table
+from momentum_opt.results.report.vega import script
 from momentum_opt.results.report.verdict import VerdictBox
 from momentum_opt.results.report.wording import unbroken
 
@@ -47,7 +49,7 @@ class Section:
 
     key: str
     heading: str
-    parts: tuple[Drawing | Table, ...]
+    parts: tuple[Plot | Table, ...]
 
 
 @dataclass(frozen=True)
@@ -56,38 +58,47 @@ class Page:
 
     Attributes:
         html: the document.
-        pngs: name without suffix → PNG of a figure.
+        plots: its figures.
     """
 
     html: str
-    pngs: dict[str, bytes]
+    plots: tuple[Plot, ...]
 
 
 def page_of(cover: Cover, sections: tuple[Section, ...]) -> Page:
     """Fill the template; sections without a part are left out."""
     shown = [section for section in sections if section.parts]
+    plots = tuple(part for section in shown for part in section.parts if isinstance(part, Plot))
     html = _template().render(
         cover=cover,
         sections=shown,
         style=_text("page.css"),
         palette=PALETTE,
+        font=FONT,
+        plots=_embedded({plot.key: [*map(for_page, plot.views)] for plot in plots}),
+        vega=script() if plots else "",
+        figures=_text("figures.js"),
         mark=f'{MARK}{cover.inputs}">',
         version=_version(),
     )
-    drawings = [part for section in shown for part in section.parts if isinstance(part, Drawing)]
-    return Page(html, {drawing.plot.key: drawing.png for drawing in drawings})
+    return Page(html, plots)
+
+
+def _embedded(value: Any) -> str:
+    """JSON that may stand in an element of a page."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).replace("<", r"\u003c")
 
 
 @cache
 def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["unbroken"] = unbroken
-    environment.tests["drawing"] = _is_drawing
+    environment.tests["plot"] = _is_plot
     return environment.from_string(_text("page.html.jinja"))
 
 
-def _is_drawing(value: Any) -> bool:
-    return isinstance(value, Drawing)
+def _is_plot(value: Any) -> bool:
+    return isinstance(value, Plot)
 
 
 def _text(name: str) -> str:

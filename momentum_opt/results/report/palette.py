@@ -1,4 +1,4 @@
-"""Colours of the report: one name per role, a light and a dark value each. Safe for the colour-blind; no two alike."""
+"""Colours and font of the report: one name per role, a light and a dark value each. Safe for the colour-blind."""
 
 from typing import Final, NamedTuple
 
@@ -23,12 +23,19 @@ PALETTE: Final[dict[str, Colour]] = {
 }
 
 POINT: Final = "#6f93b8"
-"""Points that may be drawn as pixels: one colour that stands out from both papers."""
+"""Points of trials: one colour that stands out from both papers."""
 
 TOKENS: Final = ("#4477aa", "#ddaa33", "#228833", "#ee6677", "#66ccee", "#aa3377", "#999933", "#bbbbbb")
 """Areas, one per token, the same on both papers; as many as a pool holds at most."""
 
+FONT: Final = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
+
 
 def light(role: str) -> str:
-    """The colour of a role as figures are drawn with; `svg.inline` turns it into the role's CSS variable."""
+    """The colour of a role on light paper, as files have it."""
     return PALETTE[role].light
+
+
+def ink(role: str) -> str:
+    """The colour of a role on the page, which is light or dark as its reader has it."""
+    return f"var(--{role})"

@@ -7,19 +7,20 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
 
 from momentum_opt.errors import RunFolderError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.files import read_record
 from momentum_opt.results.holdout import Looks, fold_looks, fold_looks_words
 from momentum_opt.results.report import tables
-from momentum_opt.results.report.canvas import Canvas, Plot, draw
 from momentum_opt.results.report.content import Document, digest_of, finite, read_table
-from momentum_opt.results.report.figures_path import CURVES, DASHES, date_axis, days_of
+from momentum_opt.results.report.figures_path import CURVES, DASHES
 from momentum_opt.results.report.page import Cover, Page, Section, page_of
-from momentum_opt.results.report.palette import light
+from momentum_opt.results.report.palette import ink
+from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown
+from momentum_opt.results.report.plot import table as rows_of
 from momentum_opt.results.report.tables import Table, table
+from momentum_opt.results.report.timeline import Axis, Curve, Period, Timeline
 from momentum_opt.results.report.verdict import VerdictBox, rule_line, sentence
 from momentum_opt.results.report.wording import (
     NOT_ASSESSED,
@@ -70,7 +71,7 @@ class WalkFiles:
 
 
 def walk_page(files: WalkFiles) -> Page:
-    """Read the folder, draw, and fill the page.
+    """Read the folder, define the figures, and fill the page.
 
     Raises:
         RunFolderError: a file in it cannot be read.
@@ -101,8 +102,8 @@ def walk_page(files: WalkFiles) -> Page:
     )
     plots = [] if daily is None or len(daily) < 2 else [_joined(daily)]
     sections = (
-        Section("joined", "Out of sample, joined", (*map(draw, plots), _curve_table(summary))),
-        Section("folds", "Folds", (_fold_table(summary), draw(_fold_plot(summary)))),
+        Section("joined", "Out of sample, joined", (*plots, _curve_table(summary))),
+        Section("folds", "Folds", (_fold_table(summary), _fold_plot(summary))),
         Section("stability", "Stability of the parameters", (_stability_table(summary),)),
         Section("data", "Data", _data_tables(summary)),
         Section(
@@ -147,24 +148,19 @@ def _outcome(verdict: Document | None) -> tuple[str, str]:
 
 
 def _joined(daily: pd.DataFrame) -> Plot:
-    columns = {name: "value" if name == "pool" else f"{name}_value" for name in CURVES}
-    returns = {name: finite(daily["log_return" if name == "pool" else f"{name}_log_return"]) for name in columns}
+    returns = {name: finite(daily["log_return" if name == "pool" else f"{name}_log_return"]) for name in CURVES}
     values = {name: np.exp(np.cumsum(one)) for name, one in returns.items()}
-    borders = np.flatnonzero(np.diff(daily["fold"].to_numpy())) + 1
-
-    def draw_on(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(220, top=40.0 if canvas.narrow else 24.0, bottom=22.0)
-        days = days_of(daily)
-        for name, (label, role) in CURVES.items():
-            dashes: Any = DASHES.get(name, ())
-            axes.plot(
-                days, values[name], color=light(role), dashes=dashes, lw=1.8 if name == "pool" else 1.1, label=label
-            )
-        for place in borders:
-            axes.axvline(days[place], color=light("muted"), lw=0.8, dashes=(3.0, 3.0))
-        canvas.legend(axes, 2 if canvas.narrow else 4)
-        date_axis(canvas, [axes], days)
-
+    drawn = [
+        Curve(label, values[name], ink(role), DASHES.get(name, ()), name == "pool")
+        for name, (label, role) in CURVES.items()
+    ]
+    times, folds = daily["time"], daily["fold"].to_numpy()
+    begins = [0, *(np.flatnonzero(np.diff(folds)) + 1)]
+    ends_of = [*begins[1:], len(daily) - 1]
+    periods = [
+        Period(f"fold {folds[begin]:.0f}", times.iloc[begin], times.iloc[end])
+        for begin, end in zip(begins, ends_of, strict=True)
+    ]
     ends = ", ".join(f"{label} {percent(float(values[name][-1]) - 1)}" for name, (label, _) in CURVES.items())
     return Plot(
         key="joined",
@@ -172,7 +168,8 @@ def _joined(daily: pd.DataFrame) -> Plot:
         alt=f"Lines of value relative to the start. Change over all folds: {ends}.",
         caption="Each fold's winner over the days that follow its tuning, joined; dashed lines are the folds' borders. "
         "The baselines start anew with every fold.",
-        draw=draw_on,
+        views=(Timeline("joined", times, drawn, Axis(), 260, periods).view(),),
+        log=False,
     )
 
 
@@ -185,22 +182,6 @@ def _fold_plot(summary: Document) -> Plot:
         for part in ("in_sample", "out_of_sample", "baselines")
     )
 
-    def draw_on(canvas: Canvas) -> None:
-        (axes,) = canvas.panels(150)
-        place = np.array([fold["fold"] for fold in folds], dtype=float)
-        bars = (
-            (inside, "hairline", "in sample"),
-            (outside, "pool", "out of sample"),
-            (constant, "constant", "constant"),
-        )
-        for step, (values, role, label) in enumerate(bars):
-            axes.bar(place + 0.27 * (step - 1), values, 0.25, color=light(role), ec=light("muted"), lw=0.5, label=label)
-        axes.axhline(0.0, color=light("muted"), lw=0.8)
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        axes.set_xlabel("fold")
-        axes.grid(visible=False, axis="x")
-        canvas.legend(axes, 3, columnspacing=1.0)
-
     words = "; ".join(
         f"fold {fold['fold']}: {number(float(one), 3)} in, {number(float(other), 3)} out"
         for fold, one, other in zip(folds, inside, outside, strict=True)
@@ -211,8 +192,27 @@ def _fold_plot(summary: Document) -> Plot:
         alt=f"Bars per fold. {words}.",
         caption=f"{metric} of each fold's winner on the days it was chosen on and on the days that follow, "
         "with the constant-weight pool's on the latter.",
-        draw=draw_on,
+        views=(_fold_view(metric, [fold["fold"] for fold in folds], inside, outside, constant),),
     )
+
+
+def _fold_view(metric: str, folds: list[int], *bars: Any) -> Spec:
+    """Bars of each fold side by side: in sample, out of sample, and the constant-weight pool out of sample."""
+    looks = {"in sample": ink("hairline"), "out of sample": ink("pool"), "constant": ink("constant")}
+    columns = {
+        "fold": [fold for _ in bars for fold in folds],
+        "value": np.concatenate(bars),
+        "part": [name for name in looks for _ in folds],
+    }
+    encoding = {
+        "x": {"field": "fold", "type": "ordinal", "title": "fold", "axis": {"labelAngle": 0, "labelOverlap": True}},
+        "xOffset": {"field": "part", "type": "nominal", "sort": list(looks)},
+        "y": quantity("value", metric),
+        "color": {"field": "part", "type": "nominal", "title": None, "scale": scale_of(looks)},
+        "tooltip": [shown("fold", "fold"), shown("part", "days"), shown("value", metric, ".4f")],
+    }
+    mark = {"type": "bar", "stroke": ink("muted"), "strokeWidth": 0.5}
+    return {"height": 190, "data": rows_of(columns), "layer": [{"mark": mark, "encoding": encoding}, line_at(0.0)]}
 
 
 def _curve_table(summary: Document) -> Table:

@@ -1,4 +1,4 @@
-"""Files of a report: a page in; its HTML file and a folder of PNG figures out."""
+"""Files of a report: a page in; its HTML file and a folder of its figures as SVG and PNG out."""
 
 import os
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from momentum_opt.errors import DataError
 from momentum_opt.results.files import write_whole
 from momentum_opt.results.report.page import MARK, Page
+from momentum_opt.results.report.vega import png, svg
 
 _HEAD_BYTES = 4096
 _END = b"</html>\n"
@@ -17,7 +18,7 @@ def write_page(built: Page, page: Path, figures: Path | None) -> None:
     Args:
         built: the page.
         page: the HTML file; replaced where it is there.
-        figures: folder for the PNGs; None writes none.
+        figures: folder for an SVG and a PNG of each figure; None writes none.
 
     Raises:
         DataError: a file cannot be written.
@@ -25,8 +26,10 @@ def write_page(built: Page, page: Path, figures: Path | None) -> None:
     try:
         if figures is not None:
             figures.mkdir(parents=True, exist_ok=True)
-            for name, png in built.pngs.items():
-                write_whole(figures / f"{name}.png", png)
+            for plot in built.plots:
+                drawn = svg(plot)
+                write_whole(figures / f"{plot.key}.svg", drawn.encode())
+                write_whole(figures / f"{plot.key}.png", png(drawn))
         write_whole(page, built.html.encode())  # last: where it is there, its figures are
     except OSError as error:
         raise DataError(f"{page}: cannot be written ({error.strerror}); give another --out") from error

@@ -1,16 +1,21 @@
 """The report in a real headless Chromium: a run tuned on pure noise, at the width of a desk and of a telephone."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from selenium.webdriver import ActionChains, Chrome, Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.browser import ARTEFACTS, chromium, needs_browser, pdf, requests, screenshot, show
+from tests.browser import ARTEFACTS, chromium, needs_browser, pdf, requests, screenshot
+from tests.browser import show as open_page
 from tests.results.report.pages import outline
 from tests.sample_runs import run
 
@@ -56,7 +61,7 @@ while (walker.nextNode()) {
   texts.push([walker.currentNode.data.trim().slice(0, 40), size, contrast]);
 }
 const figures = [...document.querySelectorAll("figure")].map(figure => {
-  const drawn = [...figure.querySelectorAll("svg")].filter(shown);
+  const drawn = [...figure.querySelectorAll(".view > svg")].filter(shown);
   return [figure.id, drawn.map(svg => {
     const box = svg.getBoundingClientRect();
     const marks = [...svg.querySelectorAll("path, use, image")].filter(shown).length;
@@ -72,6 +77,13 @@ const rules = [...document.querySelectorAll(".rules li")].map(rule => {
 return {texts, figures, rules, overflow: root.scrollWidth - root.clientWidth, width: innerWidth,
         colour: getComputedStyle(document.body).backgroundColor};
 """
+
+
+DRAWN = "return document.documentElement.dataset.figures === 'drawn'"
+TIMED = ("equity", "ratio", "drawdown", "parts", "weights")
+FIGURES = {
+    *TIMED, "importance", "overfitting", "unchosen", "history", "scatter", "plateau", "maps",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +110,12 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         yield browser
 
 
+def show(driver: Chrome, page: Path, width: int, *, dark: bool = False) -> None:
+    """Open the page and wait until its figures are drawn."""
+    open_page(driver, page, width, dark=dark)
+    WebDriverWait(driver, 30).until(lambda one: one.execute_script(DRAWN))
+
+
 def test_on_noise_the_box_says_plainly_that_nothing_was_found(noise_run: Path):
     page = outline((noise_run / "report.html").read_text())
     assert ("h2", "Nothing was found") in page.headings
@@ -119,16 +137,14 @@ def test_everything_is_drawn_and_readable(driver: Chrome, noise_run: Path, width
     found = driver.execute_script(PROBE)
     assert found["width"] == width
     assert found["overflow"] <= 0
-    assert {name.removeprefix("figure-") for name, _ in found["figures"]} == {
-        path.stem for path in (noise_run / "figures").iterdir()
-    }
-    assert len(found["figures"]) == 10
-    for name, drawn in found["figures"]:
-        ((wide, tall, marks, words),) = drawn  # the wide one or the narrow one
-        assert wide > 0.7 * min(width, 900), name
-        assert tall > 80, name
-        assert marks > 5, name
-        assert words > 3, name
+    assert {name.removeprefix("figure-") for name, _ in found["figures"]} == FIGURES
+    for name, views in found["figures"]:
+        assert views, name
+        for wide, tall, marks, words in views:
+            assert wide > 0.7 * min(width, 900) / (len(views) if width == 1280 else 1) - 30, name
+            assert tall > 80, name
+            assert marks > 5, name
+            assert words > 3, name
     assert len(found["rules"]) == 4
     assert all(inside and lines < (1.5 if width == 1280 else 3.5) for inside, lines in found["rules"])
     assert len(found["texts"]) > 200
@@ -144,7 +160,7 @@ def test_everything_can_be_reached_by_keyboard(driver: Chrome, noise_run: Path, 
     focused = "const e = document.activeElement; return e.id || e.getAttribute('href') || e.className || e.tagName"
     outlined = "const s = getComputedStyle(document.activeElement); return s.outlineStyle !== 'none'"
     reached: list[str] = []
-    for _ in range(40):
+    for _ in range(80):
         ActionChains(driver).send_keys(Keys.TAB).perform()
         reached.append(driver.execute_script(focused))
         assert driver.execute_script(outlined), reached[-1]
@@ -191,3 +207,140 @@ def test_it_prints_dark_on_white(driver: Chrome, noise_run: Path):
     printed = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert printed == "rgb(254, 254, 254)"
+
+
+def test_a_figure_follows_dark_and_print_without_being_drawn_anew(driver: Chrome, noise_run: Path):
+    show(driver, noise_run / "report.html", 1280, dark=True)
+    ink = "return getComputedStyle(document.querySelector('#figure-equity .role-axis-label text')).fill"
+    dark = driver.execute_script(ink)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    printed = driver.execute_script(ink)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert (dark, printed) == ("rgb(230, 233, 237)", "rgb(27, 31, 36)")
+
+
+def view(driver: Chrome, key: str) -> Any:
+    """A figure, in the middle of the screen."""
+    found = driver.find_element("css selector", f"#figure-{key} .view")
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", found)
+    return found
+
+
+def wait_for(driver: Chrome, script: str, *arguments: Any) -> Any:
+    """What a script gives, once it is something."""
+    return WebDriverWait(driver, 10).until(lambda one: one.execute_script(script, *arguments))
+
+
+def dates(driver: Chrome, key: str) -> list[str]:
+    """Labels along the time axis of a figure: those of its first axis that has any."""
+    script = "return [...document.querySelectorAll(`#figure-${arguments[0]} .role-axis`)].map(axis => "
+    script += "[...axis.querySelectorAll('.role-axis-label text')].filter(t => getComputedStyle(t).opacity !== '0')"
+    labels = driver.execute_script(f"{script}.map(t => t.textContent)).filter(all => all.length)[0]", key)
+    return [label for label in labels if label]
+
+
+def lines(driver: Chrome, key: str) -> int:
+    script = "return document.querySelectorAll(`#figure-${arguments[0]} .mark-line.role-mark path`).length"
+    return driver.execute_script(script, key)
+
+
+def test_hovering_shows_the_day_and_every_value(driver: Chrome, noise_run: Path):
+    show(driver, noise_run / "report.html", 1280)
+    daily = pd.read_parquet(noise_run / "daily.parquet")
+    for key, columns, digits in (
+        ("equity", {"this pool": "value", "HODL": "hodl_value", "constant-weight pool": "constant_weight_value"}, 4),
+        ("weights", {token: f"weight_{token}" for token in ("AAA", "BBB", "USD")}, None),
+    ):
+        ActionChains(driver).move_to_element_with_offset(view(driver, key), 60, 30).perform()
+        script = "const t = document.querySelector('#vg-tooltip-element.visible'); return t && t.innerText"
+        text = wait_for(driver, script)
+        told = dict(line.split("\t") for line in text.splitlines() if "\t" in line)
+        told = {name.strip().rstrip(":"): value.strip() for name, value in told.items()}
+        (row,) = daily[daily["time"].dt.strftime("%Y-%m-%d") == told["date"]].to_dict("records")
+        for name, column in columns.items():
+            expected = row[column] / daily[column].iloc[0] if digits else row[column]
+            assert told[name] == (f"{expected:.4f}" if digits else f"{expected:.2%}"), (key, name)
+        ActionChains(driver).move_to_element(driver.find_element("tag name", "h1")).perform()
+    assert driver.get_log("browser") == []
+
+
+def test_zooming_one_figure_of_time_zooms_them_all(driver: Chrome, noise_run: Path):
+    show(driver, noise_run / "report.html", 1280)
+    whole = {key: dates(driver, key) for key in TIMED}
+    wheel = """
+const box = arguments[0].getBoundingClientRect();
+arguments[0].querySelector("svg").dispatchEvent(new WheelEvent("wheel", {deltaY: -300, ctrlKey: arguments[1],
+  clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true, cancelable: true}));
+"""
+    drawdown = view(driver, "drawdown")
+    driver.execute_script(wheel, drawdown, False)  # the wheel alone scrolls the page
+    assert dates(driver, "drawdown") == whole["drawdown"]
+    driver.execute_script(wheel, drawdown, True)
+    WebDriverWait(driver, 10).until(lambda one: all(dates(one, key) != whole[key] for key in TIMED))
+    view(driver, "weights").send_keys("0")
+    WebDriverWait(driver, 10).until(lambda one: all(dates(one, key) == whole[key] for key in TIMED))
+    driver.find_element("css selector", "#figure-equity .tools button").click()
+    WebDriverWait(driver, 10).until(lambda one: all(dates(one, key) != whole[key] for key in TIMED))
+    zoomed = dates(driver, "parts")
+    ActionChains(driver).drag_and_drop_by_offset(view(driver, "equity"), -200, 0).perform()
+    WebDriverWait(driver, 10).until(lambda one: dates(one, "parts") != zoomed)
+    driver.find_element("css selector", "#figure-parts .tools button:last-child").click()
+    WebDriverWait(driver, 10).until(lambda one: all(dates(one, key) == whole[key] for key in TIMED))
+    assert driver.get_log("browser") == []
+
+
+def test_a_name_in_the_legend_hides_its_line(driver: Chrome, noise_run: Path):
+    show(driver, noise_run / "report.html", 1280)
+    assert lines(driver, "equity") == 5
+    equity = view(driver, "equity")
+    (name,) = [one for one in equity.find_elements("css selector", ".role-legend-label text") if one.text == "HODL"]
+    for left in (4, 5):
+        name.click()
+        WebDriverWait(driver, 10).until(lambda one, left=left: lines(one, "equity") == left)
+    for left in (4, 5):
+        equity.send_keys("5")
+        WebDriverWait(driver, 10).until(lambda one, left=left: lines(one, "equity") == left)
+    assert driver.get_log("browser") == []
+
+
+def test_the_value_can_be_shown_on_a_log_scale(driver: Chrome, noise_run: Path):
+    show(driver, noise_run / "report.html", 1280)
+    button = driver.find_element("css selector", "#figure-equity .tools button:last-child")
+    path = "return document.querySelector('#figure-equity .mark-line.role-mark path').getAttribute('d')"
+    linear = driver.execute_script(path)
+    assert (button.text, button.get_attribute("aria-pressed")) == ("Log scale", "false")
+    button.click()
+    WebDriverWait(driver, 10).until(lambda one: one.execute_script(path) != linear)
+    assert button.get_attribute("aria-pressed") == "true"
+    button.click()
+    WebDriverWait(driver, 10).until(lambda one: one.execute_script(path) == linear)
+    assert driver.get_log("browser") == []
+
+
+def test_a_clicked_trial_is_told_of_in_both_figures(driver: Chrome, noise_run: Path):
+    show(driver, noise_run / "report.html", 1280)
+    trials = pd.read_parquet(noise_run / "trials.parquet").set_index("number")
+    scatter = view(driver, "scatter")
+    points = scatter.find_elements("css selector", ".mark-symbol.role-mark path")
+    ActionChains(driver).move_to_element(points[40]).click().perform()
+
+    def told(key: str) -> str:
+        return driver.find_element("css selector", f"#figure-{key} .picked").text
+
+    WebDriverWait(driver, 10).until(lambda _: told("scatter"))
+    assert told("scatter") == told("history")
+
+    def check() -> int:
+        found = re.match(r"trial ([\d,]+) · objective (\S+) · .*k per day, AAA (\S+) ·", told("history"))
+        assert found is not None, told("history")
+        row = trials.loc[int(found[1].replace(",", ""))]
+        assert float(found[2].replace("−", "-")) == pytest.approx(row["objective"], rel=1e-4)
+        assert float(found[3].replace("−", "-").replace(",", "")) == pytest.approx(row["k_per_day_AAA"], rel=1e-3)
+        return int(found[1].replace(",", ""))
+
+    first = check()
+    words = told("history")
+    view(driver, "history").send_keys(Keys.ARROW_RIGHT)
+    WebDriverWait(driver, 10).until(lambda _: told("scatter") != words)
+    assert check() > first
+    assert driver.get_log("browser") == []

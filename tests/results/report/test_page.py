@@ -56,7 +56,8 @@ def test_it_is_one_sound_file(page: Page, found: Outline):
     assert {link[1:] for link in inside} <= set(found.ids)
     assert [link for link in found.links if not link.startswith(("#", "data:"))] == []
     assert found.sources == []
-    assert not re.search(r"@import|url\((?!#)", page.html)
+    own = re.sub(r"<script>.*?</script>", "", page.html, flags=re.DOTALL)
+    assert not re.search(r"@import|url\((?!#)", own)
     assert len(page.html) < 6 * 2**20
 
 
@@ -67,15 +68,18 @@ def test_every_section_can_be_reached(found: Outline):
     assert ("h1", " / ".join(TOKENS)) in found.headings
 
 
-def test_every_figure_is_drawn_at_both_widths_and_as_png(page: Page, found: Outline):
-    assert set(page.pngs) == {
-        "equity", "parts", "drawdown", "weights", "unchosen", "history", "scatter", "plateau", "maps",
-    }  # fmt: skip
-    assert found.tags.count("figure") == len(page.pngs)
-    assert found.tags.count("svg") == 2 * len(page.pngs)
-    assert all(png.startswith(b"\x89PNG") for png in page.pngs.values())
-    for name in page.pngs:
-        assert {f"{name}-wide-title", f"{name}-wide-desc", f"{name}-narrow-title"} <= set(found.ids)
+def test_every_figure_has_its_place_and_its_definition(page: Page, found: Outline):
+    assert [plot.key for plot in page.plots] == [
+        "equity", "ratio", "drawdown", "parts", "weights", "unchosen", "history", "scatter", "plateau", "maps",
+    ]  # fmt: skip
+    assert {f"figure-{plot.key}" for plot in page.plots} == {key for key in found.ids if key.startswith("figure-")}
+    assert found.tags.count("figure") == len(page.plots)
+    (text,) = re.findall(r'<script type="application/json" id="plots">(.*?)</script>', page.html, re.DOTALL)
+    specs = json.loads(text)
+    assert {key: len(views) for key, views in specs.items()} == {plot.key: len(plot.views) for plot in page.plots}
+    assert all(view["width"] == "container" for views in specs.values() for view in views)
+    for plot in page.plots:
+        assert plot.caption in found.text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_it_says_what_best_json_says(folder: Path, found: Outline):
@@ -176,7 +180,8 @@ def test_a_folder_with_less_gives_a_page_with_less(folder: Path, tmp_path: Path)
     for path in (run.evidence, run.daily, run.trials, run.test_looks):
         path.unlink()
     page = run_page(run_content(run))
-    assert page.pngs == {}
+    assert page.plots == ()
+    assert "vega" not in page.html.casefold()
     text = outline(page.html).text
     assert "daily.parquet is not in the run folder" in text
     assert "trials.parquet is not in the run folder" in text
@@ -204,9 +209,9 @@ def test_a_page_is_current_until_a_file_changes(folder: Path, page: Page, tmp_pa
     target = run.path / "report.html"
     best = read_best(run.best)
     assert not is_current(target, run_inputs(run, best))
-    write_page(page, target, run.path / "figures")
+    write_page(dataclasses.replace(page, plots=page.plots[:1]), target, run.path / "figures")
     assert is_current(target, run_inputs(run, best))
-    assert {path.stem for path in (run.path / "figures").iterdir()} == set(page.pngs)
+    assert {path.name for path in (run.path / "figures").iterdir()} == {"equity.svg", "equity.png"}
     other = copy_of(run.path, tmp_path / "runs").rename(tmp_path / "other")
     holdout = recorded_holdout(best)
     assert holdout is not None

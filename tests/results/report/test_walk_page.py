@@ -67,7 +67,7 @@ def test_it_says_what_the_folds_come_to(files: WalkFiles):
     found = outline(page.html)
     assert found.wrong == []
     assert len(found.ids) == len(set(found.ids))
-    assert set(page.pngs) == {"joined", "folds"}
+    assert [plot.key for plot in page.plots] == ["joined", "folds"]
     assert ("h2", "Not significant") in found.headings
     for words in (
         "2 of 3 folds", "returned −4.75 %, the constant-weight pool 2.56 %", "−13.600",
@@ -80,7 +80,7 @@ def test_it_says_what_the_folds_come_to(files: WalkFiles):
 def test_without_its_days_it_has_one_figure_less(files: WalkFiles):
     files.days.unlink()
     page = walk_page(files)
-    assert set(page.pngs) == {"folds"}
+    assert [plot.key for plot in page.plots] == ["folds"]
     assert "walk_forward.parquet is not in the folder" in outline(page.html).text
 
 
