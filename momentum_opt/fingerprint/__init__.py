@@ -1,5 +1,6 @@
 """YAML → validated sections → frozen run fingerprint and its digest (SPEC §3). No JAX, no Optuna, no pandas."""
 
+from momentum_opt.fingerprint.defaults import DEFAULT_SAMPLER
 from momentum_opt.fingerprint.engine import EngineChoice, EngineName, check_bar, choose_engine
 from momentum_opt.fingerprint.explain import explain
 from momentum_opt.fingerprint.incumbent import import_fingerprint
@@ -14,7 +15,7 @@ from momentum_opt.fingerprint.periods import Days, Periods
 from momentum_opt.fingerprint.ranges import clipped, effective_ranges, range_lines, search_ranges
 from momentum_opt.fingerprint.run_fingerprint import SCHEMA_VERSION, Fingerprint, fingerprint_differences
 from momentum_opt.fingerprint.secrets import recordable, recordable_text
-from momentum_opt.fingerprint.sections import DEFAULT_SAMPLER, PerToken, RangeOverride
+from momentum_opt.fingerprint.sections import PerToken, RangeOverride
 from momentum_opt.fingerprint.yaml_text import to_yaml_text
 
 __all__ = [

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from momentum_opt.errors import ConfigError
+from momentum_opt.fingerprint.defaults import fill_defaults
 from momentum_opt.fingerprint.keys import LEAF_AT, LEAVES
 from momentum_opt.fingerprint.mistakes import (
     MOST_MISTAKES,
@@ -22,30 +23,16 @@ from momentum_opt.fingerprint.mistakes import (
 from momentum_opt.fingerprint.natural import PARAMETERS, rules_of, take_natural_ranges, with_natural_ranges
 from momentum_opt.fingerprint.rules import LIMITS, broken_rules
 from momentum_opt.fingerprint.sections import (
-    CHEAP_GENERATIONS,
-    CLOSED_FORM_LIMIT,
-    DEFAULT_BATCH,
-    DEFAULT_KEPT,
-    DEFAULT_SAMPLER,
-    DEFAULT_SCREEN,
-    IMPROVED_BATCH,
-    KEPT_WITH_COSTS,
-    OTHER_SAMPLER,
     MetricLimit,
-    Objective,
-    Pool,
     RangeOverride,
     RunConfig,
 )
 from momentum_opt.fingerprint.source import Places
-from momentum_opt.vocabulary.metrics import METRICS, Cadence
 from momentum_opt.vocabulary.rules import NATURAL_NAMES, RULES
 
 _PARAMETER_NAMES: Final = tuple(
     dict.fromkeys([*(name for rule in RULES.values() for name in rule.schema), *NATURAL_NAMES])
 )
-_CHARGES: Final = ("fees", "gas_cost", "arb_fees", "trades", "lp_supply")
-_ANY_SIZE: Final = 1e18  # beyond what any of them may be, and within what a float can hold
 _MOST_PASSES: Final = 8  # one per nesting level is enough: each pass mends everything the one before found
 
 
@@ -82,7 +69,7 @@ def _validate(tree: dict[str, Any], folder: FilePath | None) -> tuple[RunConfig,
     mended: set[Path] = set()
     for _ in range(_MOST_PASSES):
         whole = copy.deepcopy(tree)
-        derived = _fill_defaults(whole)
+        derived = fill_defaults(whole)
         try:
             return RunConfig.model_validate(whole, context=context), mistakes
         except ValidationError as error:
@@ -192,74 +179,3 @@ def _without_nulls(tree: Mapping[str, Any], path: Path = ()) -> dict[str, Any]:
         elif path in (PARAMETERS, LIMITS):
             kept[name] = {}
     return kept
-
-
-def _fill_defaults(tree: dict[str, Any]) -> set[Path]:
-    """Add the sections that must be there and the defaults that follow from other values; return what was added.
-
-    Reads values before they are validated, so a wrong one gives some default: its own mistake is reported anyway.
-    """
-    added: set[Path] = set()
-
-    def put(section: str, name: str, value: Any) -> None:
-        branch = tree.setdefault(section, {})
-        if isinstance(branch, dict) and name not in branch:
-            branch[name] = value
-            added.add((section, name))
-
-    tokens = tree.get("tokens")
-    n = max(2, len(tokens)) if isinstance(tokens, list | tuple) else 2
-    tree.setdefault("window", {})
-    put("pool", "minimum_weight", 0.1 / n)
-    period = Pool.model_fields["chunk_period"].default
-    put("pool", "weight_interpolation_period", _get(tree, "pool", "chunk_period", period))
-    costly = any(_get(tree, "costs", name, 0) not in (0, None) for name in _CHARGES)
-    put("evidence", "plateau_draws", 8 if costly else 32)
-    put("evidence", "heat_map", 9 if costly else 25)
-    metrics = _get(tree, "objective", "metrics", None)
-    if isinstance(metrics, list | tuple) and metrics:
-        put("objective", "metric", metrics[0])
-    put("search", "sampler", DEFAULT_SAMPLER if _memetic_serves(tree) else OTHER_SAMPLER)
-    improves = _get(tree, "search", "sampler", None) == "memetic"
-    put("search", "batch_size", IMPROVED_BATCH if improves else DEFAULT_BATCH)
-    put("search", "screen", DEFAULT_SCREEN if improves else 0)
-    if improves and _closed_form(tree):
-        put("search", "generations", CHEAP_GENERATIONS)
-    put("search", "screen_keep", KEPT_WITH_COSTS if improves and costly else DEFAULT_KEPT)
-    if "walk_forward" in tree:
-        put("walk_forward", "step_days", _get(tree, "walk_forward", "test_days", 1))
-    return added
-
-
-def _memetic_serves(tree: dict[str, Any]) -> bool:
-    """Whether memetic breaks none of the rules that it has (`rules.py`), as far as unchecked values say."""
-    metric = METRICS.get(str(_get(tree, "objective", "metric", Objective.model_fields["metric"].default)))
-    several = any(_get(tree, "objective", name, None) for name in ("multi_objective", "metrics"))
-    if metric is None or metric.cadence == Cadence.MINUTE or several:
-        return False
-    limits = _get(tree, "objective", "limits", None)
-    limited = [METRICS.get(str(name)) for name in limits] if isinstance(limits, dict) else []
-    if any(one is not None and one.cadence == Cadence.MINUTE for one in limited):
-        return False
-    held = _get(tree, "costs", "arb_frequency", 1) != 1
-    return not (held and _get(tree, "objective", "turnover_penalty", 0))
-
-
-def _closed_form(tree: dict[str, Any]) -> bool:
-    """Whether weights move in steps that the closed form serves (`engine.py`), as far as unchecked values say."""
-    pool = Pool.model_fields
-    sizes = (
-        _get(tree, "pool", "maximum_change", pool["maximum_change"].default),
-        _get(tree, "costs", "arb_frequency", 1),
-        _get(tree, "pool", "minimum_weight", 0),
-    )
-    linear = _get(tree, "pool", "weight_interpolation_method", "linear") == "linear"
-    if not linear or not all(isinstance(size, int | float) and abs(size) < _ANY_SIZE for size in sizes):
-        return False
-    change, every, floor = sizes
-    return change * every <= CLOSED_FORM_LIMIT * floor
-
-
-def _get(tree: dict[str, Any], section: str, name: str, default: Any) -> Any:
-    branch = tree.get(section)
-    return branch.get(name, default) if isinstance(branch, dict) else default

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from momentum_opt.errors import ConfigError
+from momentum_opt.fingerprint.defaults import CLOSED_FORM_LIMIT
 from momentum_opt.fingerprint.run_fingerprint import Fingerprint
-from momentum_opt.fingerprint.sections import CLOSED_FORM_LIMIT
 from momentum_opt.units import MINUTES_PER_DAY
 from momentum_opt.vocabulary.metrics import fewest_bars_per_day
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from momentum_opt.fingerprint.fields import Interval, to_number
 from momentum_opt.fingerprint.keys import look_up
 from momentum_opt.fingerprint.mistakes import Mistake, Path, RefusedError
-from momentum_opt.fingerprint.rules import Rule
+from momentum_opt.fingerprint.rule import Rule
 from momentum_opt.fingerprint.sections import PerToken, Pool, RangeOverride, RunConfig, frozen_mapping
 from momentum_opt.vocabulary.limits import (
     LARGEST_K_PER_DAY,

@@ -50,29 +50,6 @@ from momentum_opt.vocabulary.names import (
 )
 from momentum_opt.vocabulary.rules import DEFAULT_RULE, RULES
 
-DEFAULT_SAMPLER: Final[Sampler] = "memetic"
-"""The sampler of a search where it serves; docs/benchmarks.md has the comparison behind it."""
-
-OTHER_SAMPLER: Final[Sampler] = "nsga2"
-"""The sampler of the other searches: several objectives, and metrics that read every minute."""
-
-DEFAULT_BATCH: Final = 64
-IMPROVED_BATCH: Final = 128
-"""Trials of a batch, and the wider one of memetic, which keeps its compiled evolution busy."""
-
-CHEAP_GENERATIONS: Final = 220
-"""Generations of memetic where the closed form scores a candidate in a tenth of the time."""
-
-CLOSED_FORM_LIMIT: Final = 0.05
-"""Largest change of a weight between two arbitrages, as a share of minimum_weight, for the closed form (SPEC §8)."""
-
-DEFAULT_SCREEN: Final = 4096
-"""Candidates that are screened before memetic begins."""
-
-DEFAULT_KEPT: Final = 256
-KEPT_WITH_COSTS: Final = 64
-"""Screened candidates that enter the study; fewer for memetic where each is scored again with its costs."""
-
 MOST_MINUTES: Final = 5_256_000
 """Ten years: the longest period, and the longest gap."""
 
