@@ -1,6 +1,8 @@
 """The page of a walk-forward, from a summary as walk_forward.json holds it."""
 
 import json
+from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pandas as pd
 import pytest
 
 from momentum_opt.errors import RunFolderError
+from momentum_opt.results.holdout import note_look
+from momentum_opt.results.look_lines import holdout_of_fold
 from momentum_opt.results.report.walk_page import WalkFiles, walk_page
 from tests.results.report.pages import outline
 from tests.sample_runs import smoke
@@ -22,8 +26,9 @@ def fold(number: int, inside: float, outside: float) -> dict[str, Any]:
         "token": "SYNA", "file": "SYNA_USD.parquet", "sha256": "ab" * 32, "first": "2023-01-30T00:00:00Z",
         "last": "2023-04-05T23:59:00Z", "rows": 1000, "filled_minutes": 0,
     }  # fmt: skip
+    start, end = (str(date(2023, 3, 13) + timedelta(days=8 * passed)) for passed in (number, number + 1))
     return {
-        "fold": number, "train_start": f"2023-03-0{number}", "test_start": "2023-03-21", "test_end": "2023-03-29",
+        "fold": number, "train_start": f"2023-03-0{number}", "test_start": start, "test_end": end,
         "in_sample": {"daily_log_sharpe": inside}, "out_of_sample": {"daily_log_sharpe": outside, "returns": -0.0778},
         "efficiency": None, "baselines": {"constant_weight": {"returns": 0.01, "daily_log_sharpe": 0.5}},
         "readable": {"k_per_day": tokens, "memory_days": tokens},
@@ -51,14 +56,17 @@ def files(tmp_path: Path) -> WalkFiles:
         "stability": {"log_k_SYNA": {"spread": 0.23}}, "digest": fingerprint.digest,
         "fingerprint": fingerprint.to_dict(), "versions": {"jax": "0"}, "created": "2026-01-01T00:00:00Z",
     }  # fmt: skip
-    found = WalkFiles(tmp_path)
+    folder = tmp_path / "folds"
+    folder.mkdir()
+    found = WalkFiles(folder)
     found.summary.write_text(json.dumps(summary))
     returns = np.random.default_rng(0).normal(0.0, 0.01, (16, 4))
     table = pd.DataFrame({"time": pd.date_range("2023-03-21", periods=16, tz="UTC"), "fold": np.repeat([1, 2], 8)})
     for place, name in enumerate(CURVES):
         table[f"{'' if name == 'pool' else f'{name}_'}log_return"] = returns[:, place]
     table.to_parquet(found.days)
-    (tmp_path / "test_looks.jsonl").write_text('{"params": "a"}\n{"params": "b"}\n')
+    for record, params in product(summary["folds"], ({"log_k": 1.0}, {"log_k": 2.0})):
+        note_look(folder, holdout_of_fold(record, fingerprint.tokens), "momentum-opt walk-forward", params)
     return found
 
 
