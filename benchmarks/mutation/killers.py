@@ -75,6 +75,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         "study/test_external::test_files_that_were_not_read_are_refused",
         f"{EXTERNAL}[supply alone]",
     ),
+    "simulation/worst_fall": ("study/test_minute_figures",),
     "simulation/straight_line": (
         f"{KERNEL}::test_lines_say_what_the_formula_says",
         f"{KERNEL}::test_against_the_minute_loop",

@@ -144,7 +144,7 @@ def _type(field: FieldInfo) -> str:
 def _default(field: FieldInfo, key: Key) -> str:
     if field.default is None:
         return "none"
-    if field.default_factory is not None or field.default == ():
+    if field.default_factory is not None:
         return "empty"
     if field.default is PydanticUndefined:
         return "**required**" if key.example is not None else "see text"

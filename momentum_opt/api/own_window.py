@@ -22,7 +22,7 @@ UNKNOWN: Final = "backtest"
 
 _ONE_PERIOD: Final = {
     "window.test_end": None, "window.validation_fraction": 0, "objective.windows": 1,
-    "objective.overfitting_penalty": 0, "objective.multi_objective": False, "objective.metrics": [],
+    "objective.overfitting_penalty": 0, "objective.multi_objective": False, "objective.metrics": None,
     "walk_forward": None,
 }  # fmt: skip
 """A window of the user's own is one period; what a study would split or score there does not matter."""

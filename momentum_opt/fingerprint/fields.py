@@ -248,7 +248,7 @@ def token_list() -> PlainValidator:
 
 
 def word_list(choices: tuple[str, ...], what: str) -> PlainValidator:
-    """Several distinct words of a closed list, in the order given; none at all for none.
+    """One or more distinct words of a closed list, in the order given.
 
     Args:
         choices: the words.
@@ -258,6 +258,8 @@ def word_list(choices: tuple[str, ...], what: str) -> PlainValidator:
     def check(value: Any) -> tuple[str, ...]:
         if not isinstance(value, list | tuple):
             raise RefusedError(Mistake(f"not a list of {what}s", f"write it as [{', '.join(choices[:2])}]", value))
+        if not value:
+            raise RefusedError(Mistake(f"no {what} in the list", "list two or more, or leave it out", value))
         mistakes = [
             Mistake(f"unknown {what}", choose_among(word, choices), word, (str(place),))
             if not isinstance(word, str) or word not in choices

@@ -123,12 +123,14 @@ def _several_need_windows(config: RunConfig) -> Iterator[Mistake]:
 @_rule("objective.metric", "objective.metrics", "objective.multi_objective")
 def _metrics_are_the_objectives(config: RunConfig) -> Iterator[Mistake]:
     aim, at = config.objective, ("objective", "metrics")
+    if aim.metrics is None:
+        return
     if len(aim.metrics) == 1:
         yield Mistake("one metric is one objective", f"give objective.metric: {aim.metrics[0]} instead", at=at)
-    elif aim.metrics and aim.multi_objective:
+    elif aim.multi_objective:
         what = "together with multi_objective, which has three objectives of one metric"
         yield Mistake(what, "leave one of them out", at=at)
-    if aim.metrics and aim.metric != aim.metrics[0]:
+    if aim.metric != aim.metrics[0]:
         what = "together with objective.metrics, of which it is not the first"
         yield Mistake(what, "leave one of them out", aim.metric, ("objective", "metric"))
 

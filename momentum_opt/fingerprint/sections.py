@@ -190,7 +190,7 @@ class Objective(Section):
 
     metric: Annotated[str, word(METRIC_CHOICES), Key("return_val")] = "daily_log_sharpe"
     """What is optimised: maximised, or minimised where lower is better; with metrics the first of them."""
-    metrics: Annotated[tuple[str, ...], word_list(METRIC_CHOICES, "metric"), Key(added=True)] = ()
+    metrics: Annotated[tuple[str, ...] | None, word_list(METRIC_CHOICES, "metric"), Key(added=True)] = None
     """Several metrics in place of one, each an objective in its own direction, aggregated alike."""
     aggregate: Annotated[Aggregate, word(AGGREGATES), Key()] = "mean"
     """How the windows become one number; mean_minus_std subtracts their standard deviation."""
@@ -219,11 +219,11 @@ class Objective(Section):
     @property
     def several(self) -> bool:
         """Whether a study has several objectives."""
-        return self.multi_objective or len(self.metrics) > 1
+        return self.multi_objective or len(self.names) > 1
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What each objective is: `mean`, `worst` and `steadiness` of the metric, or the metrics."""
+        """What the objectives are: `mean`, `worst` and `steadiness` of the metric, or the metrics."""
         return ("mean", "worst", "steadiness") if self.multi_objective else self.names
 
     @property
@@ -233,10 +233,7 @@ class Objective(Section):
 
     @property
     def signs(self) -> tuple[int, ...]:
-        """What each value that a study maximises is multiplied by to be shown, and the other way round.
-
-        A metric of which less is better is maximised with its sign turned; steadiness is better when higher.
-        """
+        """What each value that a study maximises is multiplied by to be shown: −1 where less is better."""
         signs = tuple(METRICS[name].sign for name in self.names)
         return (*signs, *signs, 1) if self.multi_objective else signs
 

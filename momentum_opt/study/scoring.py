@@ -126,7 +126,7 @@ def score_spec(
         blocks=fingerprint.evidence.blocks if sums else 0,
         shares=needs_shares,
         own_weights=own_weights,
-        metrics=aim.metrics,
+        metrics=aim.metrics or (),
     )
 
 

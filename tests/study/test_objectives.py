@@ -28,6 +28,7 @@ COLUMNS = [f"objective_{name}" for name in METRICS]
         (("objective.metrics=[calmar]",), "one metric is one objective; give objective.metric: calmar instead"),
         (("objective.metrics=[returns, returns]",), "[1]: the same metric twice ('returns'); list every metric once"),
         (("objective.metrics=[returns, sharp]",), "[1]: unknown metric ('sharp'); did you mean sharpe?"),
+        (("objective.metrics=[]",), "no metric in the list ([]); list two or more, or leave it out"),
         (("objective.metrics=returns",), "not a list of metrics ('returns'); write it as [daily_log_sharpe, "),
         ((SEVERAL, "objective.metric=returns"), "together with objective.metrics, of which it is not the first"),
         ((SEVERAL, "objective.multi_objective=true", "objective.windows=2"), "together with multi_objective, which"),
@@ -51,7 +52,7 @@ def test_what_follows_from_a_list_of_metrics() -> None:
     assert Fingerprint.from_dict(run.to_dict()).digest == run.digest
     digests = {smoke(*settings).digest for settings in ((), (SEVERAL,), ("objective.metrics=[returns, calmar]",))}
     assert len(digests) == 3
-    assert smoke("objective.metrics=[]").digest == smoke().digest
+    assert smoke("objective.metrics=null").digest == smoke().digest
     fixed = smoke("objective.multi_objective=true", "objective.windows=2", "objective.metric=weight_turnover")
     assert fixed.objective.columns == ("objective_mean", "objective_worst", "objective_steadiness")
     assert fixed.objective.signs == (-1, -1, 1)
