@@ -22,11 +22,12 @@
     one.view.runAsync();
   };
 
+  const trials = one => one.view.data("trials").map(row => Object.fromEntries(Object.entries(row).map(([name, text]) => [name, Number(text)])));
   const pick = number => {
     for (const one of views.values()) {
       if (!one.trial) continue;
       one.view.signal("picked", number).runAsync();
-      const datum = one.view.data("trials").find(row => row.number === number);
+      const datum = trials(one).find(row => row.number === number);
       const words = one.trial.map(({ field, title, format }) => {
         const value = datum && datum[field];
         return `${title} ${Number.isFinite(value) ? vega.format(format)(value) : "–"}`;
@@ -35,7 +36,7 @@
     }
   };
   const step = (one, by) => {
-    const numbers = one.view.data("trials").map(row => row.number);
+    const numbers = trials(one).map(row => row.number);
     const at = numbers.indexOf(one.view.signal("picked"));
     pick(numbers[Math.min(numbers.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
   };

@@ -52,11 +52,13 @@ def _distribution(one: Distribution) -> Spec:
     if one.winner is not None:
         encoding = {
             "x": quantity("winner", one.name),
-            "color": {"datum": "winner", "scale": scale_of({"winner": ink("hodl")}), "legend": {"title": None}},
+            "color": {**shown("what", ""), "title": None, "scale": scale_of({"winner": ink("hodl")})},
             "tooltip": [shown("winner", "winner", ".4g")],
         }
         mark = {"type": "rule", "size": 2.5}
-        layers.append({"data": {"values": [{"winner": one.winner}]}, "mark": mark, "encoding": encoding})
+        layers.append(
+            {"data": {"values": [{"winner": one.winner, "what": "winner"}]}, "mark": mark, "encoding": encoding}
+        )
     return {"height": 160, "title": one.name, "layer": layers}
 
 

@@ -222,11 +222,12 @@ def _points(
         columns[f"p{place}"] = finite(rows[f"{form}_{token}"])
         lines.append(shown(f"p{place}", f"{FORM_LABELS.get(form, form)}, {token}", ".4g"))
     legend = {"title": None, "symbolOpacity": 1, "columns": by_width(2, len(looks))}
-    name = {"datum": "trial", "legend": legend}
+    name = {"field": "what", "type": "nominal", "legend": legend}
     opacity = 0.35 if len(rows) > _MANY else 0.7
     zoom = {"type": "interval", "encodings": zoomed, "zoom": WHEEL}
     points = {
         "params": [{"name": f"span_{key}", "select": zoom, "bind": "scales"}],
+        "transform": [{"calculate": "'trial'", "as": "what"}],
         "mark": {"type": "point", "filled": True, "size": 22, "opacity": opacity, "clip": True, "cursor": "pointer"},
         "encoding": {
             "x": x,

@@ -18,7 +18,7 @@ from momentum_opt.results.report.plot import Spec, by_width, line_at, quantity, 
 
 Values = NDArray[np.float64]
 
-DAY: Final = "utcFormat(datum.time, utchours(datum.time) + utcminutes(datum.time) ? '%Y-%m-%d %H:%M' : '%Y-%m-%d')"
+_DAY_MS: Final = 86_400_000
 WHEEL: Final = "wheel![event.ctrlKey || event.metaKey || event.shiftKey]"
 """Turning the wheel alone scrolls the page."""
 
@@ -96,7 +96,7 @@ class Timeline:
                 *self._filled(),
                 *self._level(),
                 *_borders(self.periods, int(ms[0]), int(ms[-1])),
-                self._hover(),
+                self._hover("%Y-%m-%d" if not (ms % _DAY_MS).any() else "%Y-%m-%d %H:%M"),
             ],
         }
 
@@ -169,18 +169,20 @@ class Timeline:
     def _level(self) -> list[Spec]:
         return [] if self.level is None else [line_at(self.level, role="constant")]
 
-    def _hover(self) -> Spec:
+    def _hover(self, form: str) -> Spec:
         """A line at the day nearest to the pointer, and what all series are there."""
         found = {"condition": {"param": f"hover_{self.key}", "empty": False, "value": 0.7}, "value": 0}
+        # With `nearest`, Vega-Lite finds times and numbers where they are, but no text.
+        date = {"field": "time", "type": "temporal", "timeUnit": "utcyearmonthdatehoursminutes", "title": "date",
+                "format": form}  # fmt: skip
         lines = [shown(f"c{place}", one.label, self.axis.values) for place, one in enumerate(self.curves)]
         select = {
             "type": "point", "on": "pointerover", "clear": "pointerout", "nearest": True, "fields": ["time"],
         }  # fmt: skip
         return {
             "params": [{"name": f"hover_{self.key}", "select": select}],
-            "transform": [{"calculate": DAY, "as": "day"}],
             "mark": {"type": "rule", "color": ink("ink"), "clip": True},
-            "encoding": {"x": _time(), "opacity": found, "tooltip": [shown("day", "date"), *lines]},
+            "encoding": {"x": _time(), "opacity": found, "tooltip": [date, *lines]},
         }
 
 
