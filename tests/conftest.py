@@ -61,7 +61,7 @@ def _own_cache_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.Temp
         yield
 
 
-MOST_MAPPINGS = 10_000
+MOST_MAPPINGS = 30_000
 """Of a worker's memory; each compiled program takes some, and Linux allows 65,530, beyond which XLA crashes."""
 
 
