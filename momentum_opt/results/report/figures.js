@@ -30,7 +30,7 @@
       const datum = trials(one).find(row => row.number === number);
       const words = one.trial.map(({ field, title, format }) => {
         const value = datum && datum[field];
-        return `${title} ${Number.isFinite(value) ? vega.format(format)(value) : "–"}`;
+        return `${title} ${Number.isFinite(value) ? one.view.locale().format(format)(value) : "–"}`;
       });
       one.place.closest("figure").querySelector(".picked").textContent = datum ? words.join(" · ") : "";
     }

@@ -96,7 +96,7 @@ class Timeline:
                 *self._filled(),
                 *self._level(),
                 *_borders(self.periods, int(ms[0]), int(ms[-1])),
-                self._hover("%Y-%m-%d" if not (ms % _DAY_MS).any() else "%Y-%m-%d %H:%M"),
+                self._hover("%Y-%m-%d" if not (ms[:-1] % _DAY_MS).any() else "%Y-%m-%d %H:%M"),
             ],
         }
 

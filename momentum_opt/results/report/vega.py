@@ -6,25 +6,25 @@ from typing import Final
 from momentum_opt.caching import Cache, cache_folder
 from momentum_opt.results.report.plot import Plot, for_file
 
-_GLOBALS: Final = "window.vegaEmbed = vegaEmbed; window.vega = vega;"
+_SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"
 _KEPT: Final = 2
 _SCALE: Final = 2.0
 """Pixels of a PNG per pixel of the page."""
 
 
 def script() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, which sets `vegaEmbed` and `vega`.
+    """Vega, Vega-Lite and Vega-Embed as one script, which sets `vegaEmbed`.
 
     vl-convert carries them and takes some seconds to join them, so the result is kept among the user's caches.
     """
-    folder, key = cache_folder(), f"embed-{version('vl-convert-python')}"
+    folder, key = cache_folder(), f"vega-embed-{version('vl-convert-python')}"
     kept = None if folder is None else Cache(folder / "page", ".js", most=_KEPT)
     found = None if kept is None else kept.get(key)
     if found is not None:
         return found.decode()
     import vl_convert
 
-    made = vl_convert.javascript_bundle(_GLOBALS)
+    made = vl_convert.javascript_bundle(_SNIPPET)
     if kept is not None:
         kept.put(key, made.encode())
     return made
