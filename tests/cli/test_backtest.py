@@ -116,7 +116,7 @@ def test_the_tables_on_the_terminal(best: Path, capsys: pytest.CaptureFixture[st
     assert code("--params", best) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert re.search(r"^objective: daily_log_sharpe \(mean\) = -0\.3349$", captured.out, re.M)
+    assert re.search(r"^objective: daily_log_sharpe \(mean\) = -0\.3420$", captured.out, re.M)
     assert re.search(r"^ +train +validation +test$", captured.out, re.M)
     assert re.search(
         r"^prices SYNA: 123,840 bars, 2023-01-30T00:00:00Z to 2023-04-25T23:59:00Z, 0 minutes", captured.out, re.M

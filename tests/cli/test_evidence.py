@@ -28,7 +28,7 @@ def test_the_evidence_is_of_the_winner(done: Done):
     assert found.candidates.trials == 16
     assert found.candidates.distinct == best["study"]["n_points"] > 16
     assert found.non_adaptive.source == "random"
-    assert found.non_adaptive.drawn == 1000
+    assert found.non_adaptive.drawn == 100
     assert [one.name for one in found.non_adaptive.distributions] == ["objective", "validation daily_log_sharpe"]
     assert json.loads(process.stdout)["evidence"]["verdict"]["words"] == found.verdict.words
     assert json.loads(process.stdout)["test_looks"] == {"count": 1, "parameter_sets": 1, "damaged": 0}
