@@ -1,5 +1,6 @@
 """Draw figures with Vega (BSD-3-Clause): its script for the page, and SVG and PNG files without a browser."""
 
+import re
 from importlib.metadata import version
 from typing import Final
 
@@ -10,6 +11,8 @@ _SNIPPET: Final = "window.vegaEmbed = vegaEmbed;"
 _KEPT: Final = 2
 _SCALE: Final = 2.0
 """Pixels of a PNG per pixel of the page."""
+_CLIP: Final = re.compile(r"(?<=[\"#])clip\d+(?=[\")])")
+"""A clip's name, which Vega counts through all figures of a process."""
 
 
 def script() -> str:
@@ -31,10 +34,11 @@ def script() -> str:
 
 
 def svg(plot: Plot) -> str:
-    """A figure as an SVG file."""
+    """A figure as an SVG file, the same text each time."""
     import vl_convert
 
-    return vl_convert.vegalite_to_svg(for_file(plot))
+    drawn, places = vl_convert.vegalite_to_svg(for_file(plot)), dict[str, str]()
+    return _CLIP.sub(lambda found: places.setdefault(found[0], f"clip{len(places)}"), drawn)
 
 
 def png(drawn: str) -> bytes:
