@@ -423,7 +423,7 @@ def test_from_a_tune_to_the_chain_in_processes(
     tmp_path_factory: pytest.TempPathFactory, addresses: Path, tmp_path: Path
 ):
     best = tuned(tmp_path_factory.getbasetemp())[1] / "best.json"
-    exported = run("export", "--params", best, "--addresses", addresses, cwd=tmp_path)
+    exported = run("export", "--params", best, "--addresses", addresses, "--accept-verdict", cwd=tmp_path)
     assert exported.returncode == 0, exported.stderr
     rehearsed = run("rehearse", "--deployment", "deployment.json", "--out", "rehearsal", "--json", cwd=tmp_path)
     assert rehearsed.returncode == 0, rehearsed.stderr

@@ -67,14 +67,14 @@ def database() -> Iterator[str]:
 
 
 def workers_of(database: str, study: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> list[int]:
-    """Who added each trial."""
+    """Who added each trial of the sampler."""
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     store = open_store(database, folder)
     found = store.find_study(study)
     assert found is not None
     trials = found.finished()
     store.close()
-    return [trial.user_attrs["worker"] for trial in trials]
+    return [trial.user_attrs["worker"] for trial in trials if trial.user_attrs["source"] == "sampler"]
 
 
 def check_result(folder: Path, workers: list[int]) -> None:

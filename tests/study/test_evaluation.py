@@ -21,14 +21,14 @@ SETS = [random_params(3, CASE.pool.floor(3), seed) for seed in range(3)]
 PATHS = [CASE.reference(params) for params in SETS]
 
 
-def evaluator(case: Case = CASE, batch_size: int = 4, **keys) -> Evaluator:
+def evaluator(case: Case = CASE, batch_size: int = 4, *, own_weights: bool = False, **keys) -> Evaluator:
     """With 22 days of train and 8 of validation; objective keys by their short names."""
     own = {name: keys.pop(name) for name in ("aggregate", "windows") if name in keys}
     optuna = {name: keys.pop(name) for name in ("overfitting_penalty", "multi_objective") if name in keys}
     settings = {"objective": own, "optimisation_settings": {"optuna_settings": optuna}}
     fingerprint = case.fingerprint(None, 0.27, **settings, **keys)
     assert fingerprint.periods.train == (0, TRAIN)
-    return Evaluator(fingerprint, case.market, batch_size=batch_size)
+    return Evaluator(fingerprint, case.market, batch_size=batch_size, own_weights=own_weights)
 
 
 def assert_close(found, wanted, **options):
@@ -127,7 +127,7 @@ def test_the_turnover_of_the_daily_path_is_that_of_the_reserves():
 def test_a_minute_metric_is_scored_in_groups_and_equals_the_replay(monkeypatch: pytest.MonkeyPatch):
     keys = {"return_val": "calmar", "windows": 2, "overfitting_penalty": 0.5}
     monkeypatch.setattr(evaluation, "MINUTE_GROUP", 8)
-    scored = evaluator(batch_size=10, **keys)
+    scored = evaluator(batch_size=10, own_weights=True, **keys)
     assert scored.width == 16
     sets = [random_params(3, CASE.pool.floor(3), seed) for seed in range(10)]
     scores = scored.score(sets)

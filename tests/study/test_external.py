@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from momentum_opt.errors import UsageError
+from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.replay import Replay, replay
 from momentum_opt.vocabulary.metrics import METRICS
-from tests.reference.minute_loop import Pool
+from tests.reference.minute_loop import Path, Pool
 from tests.simulation.cases import Case, random_params
 from tests.simulation.external_case import ExternalCase, held, random_supply, random_trades
 from tests.study.slices_oracle import plain_objective, slice_metrics
@@ -46,6 +47,12 @@ MIXED = {
 }
 
 
+def still(given: ExternalCase, params: ParamSet) -> Path:
+    """The pool that keeps these initial weights, among the same traders; per first pool token."""
+    kept = {name: values for name, values in params.items() if name != "log_k"} | {"absolute_k": np.zeros(3)}
+    return given.of_first_tokens(given.reference(kept))
+
+
 @cache
 def replayed() -> Replay:
     return replay(ALL.fingerprint(DAYS, 1 - TRAIN / DAYS), ALL.market, SETS[0])
@@ -58,18 +65,18 @@ def test_values_and_reserves_are_the_oracles(name: str) -> None:
     wanted = given.reference(SETS[0])
     np.testing.assert_allclose(found.value, wanted.value, rtol=1e-9)
     np.testing.assert_allclose(found.reserves, wanted.reserves, rtol=1e-9)
-    scores = Evaluator(given.fingerprint(), given.market, batch_size=2).score(SETS)
+    scores = Evaluator(given.fingerprint(), given.market, batch_size=2, own_weights=True).score(SETS)
     for place, params in enumerate(SETS):
         path = given.of_first_tokens(given.reference(params))
-        metrics = slice_metrics(given.case, path, (0, DAYS))
+        metrics = slice_metrics(given.case, path, (0, DAYS), constant_weight=still(given, params))
         for metric, values in scores.train.items():
             assert values[place] == pytest.approx(metrics[metric], rel=1e-8, abs=1e-11), metric
 
 
 def test_all_metrics_are_those_of_the_first_pool_tokens() -> None:
-    path = ALL.of_first_tokens(ALL.reference(SETS[0]))
+    path, kept = ALL.of_first_tokens(ALL.reference(SETS[0])), still(ALL, SETS[0])
     for period, days in (("train", (0, TRAIN)), ("validation", (TRAIN, DAYS))):
-        wanted = slice_metrics(CASE, path, days)
+        wanted = slice_metrics(CASE, path, days, constant_weight=kept)
         for name in METRICS:
             if np.isfinite(wanted[name]):
                 assert replayed().metrics[period][name] == pytest.approx(wanted[name], rel=1e-7, abs=1e-11), name
@@ -91,9 +98,7 @@ def test_fees_of_traders_are_earned_and_refused_trades_counted() -> None:
 
 
 def test_the_constant_weight_pool_meets_the_same_traders() -> None:
-    still = {name: values for name, values in SETS[0].items() if name != "log_k"} | {"absolute_k": np.zeros(3)}
-    wanted = ALL.of_first_tokens(ALL.reference(still))
-    np.testing.assert_allclose(replayed().baselines["constant_weight"], wanted.value, rtol=1e-9)
+    np.testing.assert_allclose(replayed().baselines["constant_weight"], still(ALL, SETS[0]).value, rtol=1e-9)
     prices = CASE.prices[CASE.start_row :]
     hodl = prices @ ALL.reference(SETS[0]).reserves[0]
     np.testing.assert_allclose(replayed().baselines["hodl"], hodl, rtol=1e-12)

@@ -228,7 +228,7 @@ def view(driver: Chrome, key: str) -> Any:
 
 def wait_for(driver: Chrome, script: str, *arguments: Any) -> Any:
     """What a script gives, once it is something."""
-    return WebDriverWait(driver, 10).until(lambda one: one.execute_script(script, *arguments))
+    return WebDriverWait(driver, 60).until(lambda one: one.execute_script(script, *arguments))
 
 
 def dates(driver: Chrome, key: str) -> list[str]:
@@ -277,18 +277,18 @@ document.elementFromPoint(at.clientX, at.clientY).dispatchEvent(new WheelEvent("
     driver.execute_script(wheel, drawdown, False)  # the wheel alone scrolls the page
     assert dates(driver, "drawdown") == whole["drawdown"]
     driver.execute_script(wheel, drawdown, True)
-    WebDriverWait(driver, 10).until(lambda one: all(dates(one, key) != whole[key] for key in TIMED))
+    WebDriverWait(driver, 60).until(lambda one: all(dates(one, key) != whole[key] for key in TIMED))
     view(driver, "weights").send_keys("0")
-    WebDriverWait(driver, 10).until(lambda one: all(dates(one, key) == whole[key] for key in TIMED))
+    WebDriverWait(driver, 60).until(lambda one: all(dates(one, key) == whole[key] for key in TIMED))
     view(driver, "equity")
     driver.find_element("css selector", "#figure-equity .tools button").click()
-    WebDriverWait(driver, 10).until(lambda one: all(dates(one, key) != whole[key] for key in TIMED))
+    WebDriverWait(driver, 60).until(lambda one: all(dates(one, key) != whole[key] for key in TIMED))
     zoomed = dates(driver, "parts")
     ActionChains(driver).drag_and_drop_by_offset(view(driver, "equity"), -200, 0).perform()
-    WebDriverWait(driver, 10).until(lambda one: dates(one, "parts") != zoomed)
+    WebDriverWait(driver, 60).until(lambda one: dates(one, "parts") != zoomed)
     view(driver, "parts")
     driver.find_element("css selector", "#figure-parts .tools button:last-child").click()
-    WebDriverWait(driver, 10).until(lambda one: all(dates(one, key) == whole[key] for key in TIMED))
+    WebDriverWait(driver, 60).until(lambda one: all(dates(one, key) == whole[key] for key in TIMED))
     assert driver.get_log("browser") == []
 
 
@@ -299,10 +299,10 @@ def test_a_name_in_the_legend_hides_its_line(driver: Chrome, noise_run: Path):
     (name,) = [one for one in equity.find_elements("css selector", ".role-legend-label text") if one.text == "HODL"]
     for left in (4, 5):
         name.click()
-        WebDriverWait(driver, 10).until(lambda one, left=left: lines(one, "equity") == left)
+        WebDriverWait(driver, 60).until(lambda one, left=left: lines(one, "equity") == left)
     for left in (4, 5):
         equity.send_keys("5")
-        WebDriverWait(driver, 10).until(lambda one, left=left: lines(one, "equity") == left)
+        WebDriverWait(driver, 60).until(lambda one, left=left: lines(one, "equity") == left)
     assert driver.get_log("browser") == []
 
 
@@ -314,10 +314,10 @@ def test_the_value_can_be_shown_on_a_log_scale(driver: Chrome, noise_run: Path):
     linear = driver.execute_script(path)
     assert (button.text, button.get_attribute("aria-pressed")) == ("Log scale", "false")
     button.click()
-    WebDriverWait(driver, 10).until(lambda one: one.execute_script(path) != linear)
+    WebDriverWait(driver, 60).until(lambda one: one.execute_script(path) != linear)
     assert button.get_attribute("aria-pressed") == "true"
     button.click()
-    WebDriverWait(driver, 10).until(lambda one: one.execute_script(path) == linear)
+    WebDriverWait(driver, 60).until(lambda one: one.execute_script(path) == linear)
     assert driver.get_log("browser") == []
 
 
@@ -331,7 +331,7 @@ def test_a_clicked_trial_is_told_of_in_both_figures(driver: Chrome, noise_run: P
     def told(key: str) -> str:
         return driver.find_element("css selector", f"#figure-{key} .picked").text
 
-    WebDriverWait(driver, 10).until(lambda _: told("scatter"))
+    WebDriverWait(driver, 60).until(lambda _: told("scatter"))
     assert told("scatter") == told("history")
 
     def check() -> int:
@@ -345,6 +345,6 @@ def test_a_clicked_trial_is_told_of_in_both_figures(driver: Chrome, noise_run: P
     first = check()
     words = told("history")
     view(driver, "history").send_keys(Keys.ARROW_RIGHT)
-    WebDriverWait(driver, 10).until(lambda _: told("scatter") != words)
+    WebDriverWait(driver, 60).until(lambda _: told("scatter") != words)
     assert check() > first
     assert driver.get_log("browser") == []
