@@ -81,14 +81,20 @@ def check(trials: list[FrozenTrial], done: list[subprocess.CompletedProcess[str]
         assert "lock" not in process.stderr
     assert all(process.returncode == -9 for process in done[:killed])
     assert [trial.number for trial in trials] == list(range(len(trials)))
-    assert N_TRIALS <= len(trials) <= N_TRIALS + WORKERS * BATCH
-    assert len({tuple(trial.params.values()) for trial in trials}) == len(trials)
-    batches = Counter((one.user_attrs["worker"], one.user_attrs["batch_start"]) for one in trials)
-    sizes = {(one.user_attrs["worker"], one.user_attrs["batch_start"]): one.user_attrs["batch_size"] for one in trials}
+    asked = of_the_sampler(trials)
+    assert N_TRIALS <= len(asked) <= N_TRIALS + WORKERS * BATCH
+    assert len({tuple(trial.params.values()) for trial in asked}) == len(asked)
+    batches = Counter((one.user_attrs["worker"], one.user_attrs["batch_start"]) for one in asked)
+    sizes = {(one.user_attrs["worker"], one.user_attrs["batch_start"]): one.user_attrs["batch_size"] for one in asked}
     assert batches == sizes
     assert {worker for worker, _ in batches} == set(range(WORKERS))
-    for number, trial in enumerate(trials):
-        assert trial.user_attrs["batch_start"] <= number
+    for trial in asked:
+        assert trial.user_attrs["batch_start"] <= trial.number
+
+
+def of_the_sampler(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """Without the points near a winner, which no worker asks for."""
+    return [trial for trial in trials if "worker" in trial.user_attrs]
 
 
 @pytest.mark.parametrize("kill", [0, 2])
@@ -98,7 +104,7 @@ def test_on_a_journal_in_one_run_folder(kill: int, tmp_path: Path):
     trials = finished(open_store(f"journal://{folder}/study.journal", tmp_path))
     check(trials, done, killed=kill)
     best = read_json(folder / "best.json", "best.json")
-    assert best["study"]["n_trials"] == len(trials)
+    assert best["study"]["n_trials"] == len(of_the_sampler(trials))
     assert best["objective"]["value"] == max(trial.value for trial in trials if trial.value is not None)
     assert len(pd.read_parquet(folder / "trials.parquet")) == len(trials)
     looks = (folder / "test_looks.jsonl").read_text().splitlines()
@@ -117,7 +123,7 @@ def test_on_postgresql_from_two_machines(tmp_path: Path):
         plain = optuna.load_study(study_name="crew", storage=url.replace("postgresql:", "postgresql+psycopg:"))
         assert plain.best_value == max(trial.value for trial in trials if trial.value is not None)
         totals = [read_json(folder / "best.json", "best.json")["study"]["n_trials"] for folder in set(folders)]
-        assert max(totals) == len(trials)
+        assert max(totals) == len(of_the_sampler(trials))
         store.close()
         plain._storage._backend.engine.dispose()  # optuna has no way to close it
 
@@ -149,7 +155,7 @@ def test_a_crew_of_two(tmp_path: Path):
     done = run("tune", SMOKE, "--run-dir", tmp_path / "run", "--workers", "2", "--trials", "160", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     best = read_json(tmp_path / "run" / "best.json", "best.json")
-    trials = JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished()
+    trials = of_the_sampler(JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished())
     assert 160 <= best["study"]["n_trials"] == len(trials) <= 160 + 2 * BATCH
     assert {trial.user_attrs["worker"] for trial in trials} <= {0, 1}
     assert done.stdout.startswith(f"best of {len(trials)} trials: trial {best['trial']} (finished)")
@@ -165,7 +171,7 @@ def test_the_death_of_one_of_a_crew_does_not_disturb_the_other(tmp_path: Path):
         output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert re.search(r"^worker \d was killed by signal 9; the others go on$", errors, re.M)
-    trials = JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished()
+    trials = of_the_sampler(JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished())
     assert 1000 <= len(trials) <= 1000 + BATCH
     assert output.startswith(f"best of {len(trials):,} trials")
 

@@ -74,7 +74,7 @@ def workers_of(database: str, study: str, monkeypatch: pytest.MonkeyPatch, folde
     assert found is not None
     trials = found.finished()
     store.close()
-    return [trial.user_attrs["worker"] for trial in trials if trial.user_attrs["source"] == "sampler"]
+    return [trial.user_attrs["worker"] for trial in trials if "worker" in trial.user_attrs]
 
 
 def check_result(folder: Path, workers: list[int]) -> None:
@@ -170,7 +170,7 @@ def test_a_slurm_job_of_two_tasks(path: Path, database: str, tmp_path: Path, mon
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "runs" / "slurm-1"
     check_result(folder / "result", workers_of(database, path.stem, monkeypatch, tmp_path))
-    assert sorted(one.name for one in folder.iterdir()) == ["result", "worker-0", "worker-1"]
+    assert sorted(one.name for one in folder.iterdir()) == ["result", "test_looks.jsonl", "worker-0", "worker-1"]
 
 
 @pytest.mark.slow

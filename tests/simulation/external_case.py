@@ -57,7 +57,12 @@ class ExternalCase:
         if self.supply is None:
             return path
         share = self.supply / self.supply[0]
-        return replace(path, value=path.value / share, reserves=path.reserves / share[:, None])
+        return replace(
+            path,
+            value=path.value / share,
+            reserves=path.reserves / share[:, None],
+            fees_lp=path.fees_lp / share,
+        )
 
 
 def random_trades(case: Case, count: int, seed: int = 0) -> tuple[Trade, ...]:
