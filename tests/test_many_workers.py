@@ -158,7 +158,9 @@ def test_a_crew_of_two(tmp_path: Path):
     trials = of_the_sampler(JournalStore(tmp_path / "run" / "study.journal").find_study("run").finished())
     assert 160 <= best["study"]["n_trials"] == len(trials) <= 160 + 2 * BATCH
     assert {trial.user_attrs["worker"] for trial in trials} <= {0, 1}
-    assert done.stdout.startswith(f"best of {len(trials)} trials: trial {best['trial']} (finished)")
+    first = done.stdout.splitlines()[0]
+    assert first.startswith(f"best of {len(trials)} trials")
+    assert re.search(rf": trial {best['trial']}\b.* \(finished\)$", first)
     assert len((tmp_path / "run" / "test_looks.jsonl").read_text().splitlines()) == 1
     assert "2 worker processes" in done.stderr
     assert re.search(rf"^{len(trials)}/160 trials, best {best['objective']['value']:.6g}, ", done.stderr, re.M)
@@ -182,7 +184,7 @@ def test_a_signal_to_a_crew(tmp_path: Path):
         crew, asked = members(process), time.monotonic()
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=300)
-        assert time.monotonic() - asked < 10
+        assert time.monotonic() - asked < 60
     assert process.returncode == 130, errors
     assert "(interrupted)" in output
     assert not any(map(is_alive, crew))

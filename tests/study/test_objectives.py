@@ -95,7 +95,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str | Path, code: int =
 def test_a_tune_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Front and balanced point by brute force among the trials that keep a limit; a resume equals one long tune."""
     run, whole = tmp_path / "run", tmp_path / "whole"
-    settings = ("--set", SEVERAL, "--set", "objective.limits.returns.min=-0.02", *LITTLE_EVIDENCE, "--no-report")
+    settings = ("--set", SEVERAL, "--set", "objective.limits.returns.min=-0.03", *LITTLE_EVIDENCE, "--no-report")
     settings += ("--set", "evidence.plateau_draws=0", "--set", "evidence.heat_map=0")  # else neighbours of 16 enter too
     told(capsys, "tune", SMOKE, "--run-dir", run, "--trials", "16", *settings)
     document = told(capsys, "tune", SMOKE, "--run-dir", run, "--trials", "32", *settings)
