@@ -231,12 +231,15 @@ def wait_for(driver: Chrome, script: str, *arguments: Any) -> Any:
     return WebDriverWait(driver, 60).until(lambda one: one.execute_script(script, *arguments))
 
 
-def dates(driver: Chrome, key: str) -> list[str]:
-    """Labels along the time axis of a figure: those of its first axis that has any."""
-    script = "return [...document.querySelectorAll(`#figure-${arguments[0]} .role-axis`)].map(axis => "
-    script += "[...axis.querySelectorAll('.role-axis-label text')].filter(t => getComputedStyle(t).opacity !== '0')"
-    labels = driver.execute_script(f"{script}.map(t => t.textContent)).filter(all => all.length)[0]", key)
-    return [label for label in labels if label]
+def dates(driver: Chrome, key: str) -> list[tuple[int, str]]:
+    """Places in pixels and labels of the time axis of a figure, the first of its axes that has any."""
+    script = """
+const shown = text => text.textContent && getComputedStyle(text).opacity !== "0";
+const axes = [...document.querySelectorAll(`#figure-${arguments[0]} .role-axis`)];
+const labels = axes.map(axis => [...axis.querySelectorAll(".role-axis-label text")].filter(shown));
+return labels.filter(one => one.length)[0].map(text => [Math.round(text.getBoundingClientRect().x), text.textContent]);
+"""
+    return sorted((place, label) for place, label in driver.execute_script(script, key))
 
 
 def lines(driver: Chrome, key: str) -> int:
