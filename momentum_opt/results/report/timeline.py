@@ -193,13 +193,13 @@ def milliseconds(time: pd.Series) -> NDArray[np.int64]:
 
 def _borders(periods: Sequence[Period], first: int, last: int) -> list[Spec]:
     """A dashed line where a period begins, and its name as far as there is room."""
-    rows = [
-        {"begin": max(first, int(one.begin.timestamp() * 1000)), "end": min(last, int(one.end.timestamp() * 1000)),
-         "name": one.name}
-        for one in periods
-    ]  # fmt: skip
-    rows = [row for row in rows if row["begin"] < row["end"]]
-    inside = [row for row in rows if row["begin"] > first]
+    rows: list[Spec] = []
+    inside: list[Spec] = []
+    for one in periods:
+        begin, end = max(first, int(one.begin.timestamp() * 1000)), min(last, int(one.end.timestamp() * 1000))
+        if begin < end:
+            rows.append({"begin": begin, "end": end, "name": one.name})
+            inside += rows[-1:] if begin > first else []
     x = {**_time(), "field": "begin"}
     lines: list[Spec] = [
         {
