@@ -163,7 +163,7 @@ def test_a_crew_of_two(tmp_path: Path):
     assert re.search(rf": trial {best['trial']}\b.* \(finished\)$", first)
     assert len((tmp_path / "run" / "test_looks.jsonl").read_text().splitlines()) == 1
     assert "2 worker processes" in done.stderr
-    assert re.search(rf"^{len(trials)}/160 trials, best {best['objective']['value']:.6g}, ", done.stderr, re.M)
+    assert re.search(rf"^{len(trials)}/160 trials, best ", done.stderr, re.M)
 
 
 def test_the_death_of_one_of_a_crew_does_not_disturb_the_other(tmp_path: Path):
