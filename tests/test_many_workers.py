@@ -184,7 +184,7 @@ def test_a_signal_to_a_crew(tmp_path: Path):
         crew, asked = members(process), time.monotonic()
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=300)
-        assert time.monotonic() - asked < 60
+        assert time.monotonic() - asked < 10
     assert process.returncode == 130, errors
     assert "(interrupted)" in output
     assert not any(map(is_alive, crew))
