@@ -18,7 +18,6 @@ The table, and the picture of docs/evidence.md with `--picture`, are made of the
 import argparse
 import json
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,13 +53,11 @@ def main() -> None:
     lines = Lines(options.results, _definition(), ("kind", "strength", "seed"))
     if not options.table:
         device.configure()
-        wanted = lines.missing(_wanted(options))
-        for number, key in enumerate(wanted, 1):
-            began = time.perf_counter()
-            row = _tuned(key["strength"], key["seed"]) if key["kind"] == "tune" else _walked(key["seed"])
-            lines.append({**key, **row, "seconds": round(time.perf_counter() - began, 2)})
-            said = f"{key['kind']}, strength {key['strength']:g}, seed {key['seed']}: {row['outcome']}"
-            print(f"{number} of {len(wanted)}: {said}, {time.perf_counter() - began:.1f} s", flush=True)
+        lines.fill(
+            _wanted(options),
+            lambda key: _tuned(key["strength"], key["seed"]) if key["kind"] == "tune" else _walked(key["seed"]),
+            lambda key: f"{key['kind']}, strength {key['strength']:g}, seed {key['seed']}",
+        )
     rows = lines.rows()
     print(table(rows))
     if options.picture:

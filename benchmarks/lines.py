@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,22 @@ class Lines:
         """Of the wanted keys those that no line has yet."""
         there = {self._key(row) for row in self.rows()}
         return [row for row in wanted if self._key(row) not in there]
+
+    def fill(self, wanted: Iterable[Row], compute: Callable[[Row], Row], named: Callable[[Row], str]) -> None:
+        """Compute the wanted lines that are not there, each written as soon as it is done; says one line of each.
+
+        Args:
+            wanted: keys.
+            compute: key → the rest of its line, `outcome` among it.
+            named: key → what it is called.
+        """
+        missing = self.missing(wanted)
+        for number, key in enumerate(missing, 1):
+            began = time.perf_counter()
+            row = compute(key)
+            self.append({**key, **row, "seconds": round(time.perf_counter() - began, 2)})
+            taken = time.perf_counter() - began
+            print(f"{number} of {len(missing)}: {named(key)}: {row['outcome']}, {taken:.1f} s", flush=True)
 
     def append(self, row: Row) -> None:
         """Write a line, and have it on the disk before this returns."""

@@ -180,7 +180,7 @@ def _ratios(columns: ParamColumns, evaluators: Iterable[Evaluator]) -> NDArray[n
 
 
 def _rows(unit: NDArray[np.float64], space: SearchSpace) -> NDArray[np.float64]:
-    low, high = (np.array([getattr(one, end) for one in space.ranges.values()]) for end in ("low", "high"))
+    low, high = space.bounds
     return low + unit * (high - low)
 
 

@@ -26,7 +26,6 @@ given again. `--write` puts the table into docs/deciding.md and draws its pictur
 import argparse
 import json
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -104,13 +103,11 @@ def main() -> None:
     lines = Lines(options.results, f"selection 1, {HISTORY}+{TRAIN}+{TEST} days, fee {FEE}", ("set", "start"))
     if not options.table:
         device.configure()
-        wanted = lines.missing(_wanted(options))
-        for number, key in enumerate(wanted, 1):
-            began = time.perf_counter()
-            row = _studied(PANELS[key["set"]], key["start"])
-            lines.append({**key, **row, "seconds": round(time.perf_counter() - began, 2)})
-            said = f"{key['set']}, from {key['start']}: {row['outcome']}"
-            print(f"{number} of {len(wanted)}: {said}, {time.perf_counter() - began:.1f} s", flush=True)
+        lines.fill(
+            _wanted(options),
+            lambda key: _studied(PANELS[key["set"]], key["start"]),
+            lambda key: f"{key['set']}, from {key['start']}",
+        )
     rows = lines.rows()
     print(table(rows))
     if options.write:
@@ -217,7 +214,7 @@ def lowest_of_windows(screened: ScoredRows) -> NDArray[np.float64]:
 
 def _smoothed(top: Rows, space: SearchSpace, fingerprint: Fingerprint, market: Market) -> NDArray[np.float64]:
     """Mean objective of each candidate and its neighbours."""
-    low, high = (np.array([getattr(one, end) for one in space.ranges.values()]) for end in ("low", "high"))
+    low, high = space.bounds
     steps = np.random.default_rng(0).uniform(-RADIUS, RADIUS, (len(top), NEIGHBOURS, len(low))) * (high - low)
     steps[:, 0] = 0.0
     rows = np.clip(top[:, None] + steps, low, high).reshape(-1, len(low))

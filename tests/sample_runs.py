@@ -26,6 +26,9 @@ LITTLE_EVIDENCE = (
 )  # fmt: skip
 """For tests about something else: the candidates of evidence are many times those of a short study."""
 
+NO_NEIGHBOURS = ("evidence.plateau_draws=0", "evidence.heat_map=0")
+"""Overrides with which no point near a winner becomes a trial when a search ends."""
+
 
 def ended_before(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
     """SIGTERM comes just before `module.name` is called."""

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 
 from momentum_opt.results.files import read_json
 from momentum_opt.study.storage import JournalStore, Store, open_store
+from momentum_opt.study.trials import was_sampled
 from tests.postgres import needs_postgres, server
 from tests.sample_runs import SMOKE, command, environment, run, tuned
 
@@ -94,7 +95,7 @@ def check(trials: list[FrozenTrial], done: list[subprocess.CompletedProcess[str]
 
 def of_the_sampler(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     """Without the points near a winner, which no worker asks for."""
-    return [trial for trial in trials if "worker" in trial.user_attrs]
+    return [trial for trial in trials if was_sampled(trial)]
 
 
 @pytest.mark.parametrize("kill", [0, 2])

@@ -21,7 +21,7 @@ from pandas.testing import assert_frame_equal
 from momentum_opt.api import tuning
 from momentum_opt.cli.app import main
 from momentum_opt.vocabulary.names import SAMPLERS
-from tests.sample_runs import LITTLE_EVIDENCE, SMOKE, command, environment, run, smoke, tuned
+from tests.sample_runs import LITTLE_EVIDENCE, NO_NEIGHBOURS, SMOKE, command, environment, run, smoke, tuned
 
 BATCH = 8
 KILLS = 50
@@ -117,10 +117,6 @@ class Tunes:
         assert process.exitcode == -signal.SIGKILL
         assert reported(folder / "log.txt") <= kept(folder / "study.journal")
         return spent
-
-
-NO_NEIGHBOURS = ("evidence.plateau_draws=0", "evidence.heat_map=0")
-"""So that none of them becomes a trial when a search ends."""
 
 
 def test_fifty_kills(tmp_path: Path):

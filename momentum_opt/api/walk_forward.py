@@ -48,6 +48,7 @@ from momentum_opt.results.tables import write_table
 from momentum_opt.results.verdict_section import LINES, walk_lines
 from momentum_opt.results.walk_forward import FOLD_REMADE, WalkForwardFolder, days_table, open_walk_forward, read_days
 from momentum_opt.study.ledger import Progress
+from momentum_opt.study.limits import limits_document
 from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.space import SearchSpace, search_space, start_params
 from momentum_opt.study.storage import open_store
@@ -284,7 +285,7 @@ def summarise(
     random = random_spread(len(done))
     spread = overall_spread(steady)
     verdict = walk_verdict(days, curves, spread, random, n_folds=len(folds), draws=settings.bootstrap_draws, seed=seed)
-    limits = {name: one.model_dump(exclude_none=True) for name, one in fingerprint.objective.limits.items()}
+    limits = limits_document(fingerprint.objective)
     found = walk_detectable(days)
     overall = _efficiency(
         metric,

@@ -22,11 +22,7 @@ from momentum_opt.fingerprint.mistakes import (
 )
 from momentum_opt.fingerprint.natural import PARAMETERS, rules_of, take_natural_ranges, with_natural_ranges
 from momentum_opt.fingerprint.rules import LIMITS, broken_rules
-from momentum_opt.fingerprint.sections import (
-    MetricLimit,
-    RangeOverride,
-    RunConfig,
-)
+from momentum_opt.fingerprint.sections import MetricLimit, RangeOverride, RunConfig
 from momentum_opt.fingerprint.source import Places
 from momentum_opt.vocabulary.rules import NATURAL_NAMES, RULES
 

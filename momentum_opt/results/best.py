@@ -16,7 +16,7 @@ from momentum_opt.results.look_lines import holdout_document, holdout_of
 from momentum_opt.results.parameters import internal_form, readable_form
 from momentum_opt.results.run_folder import now_text, prices_record, utc_ms
 from momentum_opt.study.candidates import ParamSet
-from momentum_opt.study.limits import keeps
+from momentum_opt.study.limits import keeps, limits_document
 from momentum_opt.study.replay import Replay
 from momentum_opt.study.trials import BESIDE, NEIGHBOURHOOD, SCREEN, TrialRecord
 
@@ -131,10 +131,10 @@ def limits_section(fingerprint: Fingerprint, metrics: Mapping[str, Mapping[str, 
     aim, train = fingerprint.objective, metrics.get("train")
     if not aim.limits or train is None:
         return {}
-    limits = {name: limit.model_dump(exclude_none=True) for name, limit in aim.limits.items()}
     return {
         "limits": {
-            name: {**limit, "value": train[name], "kept": keeps(train[name], limit)} for name, limit in limits.items()
+            name: {**limit, "value": train[name], "kept": keeps(train[name], limit)}
+            for name, limit in limits_document(aim).items()
         }
     }
 

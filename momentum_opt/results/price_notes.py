@@ -27,7 +27,7 @@ def repaired(data: Mapping[str, Any]) -> str | None:
     filled = {file["token"]: file["filled_minutes"] for file in data["files"]}
     if not any(filled.values()):
         return None
-    total = {file["token"]: filled[file["token"]] + file["rows"] * data["bar_minutes"] for file in data["files"]}
+    total = {file["token"]: _minutes(file, data["bar_minutes"]) for file in data["files"]}
     each = ", ".join(f"{token} {_percent(count / total[token])}" for token, count in filled.items() if count)
     share = _percent(sum(filled.values()) / sum(total.values()))
     return f"data repaired: {share} of the minutes hold an earlier close ({each})"
@@ -37,7 +37,7 @@ def _parts(file: Mapping[str, Any], bar_minutes: int) -> list[str]:
     filled, jumps, same = file["filled_minutes"], file.get("jumps") or {}, file.get("same_closes") or ()
     parts: list[str] = []
     if filled:
-        total = filled + file["rows"] * bar_minutes
+        total = _minutes(file, bar_minutes)
         longest = file.get("longest_gap_minutes")
         gap = "" if longest is None else f", longest gap {counted(longest, 'minute')}"
         parts.append(
@@ -50,6 +50,11 @@ def _parts(file: Mapping[str, Any], bar_minutes: int) -> list[str]:
     if same:
         parts.append(f"the same closes as {', '.join(same)}")
     return parts
+
+
+def _minutes(file: Mapping[str, Any], bar_minutes: int) -> int:
+    """Of prices and filled ones together."""
+    return file["filled_minutes"] + file["rows"] * bar_minutes
 
 
 def _percent(share: float) -> str:

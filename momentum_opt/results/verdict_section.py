@@ -50,7 +50,7 @@ def _limits(document: Document) -> list[dict[str, Any]]:
     test = document["metrics"].get("test")
     if test is not None:
         seen = {
-            name: {**one, "value": test[name], "kept": test[name] is not None and keeps(test[name], one)}
+            name: {**one, "value": test[name], "kept": _kept(test, name, one)}
             for name, one in limits.items()
             if name in test
         }

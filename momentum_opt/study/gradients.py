@@ -12,12 +12,11 @@ import jax.numpy as jnp
 
 from momentum_opt.arrays import Array, PerAsset, PerCandidate
 from momentum_opt.errors import UsageError
-from momentum_opt.metrics.registry import cadence_of
 from momentum_opt.simulation import sensitivities
 from momentum_opt.simulation.inputs import MarketArrays
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings
-from momentum_opt.study.scoring import Penalties, Scores, ScoreSpec, compared_growth, score, score_path
+from momentum_opt.study.scoring import Penalties, Scores, ScoreSpec, cadence_needed, compared_growth, score, score_path
 from momentum_opt.vocabulary.metrics import Cadence
 
 Mode = Literal["sensitivities", "reverse"]
@@ -129,6 +128,6 @@ def value_and_gradient(
 def objective_alone(scoring: ScoreSpec, limited: Iterable[str] = ()) -> ScoreSpec:
     """The scoring without the metrics that trials only record: of the objective's alone, and of those with limits."""
     names = tuple(dict.fromkeys((scoring.metric, *limited)))
-    cadence = max(cadence_of(names), Cadence.LAST_MINUTE)  # the turnover reads the slices' ends
-    cadence = Cadence.MINUTE if scoring.shares else cadence  # or every minute
+    needed = cadence_needed(names, shares=scoring.shares)
+    cadence = max(needed, Cadence.LAST_MINUTE)  # the turnover reads the slices' ends
     return replace(scoring, names=names, cadence=cadence, blocks=0)

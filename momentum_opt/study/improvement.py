@@ -388,8 +388,7 @@ def _sharing(islands: int) -> tuple[Any, ...]:
 
 
 def _bounds(space: SearchSpace) -> Bounds:
-    ranges = space.ranges.values()
-    low, high = ([getattr(one, end) for one in ranges] for end in ("low", "high"))
+    low, high = space.bounds
     sampled = {one.name for one in space.sampled}
     fixed = {name: np.asarray(values)[:, None] for name, values in space.start.items() if name not in sampled}
     columns = jnp.asarray(low)[:, None], jnp.asarray(high)[:, None]

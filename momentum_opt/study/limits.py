@@ -66,6 +66,11 @@ def _positive(value: Any) -> Any:
     return (abs(value) + value) / 2.0
 
 
+def limits_document(aim: Objective) -> dict[str, dict[str, float]]:
+    """Metric → its `min`, `max` or both, as documents hold them."""
+    return {name: limit.model_dump(exclude_none=True) for name, limit in aim.limits.items()}
+
+
 def keeps(value: float, limit: Mapping[str, Any]) -> bool:
     """Whether a value keeps a limit, as documents hold it (`min`, `max`), but for rounding."""
     return bool(excess(value, Limit(_bound(limit.get("min")), _bound(limit.get("max")))) <= ROUNDING)

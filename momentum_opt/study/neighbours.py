@@ -82,7 +82,7 @@ def better_rows(
         violations: (candidate,) of the limits; 0 where a candidate keeps them.
         violation: the winner's.
     """
-    low, high = (np.array([getattr(one, end) for one in space.ranges.values()]) for end in ("low", "high"))
+    low, high = space.bounds
     inside = ((numbers >= low) & (numbers <= high)).all(axis=1)
     sound = np.isfinite(objectives).all(axis=1)
     if violation > 0.0:

@@ -4,7 +4,7 @@ Simulation, slices, metrics and objective as one function of arrays; prices, par
 traced, so a study compiles once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -122,12 +122,17 @@ def score_spec(
         names=names,
         how=aim.aggregate,
         multi_objective=aim.multi_objective,
-        cadence=Cadence.MINUTE if needs_shares else cadence_of(names),
+        cadence=cadence_needed(names, shares=needs_shares),
         blocks=fingerprint.evidence.blocks if sums else 0,
         shares=needs_shares,
         own_weights=own_weights,
         metrics=aim.metrics or (),
     )
+
+
+def cadence_needed(names: Iterable[str], *, shares: bool) -> Cadence:
+    """How much of the simulation metrics need, and the value shares of every bar besides."""
+    return Cadence.MINUTE if shares else cadence_of(names)
 
 
 def penalties_of(fingerprint: Fingerprint, dtype: Any) -> Penalties:

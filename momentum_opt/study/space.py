@@ -86,6 +86,12 @@ class SearchSpace:
         return {key: bounds for one in self.sampled for key, bounds in zip(one.keys, one.ranges, strict=True)}
 
     @property
+    def bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(key,) lower and upper ends of the ranges, in their order."""
+        low, high = (np.array([getattr(one, end) for one in self.ranges.values()]) for end in ("low", "high"))
+        return low, high
+
+    @property
     def distributions(self) -> dict[str, BaseDistribution]:
         """Fixed distributions for Optuna, in a stable order."""
         return {

@@ -17,6 +17,7 @@ from momentum_opt.fingerprint import load_fingerprint
 from momentum_opt.results.files import read_json
 from momentum_opt.study.relational import database_url
 from momentum_opt.study.storage import open_store
+from momentum_opt.study.trials import was_sampled
 from tests.postgres import needs_postgres, server
 from tests.sample_runs import ROOT, SMOKE, environment
 
@@ -74,7 +75,7 @@ def workers_of(database: str, study: str, monkeypatch: pytest.MonkeyPatch, folde
     assert found is not None
     trials = found.finished()
     store.close()
-    return [trial.user_attrs["worker"] for trial in trials if "worker" in trial.user_attrs]
+    return [trial.user_attrs["worker"] for trial in trials if was_sampled(trial)]
 
 
 def check_result(folder: Path, workers: list[int]) -> None:

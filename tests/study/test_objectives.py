@@ -13,7 +13,7 @@ from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.study.evaluation import Evaluator
 from tests.reference.minute_loop import Pool
-from tests.sample_runs import LITTLE_EVIDENCE, SMOKE, smoke
+from tests.sample_runs import LITTLE_EVIDENCE, NO_NEIGHBOURS, SMOKE, smoke
 from tests.simulation.cases import Case, random_params
 from tests.study.slices_oracle import slice_metrics
 
@@ -96,7 +96,7 @@ def test_a_tune_from_end_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[st
     """Front and balanced point by brute force among the trials that keep a limit; a resume equals one long tune."""
     run, whole = tmp_path / "run", tmp_path / "whole"
     settings = ("--set", SEVERAL, "--set", "objective.limits.returns.min=-0.03", *LITTLE_EVIDENCE, "--no-report")
-    settings += ("--set", "evidence.plateau_draws=0", "--set", "evidence.heat_map=0")  # else neighbours of 16 enter too
+    settings += tuple(word for one in NO_NEIGHBOURS for word in ("--set", one))  # else those of 16 trials enter, too
     told(capsys, "tune", SMOKE, "--run-dir", run, "--trials", "16", *settings)
     document = told(capsys, "tune", SMOKE, "--run-dir", run, "--trials", "32", *settings)
     other = told(capsys, "tune", SMOKE, "--run-dir", whole, "--trials", "32", *settings)

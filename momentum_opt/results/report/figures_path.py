@@ -33,6 +33,7 @@ _WIDE_SPREAD: Final = 8.0
 """Largest over smallest value from which the axis is logarithmic."""
 
 Values = NDArray[np.float64]
+Curves = Mapping[str, Values]
 
 
 def path_plots(content: Content) -> list[Plot]:
@@ -40,18 +41,18 @@ def path_plots(content: Content) -> list[Plot]:
     if content.daily is None or len(content.daily) < 2:
         return []
     daily = content.daily
-    parts = [_parts(content, daily)] if {"rebalanced_value", "fees_earned"} <= set(daily) else []
+    curves = _curves(daily)
+    parts = [_parts(content, daily, curves)] if {"rebalanced_value", "fees_earned"} <= set(daily) else []
     return [
-        _equity(content, daily),
-        _ratio(content, daily),
-        _drawdown(content, daily),
+        _equity(content, daily, curves),
+        _ratio(content, daily, curves),
+        _drawdown(content, daily, curves),
         *parts,
         _weights(content, daily),
     ]
 
 
-def _equity(content: Content, daily: pd.DataFrame) -> Plot:
-    curves = _curves(daily)
+def _equity(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
     pool = curves[_POOL]
     wide = bool(np.nanmax(pool) > _WIDE_SPREAD * np.nanmin(pool) > 0)
     drawn = [_curve(name, values) for name, values in curves.items()]
@@ -67,8 +68,7 @@ def _equity(content: Content, daily: pd.DataFrame) -> Plot:
     )
 
 
-def _ratio(content: Content, daily: pd.DataFrame) -> Plot:
-    curves = _curves(daily)
+def _ratio(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
     ratio = curves[_POOL] / curves["constant_weight"]
     label = "this pool over the constant-weight pool"
     drawn = [Curve(label, ratio, ink("pool"))]
@@ -82,8 +82,8 @@ def _ratio(content: Content, daily: pd.DataFrame) -> Plot:
     )
 
 
-def _drawdown(content: Content, daily: pd.DataFrame) -> Plot:
-    falls = {name: values / np.maximum.accumulate(values) - 1.0 for name, values in _curves(daily).items()}
+def _drawdown(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
+    falls = {name: values / np.maximum.accumulate(values) - 1.0 for name, values in curves.items()}
     drawn = [_curve(name, falls[name]) for name in ("hodl", "constant_weight", _POOL)]
     worst = percent(float(np.nanmin(falls[_POOL])))
     view = Timeline("drawdown", daily["time"], drawn, PERCENT, 180, _periods(content), filled=_POOL).view()
@@ -98,9 +98,8 @@ def _drawdown(content: Content, daily: pd.DataFrame) -> Plot:
     )
 
 
-def _parts(content: Content, daily: pd.DataFrame) -> Plot:
+def _parts(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
     """The log return since the start in parts: HODL, moving the weights, loss versus rebalancing; and fees earned."""
-    curves = _curves(daily)
     total, hodl, rebalanced = (np.log(curves[name]) for name in (_POOL, "hodl", "rebalanced"))
     fees = np.cumsum(finite(daily["fees_earned"]) / finite(daily["value"]))
     parts = [

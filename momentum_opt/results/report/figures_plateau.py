@@ -112,7 +112,7 @@ def _maps(maps: list[HeatMap], sign: int) -> Plot:
         caption="The objective on train over k per day and memory of one token, everything else as the winner has it; "
         "the cross is the winner. A good winner lies on a broad bright area, not on a lone bright cell. The "
         f"{worst} {100 * _WORST:.0f} % share a colour.",
-        views=tuple(_map(one, table, (low, high), sign) for one, table in zip(maps, values, strict=True)),
+        views=tuple(_map(one, own, (low, high), sign) for one, own in zip(maps, values, strict=True)),
         columns=min(_COLUMNS, len(maps)),
     )
 

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -115,14 +115,16 @@ def for_file(plot: Plot) -> Spec:
     return json.loads(re.sub(r'"expr": "[^"]*"', lambda match: re.sub(r"\bwidth\b", str(width), match[0]), text))
 
 
-def table(columns: Mapping[str, Iterable[Any]]) -> Spec:
+def table(columns: Mapping[str, Collection[Any]]) -> Spec:
     """Columns of numbers or texts as inline data, to six digits; infinities are NaN, which is drawn nowhere."""
-    texts = {name: [isinstance(value, str) for value in values] for name, values in columns.items()}
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(zip(*(map(_cell, values) for values in columns.values()), strict=True))
-    parse = {name: "string" if any(found) else "number" for name, found in texts.items()}
+    parse = {
+        name: "string" if any(isinstance(value, str) for value in values) else "number"
+        for name, values in columns.items()
+    }
     return {"values": written.getvalue(), "format": {"type": "csv", "parse": parse}}
 
 
@@ -156,8 +158,8 @@ def by_width(narrow: int, wide: int) -> Spec:
     return {"expr": f"width < {_NARROW} ? {narrow} : {wide}"}
 
 
-def scale_of(labels: Mapping[str, str]) -> Spec:
-    """A scale of named series: label → its colour or shape."""
+def scale_of(labels: Mapping[str, Any]) -> Spec:
+    """A scale of named series: label → its colour, shape or dashes."""
     return {"domain": list(labels), "range": list(labels.values())}
 
 

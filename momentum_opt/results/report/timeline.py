@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from momentum_opt.results.report.palette import ink
-from momentum_opt.results.report.plot import Spec, by_width, line_at, quantity, shown, table, thinned
+from momentum_opt.results.report.plot import Spec, by_width, line_at, quantity, scale_of, shown, table, thinned
 
 Values = NDArray[np.float64]
 
@@ -103,7 +103,6 @@ class Timeline:
     def _series(self, first: str, last: str) -> Spec:
         """Lines or areas, with what can be done to them: zoom, and series hidden by the legend."""
         names = {f"c{place}": one.label for place, one in enumerate(self.curves)}
-        labels = list(names.values())
         scale: Spec = {"domain": [float(first), float(last)], "type": "utc", "nice": False}
         encoding: Spec = {
             "x": {**_time(), "scale": scale, "axis": {"labelOverlap": True, "tickCount": {"expr": "width / 90"}}},
@@ -111,15 +110,15 @@ class Timeline:
             "color": {
                 "field": "series",
                 "type": "nominal",
-                "scale": {"domain": labels, "range": [one.colour for one in self.curves]},
+                "scale": scale_of({one.label: one.colour for one in self.curves}),
                 "legend": self._legend(),
             },
         }
         mark: Spec = {"type": "area" if self.stacked else "line", "clip": True}
         if not self.stacked:
-            dashes = [list(one.dashes) or [1, 0] for one in self.curves]
+            dashes = scale_of({one.label: list(one.dashes) or [1, 0] for one in self.curves})
             series = {"field": "series", "type": "nominal", "legend": self._legend()}
-            encoding["strokeDash"] = {**series, "scale": {"domain": labels, "range": dashes}}
+            encoding["strokeDash"] = {**series, "scale": dashes}
             thick = [f"datum.series === {json.dumps(one.label)}" for one in self.curves if one.thick]
             condition = {"condition": {"test": " || ".join(thick), "value": 2.2}} if thick else {}
             encoding["strokeWidth"] = {**condition, "value": 1.4}
@@ -131,7 +130,7 @@ class Timeline:
                     "name": f"shown_{self.key}",
                     "select": {"type": "point", "fields": ["series"], "toggle": "true"},
                     "bind": "legend",
-                    "value": [{"series": label} for label in labels],
+                    "value": [{"series": label} for label in names.values()],
                 },
             ],
             "transform": [
