@@ -8,7 +8,7 @@ from momentum_opt.vocabulary.metrics import METRICS, Cadence
 from momentum_opt.vocabulary.names import Sampler
 
 DEFAULT_SAMPLER: Final[Sampler] = "memetic"
-"""The sampler of a search where it serves; docs/benchmarks.md has the comparison behind it."""
+"""The sampler of a search where it serves; `make bench-search` compares it with the others."""
 
 OTHER_SAMPLER: Final[Sampler] = "nsga2"
 """The sampler of the other searches: several objectives, and metrics that read every minute."""
