@@ -1,15 +1,23 @@
 """Improve whole batches of starting points by differential evolution and gradient ascent, in one compiled call.
 
-The lanes of a batch form islands, populations of `ISLAND` lanes that evolve apart from each other. Each lane keeps the
-best point that it has scored. A generation proposes for every lane, in units of the search ranges,
+The lanes of a batch form islands, populations of `ISLAND` lanes that evolve apart from each other, on a ring. Each lane
+keeps the best point that it has scored. A generation proposes for every lane, in units of the search ranges,
 
-    t = x + F (x_pbest − x) + F (x_r1 − x_r2), each number taken from t with probability CR, else from x,
+    t = x + F (x_best − x) + F (x_r1 − x_r2), each number taken from t with probability CR, else from x,
 
-where x_pbest is one of the island's best lanes (current-to-pbest/1 and the adaptation of F and CR: JADE; Zhang and
-Sanderson, IEEE Transactions on Evolutionary Computation 13(5), 2009), and a proposal replaces its lane where it scores
-better. Then Adam (Kingma and Ba, 2015) climbs from every lane along the exact gradient of the objective, with steps
-that shrink by a cosine. Where metrics have limits, lanes are compared by Deb's rules (`limits`), and one that breaks a
-limit descends its violation instead. Both halves act on all lanes at once, so the engine's vectors stay full.
+where x_best is the best and x_r1, x_r2 are any of the lanes at most `NEIGHBOURS` places away (the local model of Das,
+Abraham, Chakraborty and Konar, IEEE Transactions on Evolutionary Computation 13(3), 2009), and a proposal replaces its
+lane where it scores better. A good point spreads slowly round the ring, so an island goes on looking in many places;
+that finds narrow optima which a population that all follows its best lanes passes by. An island may be tied: some of
+its numbers are copies of others in every lane, so it searches a part of the space of fewer dimensions. F and CR adapt as in JADE (Zhang
+and Sanderson, ibid. 13(5), 2009). Then Adam (Kingma and Ba, 2015) climbs from every lane along the exact gradient of
+the objective, with steps that shrink by a cosine. Where metrics have limits, lanes are compared by Deb's rules
+(`limits`), and one that breaks a limit descends its violation instead. Both halves act on all lanes at once, so the
+engine's vectors stay full.
+
+Improvement is done in single precision, which doubles its speed: what it finds is scored anew before it is told. With
+limits it is done in double, because a point on the edge of a limit must lie on its right side, and with approx_optimal
+weights, which lose a hundredth of the objective to rounding in single precision.
 """
 
 from dataclasses import dataclass, replace
@@ -32,10 +40,12 @@ from momentum_opt.study.scoring import Scores, ScoreSpec, score
 from momentum_opt.study.sharding import choose_devices, on_all, run_shares
 from momentum_opt.study.space import SearchSpace
 
-ISLAND: Final = 32
+LANES_PER_TRIAL: Final = 8
+"""Lanes that are improved for every trial of a batch; the best are told."""
+ISLAND: Final = 128
 """Lanes of a population; a batch is made up of whole ones, and of one smaller one where it has fewer lanes."""
-BEST_SHARE: Final = 0.15
-"""Part of an island that x_pbest is drawn from; two lanes at least."""
+NEIGHBOURS: Final = 4
+"""How many places away on the ring a lane looks, to either side."""
 ADAPTATION: Final = 0.1
 """Share by which the means of F and CR move towards those of the generation's successful proposals."""
 SPREAD: Final = 0.1
@@ -48,7 +58,7 @@ MOMENTUM: Final = 0.9
 MEAN_SQUARE: Final = 0.99
 """Decays of Adam's averages of the gradient and of its square."""
 
-_DRAWS: Final = 6
+_DRAWS: Final = 5
 """Rows of random numbers that a generation needs besides one per sampled number."""
 
 Units = NDArray[np.float64]
@@ -220,10 +230,11 @@ class _Improvement:
 
         keys, lanes = len(self._layout.logs), rows.shape[1]
         shape = keys, lanes // self._island, self._island
-        draws = rows[keys:].reshape(self._effort.generations, _DRAWS + keys, *shape[1:])
-        units = rows[:keys]
+        units, ties = rows[:keys], rows[keys : 2 * keys].astype(jnp.int32)
+        draws = rows[2 * keys :].reshape(self._effort.generations, _DRAWS + keys, *shape[1:])
         fitness = objective(units)
-        units, fitness = _evolved(objective, units.reshape(shape), fitness.reshape(shape[1:]), draws)
+        start = units.reshape(shape), fitness.reshape(shape[1:])
+        units, fitness = _evolved(objective, *start, ties.reshape(shape), draws)
         best, found = units.reshape(keys, lanes), fitness.reshape(lanes)
         if self._effort.steps:
             best, found = _climbed(scored_by(differentiable_scores), best, found, self._effort.steps)
@@ -235,15 +246,15 @@ _improvement = lru_cache(maxsize=8)(_Improvement)
 
 
 def _evolved(
-    objective: Any, units: Population, fitness: Fitness, draws: Float[Array, "generation row island lane"]
+    objective: Any, units: Population, fitness: Fitness, ties: Array, draws: Float[Array, "generation row island lane"]
 ) -> tuple[Population, Fitness]:
-    """The islands after as many generations as there are draws."""
+    """The islands after as many generations as there are draws; `ties` is (key, island, lane)."""
     keys, islands, lanes = units.shape
 
     def generation(state: _Evolving, drawn: Float[Array, "row island lane"]) -> tuple[_Evolving, None]:
         f = jnp.clip(state.mean_f[:, None] + SPREAD * drawn[0], SMALLEST_STEP, 1.0)
         cr = jnp.clip(state.mean_cr[:, None] + SPREAD * drawn[1], 0.0, 1.0)
-        proposed = _proposals(state, f, cr, drawn[2:])
+        proposed = jnp.take_along_axis(_proposals(state, f, cr, drawn[2:]), ties, axis=0)
         values = objective(proposed.reshape(keys, -1)).reshape(islands, lanes)
         better = values > state.fitness
         mean_f, mean_cr = _adapted(state, f, cr, better, values)
@@ -260,18 +271,19 @@ def _proposals(state: _Evolving, f: Fitness, cr: Fitness, drawn: Float[Array, "r
     """One proposal per lane, inside the ranges: what would leave them stops half-way."""
     units = state.units
     keys, _, lanes = units.shape
-    n_best = max(2, round(BEST_SHARE * lanes))
+    reach = min(NEIGHBOURS, (lanes - 1) // 2)
+    own = jnp.arange(lanes)
 
-    def lanes_at(places: Array) -> Population:
+    def lanes_at(away: Array) -> Population:
+        places = (own + away - reach) % lanes
         return jnp.take_along_axis(units, jnp.broadcast_to(places, (keys, *places.shape)), axis=2)
 
-    order = jnp.argsort(-state.fitness, axis=1)
-    best = jnp.take_along_axis(order, _index(drawn[0], min(n_best, lanes)), axis=1)
-    one, other = lanes_at(_index(drawn[1], lanes)), lanes_at(_index(drawn[2], lanes))
-    moved = units + f * (lanes_at(best) - units) + f * (one - other)
+    near = jnp.stack([jnp.roll(state.fitness, reach - away, axis=1) for away in range(2 * reach + 1)])
+    one, other = (lanes_at(_index(row, 2 * reach + 1)) for row in drawn[:2])
+    moved = units + f * (lanes_at(jnp.argmax(near, axis=0)) - units) + f * (one - other)
     moved = jnp.where(moved < 0.0, units / 2.0, jnp.where(moved > 1.0, (1.0 + units) / 2.0, moved))
-    always = jnp.arange(keys)[:, None, None] == _index(drawn[3], keys)
-    return jnp.where(always | (drawn[4:] < cr), moved, units)
+    always = jnp.arange(keys)[:, None, None] == _index(drawn[2], keys)
+    return jnp.where(always | (drawn[3:] < cr), moved, units)
 
 
 def _index(unit: Float[Array, "*shape"], count: int) -> Array:
@@ -339,14 +351,20 @@ class Improver:
     Args:
         evaluator: whose objective is climbed; its engine must not have costs, and its metric must not need minutes.
         space: what the units stand for.
-        batch_size: lanes of a batch.
-        effort: how long each is improved.
+        batch_size: trials of a batch.
+        effort: how long each lane is improved.
+
+    Attributes:
+        island: lanes of a population.
+        width: lanes of a batch.
+        keys: sampled numbers.
     """
 
     def __init__(self, evaluator: Evaluator, space: SearchSpace, batch_size: int, effort: Effort) -> None:
         self.effort = effort
-        self.island = min(ISLAND, batch_size)
-        self.width = -(-batch_size // self.island) * self.island
+        lanes = LANES_PER_TRIAL * batch_size
+        self.island = min(ISLAND, lanes)
+        self.width = -(-lanes // self.island) * self.island
         self.keys = len(space.ranges)
         aim = evaluator.fingerprint.objective
         scoring = objective_alone(evaluator.scoring, aim.limits)
@@ -356,24 +374,30 @@ class Improver:
         layout = Layout.of(space, evaluator.spec.n_assets)
         self._program = _improvement(evaluator.spec, scoring, layout, effort, self.island)
         self._devices = _sharing(self.width // self.island)
-        *_, penalties = evaluator.inputs
-        limits = jax.tree.map(lambda value: jnp.asarray(value, penalties.overfitting.dtype), limits_of(aim))
-        inputs = *evaluator.inputs, _bounds(space), limits
-        self._placed = on_all(inputs, self._devices)
+        exact = bool(aim.limits) or evaluator.spec.method != "linear"
+        self._dtype = jnp.dtype("float64" if exact else "float32")
+        inputs = *evaluator.inputs, _bounds(space), limits_of(aim)
+        self._placed = on_all(jax.tree.map(self._cast, inputs), self._devices)
 
-    def improve(self, starts: Units, rng: np.random.Generator) -> Improved:
+    def improve(self, starts: Units, ties: NDArray[np.intp], rng: np.random.Generator) -> Improved:
         """The best point of every lane.
 
         Args:
             starts: (key, lane) in units of the ranges, as many as the width.
+            ties: (key, lane) the key whose number each number is a copy of, itself where it is free; the same for all
+                lanes of an island. The ascent at the end is free.
             rng: of the batch.
         """
-        rows = np.concatenate([starts, self._draws(rng)])
-        found = run_shares(self._program, self._devices, self._placed, rows)
+        rows = np.concatenate([starts, ties, self._draws(rng)])
+        found = run_shares(self._program, self._devices, self._placed, rows.astype(self._dtype)).astype(np.float64)
         return Improved(found[:-1], found[-1])
 
+    def _cast(self, value: Any) -> Array:
+        array = jnp.asarray(value)
+        return array.astype(self._dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
     def _draws(self, rng: np.random.Generator) -> Units:
-        """Rows of a generation: for F, CR, x_pbest, r1, r2, the number always taken, and then for each crossover."""
+        """Rows of a generation: for F, CR, r1, r2, the number that is always taken, and then for each crossover."""
         shape = self.effort.generations, 1, self.width
         cauchy, normal = rng.standard_cauchy(shape), rng.standard_normal(shape)
         uniform = rng.random((self.effort.generations, _DRAWS - 2 + self.keys, self.width))

@@ -1,10 +1,13 @@
 """Choose the starting points of a memetic batch from the finished trials, and have them improved.
 
 A batch follows from the seed, the worker, its number and the trials finished before it alone. The first batches of a
-study start from points that no result has led to, except those of a screening: each finds optima of its own. Later
-ones start from the best distinct trials, recombined and mutated, with a share of fresh points, so that what different
-batches have found meets. With costs every second of the later batches is a refinement: its points are told as they
-are, scored with full costs, because the best of an engine without costs are only nearly the best with them.
+study start from points that no result has led to, except those of a screening: each finds optima of its own. In later
+ones half the islands start from the best distinct trials, recombined and mutated, so that what different batches have
+found meets, and the others from fresh points, among which an elite would drown what is new. Of the islands of fresh
+points every second one gives some tokens the same memory: what their prices have in common then cancels out in the
+weights, and the optima that live on it are too narrow to be met by memories that only nearly agree. With costs every second of
+the later batches is a refinement: its points are told as they are, scored with full costs, because the best of an
+engine without costs are only nearly the best with them.
 """
 
 from collections.abc import Sequence
@@ -15,22 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.fingerprint import Fingerprint
-from momentum_opt.study.improvement import Improver
+from momentum_opt.study.improvement import Improved, Improver
 from momentum_opt.study.samplers import sobol_numbers
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import POINTS, START_OF
 from momentum_opt.vocabulary.schema import OptunaRange
 
-FIRST_BATCHES: Final = 3
+FIRST_BATCHES: Final = 2
 """Batches of a worker that start from fresh points alone."""
 ELITES: Final = 32
 """Trials that later batches breed from, at most."""
 DISTANCE: Final = 0.02
 """How far apart they lie at least: the largest difference of their numbers, in units of the ranges."""
-FRESH_SHARE: Final = 1 / 3
-"""Part of a later batch that starts from fresh points."""
-KEPT_SHARE: Final = 1 / 6
-"""Part of a later batch, at most, that starts from the elites as they are."""
+FRESH_SHARE: Final = 1 / 2
+"""Part of a later batch that starts from fresh points, in whole islands where it has several."""
+KEPT_SHARE: Final = 1 / 4
+"""Part of a later batch's other points, at most, that are the elites as they are."""
 WORST_PARENT: Final = 0.3
 """Chance of the last elite to be a parent, as a multiple of the first one's; linear in between."""
 BLEND: Final = 1.5
@@ -41,6 +44,10 @@ REFINEMENT: Final = 0.01
 """The same in a refinement."""
 MUTATED_SHARE: Final = 0.5
 """Chance of a number to be mutated."""
+TIED_SHARE: Final = 0.5
+"""Chance of an island of fresh points to have tokens of the same memory."""
+MEMORIES: Final = ("logit_lamb", "logit_delta_lamb")
+"""Parameters whose numbers are tied then."""
 
 Units = NDArray[np.float64]
 
@@ -52,7 +59,7 @@ class Proposed:
     Attributes:
         numbers: (lane, key) numbers of the trials.
         starts: (lane, key) where each lane began.
-        points: (lane,) how many points each scored on the way.
+        points: (lane,) how many points were scored for each, a share of the lanes that are not told included.
     """
 
     numbers: NDArray[np.float64]
@@ -92,9 +99,11 @@ class Memetic:
         self, space: SearchSpace, improver: Improver | None, batch_size: int, seed: int, worker: int, *, refines: bool
     ) -> None:
         self._ranges = tuple(space.ranges.values())
+        self._groups = _alike(space)
         self._bounds = dict(space.ranges)
         self._improver = improver
         self._width = batch_size if improver is None else improver.width
+        self._island = self._width if improver is None else improver.island
         self._seed = seed
         self._worker = worker
         self._refines = refines
@@ -123,18 +132,37 @@ class Memetic:
         if len(elites) >= 2 and self._refines and (number - FIRST_BATCHES) % 2:
             numbers = self._numbers(_bred(elites, size, rng, REFINEMENT))
             return Proposed(numbers, numbers, [1] * size)
-        fresh = round(FRESH_SHARE * width) if len(elites) >= 2 else width
+        fresh = self._n_fresh if len(elites) >= 2 else width
         bred = self._descendants(elites, width - fresh, rng) if fresh < width else elites[:0]
         drawn = self._fresh(finished, number, fresh, rng)
         starts = np.concatenate([self._units(known), bred, drawn])[:width]
-        starts = starts[rng.permutation(width)]
+        apart_from = width - fresh if self._island < width else width
+        starts = starts[np.concatenate([rng.permutation(apart_from), apart_from + rng.permutation(width - apart_from)])]
         if self._improver is None:
             numbers = self._numbers(starts[:size])
             return Proposed(numbers, numbers, [1] * size)
-        improved = self._improver.improve(np.ascontiguousarray(starts.T), rng)
-        lanes = np.sort(np.argsort(-improved.objectives, kind="stable")[:size])
-        points = [self._improver.effort.points] * size
+        ties = self._ties(width - fresh, rng)
+        starts = np.take_along_axis(starts, ties, axis=1)
+        improved = self._improver.improve(np.ascontiguousarray(starts.T), ties.T, rng)
+        lanes = _told(improved, size)
+        scored = self._improver.effort.points * width
+        points = [scored // size + (place < scored % size) for place in range(size)]
         return Proposed(self._numbers(improved.units.T[lanes]), self._numbers(starts[lanes]), points)
+
+    @property
+    def _n_fresh(self) -> int:
+        islands = self._width // self._island
+        return round(FRESH_SHARE * islands) * self._island if islands > 1 else round(FRESH_SHARE * self._width)
+
+    def _ties(self, bred: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """(lane, key) whose number each is a copy of; islands that hold one of the first `bred` lanes are free."""
+        ties = np.tile(np.arange(len(self._ranges)), (self._width, 1))
+        for first in range(-(-bred // self._island) * self._island, self._width, self._island):
+            if rng.random() < TIED_SHARE:
+                for group in self._groups:
+                    members = rng.permutation(group)[: rng.integers(2, len(group) + 1)]
+                    ties[first : first + self._island, members] = members[0]
+        return ties
 
     def _elites(self, finished: Finished) -> Units:
         """The best trials that lie apart, the best first, in units."""
@@ -172,6 +200,17 @@ class Memetic:
         return np.stack(columns, axis=1)
 
 
+def _alike(space: SearchSpace) -> list[list[int]]:
+    """Places of numbers that may be tied: memories of one parameter that have the same range, two at least."""
+    groups: dict[tuple[str, OptunaRange], list[int]] = {}
+    places = {key: place for place, key in enumerate(space.ranges)}
+    for one in space.sampled:
+        for key in one.keys:
+            if one.name in MEMORIES:
+                groups.setdefault((one.name, space.ranges[key]), []).append(places[key])
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def apart(units: Units, distance: float, most: int) -> list[int]:
     """Rows that lie at least `distance` apart, each the first of its neighbourhood, `most` at the most."""
     kept: list[int] = []
@@ -181,6 +220,14 @@ def apart(units: Units, distance: float, most: int) -> list[int]:
         if not kept or np.abs(units[kept] - point).max(axis=1).min() > distance:
             kept.append(row)
     return kept
+
+
+def _told(improved: Improved, size: int) -> NDArray[np.intp]:
+    """Lanes that become trials: the best of those that lie apart, then the best of the others; in the order of lanes."""
+    order = np.argsort(-improved.objectives, kind="stable")
+    distinct = apart(improved.units.T[order], DISTANCE, size)
+    others = np.setdiff1d(np.arange(len(order)), distinct)[: size - len(distinct)]
+    return np.sort(order[np.concatenate([np.array(distinct, np.intp), others])])
 
 
 def _bred(elites: Units, count: int, rng: np.random.Generator, mutation: float) -> Units:

@@ -31,26 +31,26 @@ def hill(units: Any) -> Any:
     return -(away**2 + 0.02 * (1.0 - jnp.cos(12.0 * jnp.pi * away))).sum(axis=0)
 
 
-def evolved_in_numpy(units: Values, draws: Values) -> tuple[Values, Values]:
-    """JADE's equations, lane by lane: (key, lane) units of one island, (generation, row, lane) draws."""
+def evolved_in_numpy(units: Values, ties: NDArray[np.intp], draws: Values) -> tuple[Values, Values]:
+    """The equations, lane by lane: (key, lane) units and ties of one island, (generation, row, lane) draws."""
     keys, lanes = units.shape
     fitness = np.asarray(hill(units))
     mean_f = mean_cr = 0.5
-    best_count = max(2, round(improvement.BEST_SHARE * lanes))
     for drawn in draws:
-        order = np.argsort(-fitness, kind="stable")
         proposed = units.copy()
         f, cr = np.empty(lanes), np.empty(lanes)
         for lane in range(lanes):
             f[lane] = min(max(mean_f + 0.1 * drawn[0, lane], 0.05), 1.0)
             cr[lane] = min(max(mean_cr + 0.1 * drawn[1, lane], 0.0), 1.0)
-            best = units[:, order[int(drawn[2, lane] * best_count)]]
-            one, other = (units[:, int(drawn[row, lane] * lanes)] for row in (3, 4))
+            ring = [(lane + away) % lanes for away in range(-4, 5)]
+            best = units[:, max(ring, key=lambda place: fitness[place])]
+            one, other = (units[:, ring[int(drawn[row, lane] * 9)]] for row in (2, 3))
             for key in range(keys):
-                if key == int(drawn[5, lane] * keys) or drawn[6 + key, lane] < cr[lane]:
+                if key == int(drawn[4, lane] * keys) or drawn[5 + key, lane] < cr[lane]:
                     own = units[key, lane]
                     moved = own + f[lane] * (best[key] - own) + f[lane] * (one[key] - other[key])
                     proposed[key, lane] = own / 2 if moved < 0 else (1 + own) / 2 if moved > 1 else moved
+            proposed[:, lane] = proposed[ties[:, lane], lane]
         values = np.asarray(hill(proposed))
         better = values > fitness
         if better.any():
@@ -66,18 +66,22 @@ def evolved_in_numpy(units: Values, draws: Values) -> tuple[Values, Values]:
 def draws_for(generations: int, keys: int, lanes: int, seed: int) -> Values:
     rng = np.random.default_rng(seed)
     shape = generations, 1, lanes
-    uniform = rng.random((generations, 4 + keys, lanes))
+    uniform = rng.random((generations, 3 + keys, lanes))
     return np.concatenate([rng.standard_cauchy(shape), rng.standard_normal(shape), uniform], axis=1)
 
 
 def test_islands_evolve_as_the_equations_say_and_apart():
     keys, lanes, generations = 3, 12, 25
     starts = np.random.default_rng(5).random((keys, 2, lanes))
+    ties = np.tile(np.arange(keys)[:, None, None], (1, 2, lanes))
+    ties[2, 1] = 0
+    starts = np.take_along_axis(starts, ties, axis=0)
     draws = np.stack([draws_for(generations, keys, lanes, seed) for seed in (1, 2)], axis=2)
-    run = jax.jit(lambda units, drawn: improvement._evolved(hill, units, hill(units), drawn))
-    units, fitness = run(starts, draws)
+    run = jax.jit(lambda units, tied, drawn: improvement._evolved(hill, units, hill(units), tied, drawn))
+    units, fitness = run(starts, ties, draws)
+    np.testing.assert_array_equal(units[0, 1], units[2, 1])
     for island in range(2):
-        expected = evolved_in_numpy(starts[:, island], draws[:, :, island])
+        expected = evolved_in_numpy(starts[:, island], ties[:, island], draws[:, :, island])
         np.testing.assert_allclose(units[:, island], expected[0], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(fitness[island], expected[1], rtol=1e-12, atol=1e-14)
 
@@ -85,7 +89,9 @@ def test_islands_evolve_as_the_equations_say_and_apart():
 def test_evolution_finds_the_best_of_several_optima():
     starts = np.random.default_rng(0).random((3, 1, 32))
     draws = draws_for(200, 3, 32, 3)[:, :, None]
-    units, fitness = jax.jit(lambda units, drawn: improvement._evolved(hill, units, hill(units), drawn))(starts, draws)
+    free = jnp.tile(jnp.arange(3)[:, None, None], (1, 1, 32))
+    evolved = jax.jit(lambda units, drawn: improvement._evolved(hill, units, hill(units), free, drawn))
+    units, fitness = evolved(starts, draws)
     np.testing.assert_allclose(units[:, 0, np.argmax(fitness[0])], PEAK, atol=1e-4)
 
 
@@ -182,13 +188,16 @@ def test_what_is_found_is_what_a_trial_scores(settings: tuple[str, ...], market:
     evaluator, space, improver = improver_for(smoke(*settings), market, Effort(6, 2))
     memetic = Memetic(space, improver, 8, seed=0, worker=0, refines=False)
     starts = np.random.default_rng(0).random((improver.width, improver.keys))
-    improved = improver.improve(starts.T.copy(), np.random.default_rng(1))
+    free = np.tile(np.arange(improver.keys)[:, None], (1, improver.width))
+    improved = improver.improve(starts.T.copy(), free, np.random.default_rng(1))
     before, after = (
         evaluator.score([space.params(dict(zip(space.ranges, row.tolist(), strict=True))) for row in rows]).objectives
         for rows in (memetic._numbers(starts), memetic._numbers(improved.units.T))
     )
-    np.testing.assert_allclose(improved.objectives, after[:, 0], rtol=1e-9, atol=1e-9)
-    assert (after[:, 0] >= before[:, 0] - 1e-9).all()
+    # In single precision, except with approx_optimal; what is told is scored anew.
+    tolerance = 1e-9 if evaluator.spec.method == "approx_optimal" else 1e-3
+    np.testing.assert_allclose(improved.objectives, after[:, 0], rtol=tolerance, atol=tolerance)
+    assert (after[:, 0] >= before[:, 0] - tolerance).all()
     assert after.max() > before.max()
     numbers, ranges = memetic._numbers(improved.units.T), space.ranges.values()
     assert (numbers >= np.array([one.low for one in ranges]) - 1e-9).all()

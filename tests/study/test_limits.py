@@ -175,7 +175,7 @@ def test_evolution_and_ascent_end_at_the_constrained_optimum():
         [
             rng.standard_cauchy((generations, 1, 1, lanes)),
             rng.standard_normal((generations, 1, 1, lanes)),
-            rng.random((generations, 4 + keys, 1, lanes)),
+            rng.random((generations, 3 + keys, 1, lanes)),
         ],
         axis=1,
     )
@@ -183,11 +183,12 @@ def test_evolution_and_ascent_end_at_the_constrained_optimum():
     fitness = constrained(starts.reshape(keys, lanes)).fitness.reshape(1, lanes)
     assert (fitness < -1e29).all()
     evolve = jax.jit(lambda *start: improvement._evolved(lambda units: constrained(units).fitness, *start))
-    units, found = evolve(starts, fitness, jnp.asarray(draws))
+    free = jnp.tile(jnp.arange(keys)[:, None, None], (1, 1, lanes))
+    units, found = evolve(starts, fitness, free, jnp.asarray(draws))
     best = units[:, 0, int(jnp.argmax(found[0]))]
     np.testing.assert_allclose(best, [0.3, 0.5], atol=2e-3)
     assert best[0] <= 0.3
-    climbed, reached = jax.jit(lambda *start: improvement._climbed(constrained, *start, 60))(starts[:, 0], fitness[0])
+    climbed, reached = jax.jit(lambda *start: improvement._climbed(constrained, *start, 100))(starts[:, 0], fitness[0])
     assert (reached >= fitness[0]).all()
     top = climbed[:, int(jnp.argmax(reached))]
     assert top[0] <= 0.3
@@ -258,8 +259,9 @@ def test_memetic_searches_among_the_points_that_keep_the_limit(evaluator: Evalua
     assert improver is not None
     ranges = list(space.ranges.values())
     low, high = (np.array([getattr(one, end) for one in ranges])[:, None] for end in ("low", "high"))
-    starts = (sobol_numbers(5, 0, 16, space.ranges).T - low) / (high - low)
-    found = improver.improve(starts, np.random.default_rng(0))
+    starts = (sobol_numbers(5, 0, improver.width, space.ranges).T - low) / (high - low)
+    free = np.tile(np.arange(improver.keys)[:, None], (1, improver.width))
+    found = improver.improve(starts, free, np.random.default_rng(0))
     for units, told in ((starts, None), (found.units, found.objectives)):
         scores = evaluator.score_columns(space.columns(low.T + units.T * (high - low).T))
         wanted = merits(scores.objectives[:, 0], scores.violations)

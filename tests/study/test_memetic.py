@@ -12,7 +12,8 @@ from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.loop import Study
-from momentum_opt.study.memetic import DISTANCE, FIRST_BATCHES, Finished, Memetic, apart
+from momentum_opt.study.improvement import LANES_PER_TRIAL, Effort, Improved, Improver
+from momentum_opt.study.memetic import DISTANCE, FIRST_BATCHES, Finished, Memetic, _told, apart
 from momentum_opt.study.space import search_space
 from momentum_opt.study.storage import JournalStore
 from tests.sample_runs import smoke
@@ -55,10 +56,9 @@ def test_a_batch_follows_from_seed_worker_number_and_trials_alone():
 def test_the_first_batches_start_from_the_best_screened_and_from_random_points_in_turn():
     trials = finished(100, screened=60)
     ranked = trials.numbers[:60][np.argsort(-trials.objectives[:60])]
-    for number, expected in ((0, ranked[:16]), (2, ranked[16:32])):
-        found = starts(memetic(), trials, number)
-        order = np.lexsort(found.T), np.lexsort(expected.T)
-        np.testing.assert_allclose(found[order[0]], expected[order[1]], rtol=1e-12)
+    found, expected = starts(memetic(), trials, 0), ranked[:16]
+    order = np.lexsort(found.T), np.lexsort(expected.T)
+    np.testing.assert_allclose(found[order[0]], expected[order[1]], rtol=1e-12)
     for number in range(1, FIRST_BATCHES, 2):
         assert not np.isclose(starts(memetic(), trials, number)[:, None], trials.numbers[None]).all(axis=2).any()
 
@@ -119,7 +119,11 @@ def test_trials_note_where_they_started_and_how_many_points_were_scored(market: 
     fingerprint = smoke(*MEMETIC)
     study, _ = study_of(fingerprint, market, tmp_path)
     outcome = study.run(16)
-    assert [record.points for record in outcome.records] == [1] + [1 + 4 + 2] * 15
+    scored = 8 * LANES_PER_TRIAL * (1 + 4 + 2)  # of each batch, those of lanes that are not told included
+    points = [record.points for record in outcome.records]
+    assert points[0] == 1  # the first trial, as it is
+    assert sum(points[1:8]) == sum(points[8:]) == scored
+    assert max(points[1:8]) - min(points[1:8]) <= 1
     trials = study.durable.finished()
     for trial in trials:
         assert {f"start_{key}" for key in trial.params} <= trial.user_attrs.keys()
@@ -136,7 +140,44 @@ def test_a_short_batch_compiles_nothing_and_keeps_the_best_lanes(market: Market,
     (tmp_path / "whole").mkdir()
     whole, _ = study_of(fingerprint, market, tmp_path / "whole")
     best = sorted((record.objectives[0] for record in whole.run(8).records[1:]), reverse=True)
-    assert sorted((record.objectives[0] for record in short.records[1:]), reverse=True) == best[:4]
+    found = sorted((record.objectives[0] for record in short.records[1:]), reverse=True)
+    assert len(found) == 4
+    assert set(found) < set(best)
+    assert found[0] == best[0]
+
+
+def test_the_best_lanes_that_lie_apart_are_told_and_the_best_of_the_others_fill_up():
+    units = np.array([[0.5, 0.5 + DISTANCE / 2, 0.1, 0.9, 0.5 - DISTANCE / 2], [0.5, 0.5, 0.5, 0.5, 0.5]])
+    improved = Improved(units, np.array([5.0, 4.0, 3.0, 1.0, 2.0]))
+    assert _told(improved, 3).tolist() == [0, 2, 3]
+    assert _told(improved, 4).tolist() == [0, 1, 2, 3]
+    assert _told(Improved(units, np.array([5.0, 4.0, 3.0, -np.inf, 2.0])), 2).tolist() == [0, 2]
+
+
+def test_every_second_island_of_fresh_points_gives_tokens_the_same_memory(market: Market):
+    """Bred islands are free, and so is everything but memories that have the same range."""
+    fingerprint = smoke(*MEMETIC, "search.batch_size=64", "search.parameters.logit_lamb={high: {SYNA: 2}}")
+    evaluator, space = Evaluator(fingerprint, market, batch_size=64), search_space(fingerprint)
+    improver = Improver(evaluator, space, 64, Effort(1, 0))
+    search = Memetic(space, improver, 64, 0, 0, refines=False)
+    keys = list(space.ranges)
+    same = {key for key in keys if key.startswith("logit_lamb") and space.ranges[key] == space.ranges["logit_lamb_SYNB"]}
+    assert 2 <= len(same) < 3
+    drawn = [search._ties(improver.width // 2, np.random.default_rng(seed)) for seed in range(100)]
+    free = np.arange(len(keys))
+    tied = 0
+    for ties in drawn:
+        assert ties.shape == (improver.width, len(keys))
+        assert (ties[: improver.width // 2] == free).all()
+        for first in range(improver.width // 2, improver.width, improver.island):
+            island = ties[first : first + improver.island]
+            assert (island == island[0]).all()
+            copies = {keys[place] for place in np.flatnonzero(island[0] != free)}
+            assert copies <= same
+            assert {keys[place] for place in island[0]} >= set(keys) - same
+            tied += bool(copies)
+    islands = len(drawn) * improver.width // 2 // improver.island
+    assert 0.4 < tied / islands < 0.6
 
 
 def test_with_costs_every_trial_is_scored_with_full_costs(market: Market, tmp_path: Path):
@@ -155,7 +196,7 @@ def test_with_costs_every_trial_is_scored_with_full_costs(market: Market, tmp_pa
     assert not np.allclose(kept, found[:4], rtol=1e-6)
     np.testing.assert_allclose(kept, found[:4], rtol=0.3, atol=0.3)
     assert {record.points for record in outcome.records[-8:]} == {1}  # a refinement
-    assert {record.points for record in outcome.records[-16:-8]} == {7}
+    assert {record.points for record in outcome.records[-16:-8]} == {7 * LANES_PER_TRIAL}
 
 
 def test_with_the_same_costs_nothing_is_improved_without_them(market: Market, tmp_path: Path):
