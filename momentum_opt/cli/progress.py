@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from momentum_opt.vocabulary.metrics import figure
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
+    from momentum_opt.fingerprint.sections import Objective
     from momentum_opt.study.ledger import Progress
 
 BAR_COLUMNS = 120
@@ -19,9 +22,14 @@ PLAIN_SECONDS = 5.0
 """Seconds between two plain lines."""
 
 
-def describe(progress: "Progress", sign: int = 1) -> str:
-    """One line: done/total, best so far, trials/s, failed, elapsed and remaining; `sign` of the objective shown."""
-    best = "none" if progress.best is None else f"{sign * progress.best.objectives[0]:.6g}"
+def describe(progress: "Progress", aim: "Objective | None" = None) -> str:
+    """One line: done/total, best so far, trials/s, failed, elapsed and remaining.
+
+    Args:
+        progress: of the study.
+        aim: its objective, whose sign the best is shown in.
+    """
+    best = "none" if progress.best is None else _best(progress.best.objectives[0], aim)
     if progress.best is not None and progress.best.violation > 0:
         best += " (breaks a limit)"
     rate = progress.new / progress.seconds if progress.seconds > 0 else 0.0
@@ -34,15 +42,19 @@ def describe(progress: "Progress", sign: int = 1) -> str:
     )
 
 
+def _best(value: float, aim: "Objective | None") -> str:
+    return f"{value:.6g}" if aim is None else figure(aim.metric, aim.signs[0] * value, ".6g")
+
+
 class Reporter:
     """Shows the progress of one study; use it as a context.
 
     Args:
-        sign: −1 where the objective's metric is better when lower.
+        aim: its objective.
     """
 
-    def __init__(self, sign: int = 1) -> None:
-        self._sign = sign
+    def __init__(self, aim: "Objective | None" = None) -> None:
+        self._aim = aim
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
         self._next = 0.0
@@ -70,10 +82,10 @@ class Reporter:
             if progress.what not in self._tasks:
                 self._tasks[progress.what] = self._bar.add_task("", total=progress.total)
             self._bar.update(
-                self._tasks[progress.what], completed=progress.done, description=describe(progress, self._sign)
+                self._tasks[progress.what], completed=progress.done, description=describe(progress, self._aim)
             )
             return
         now = time.monotonic()
         if now >= self._next or progress.done >= progress.total:
             self._next = now + PLAIN_SECONDS
-            typer.echo(describe(progress, self._sign), err=True)
+            typer.echo(describe(progress, self._aim), err=True)

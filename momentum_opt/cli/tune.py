@@ -106,8 +106,8 @@ def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool
     from momentum_opt.cli.render import said_of_prices
     from momentum_opt.results.run_folder import now_text
 
-    sign = plan.fingerprint.objective.signs[0]
-    with stop_request() as stop, Reporter(sign) as report:
+    aim = plan.fingerprint.objective
+    with stop_request() as stop, Reporter(aim) as report:
         log: list[Path] = []
 
         def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
@@ -117,7 +117,7 @@ def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool
 
         def on_batch(progress: "Progress") -> None:
             report(progress)
-            append_log(log[0], f"{now_text()} {describe(progress, sign)}")
+            append_log(log[0], f"{now_text()} {describe(progress, aim)}")
 
         def say(line: str) -> None:
             typer.echo(line, err=True)

@@ -8,6 +8,7 @@ from typing import Final
 from momentum_opt.evidence.findings import PlateauFindings, Rule, SharpeFindings, Verdict
 from momentum_opt.fingerprint.sections import Verdict as Thresholds
 from momentum_opt.units import counted
+from momentum_opt.vocabulary.metrics import figure
 
 _MOST_DECIMALS: Final = 6
 
@@ -83,7 +84,8 @@ def _validated(metric: str, winner: float | None, baseline: float | None) -> Rul
     name = "validation"
     if winner is None or baseline is None:
         return Rule(name, None, None, 0.0, f"{metric} on validation: there are no validation days that give it")
-    words = f"{metric} on validation {winner:.4g}, constant-weight pool {baseline:.4g} (required: above it)"
+    own, constant = (figure(metric, value, ".4g") for value in (winner, baseline))
+    words = f"{metric} on validation {own}, constant-weight pool {constant} (required: above it)"
     return Rule(name, winner > baseline, winner - baseline, 0.0, words)
 
 
