@@ -10,6 +10,7 @@ import typer
 from typer.models import ParameterInfo
 
 from momentum_opt.cli.backtest import backtest
+from momentum_opt.cli.compare import compare
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.config_new import new
 from momentum_opt.cli.data import data_app
@@ -17,6 +18,7 @@ from momentum_opt.cli.examples import examples
 from momentum_opt.cli.export import export
 from momentum_opt.cli.rehearse import rehearse
 from momentum_opt.cli.report import report
+from momentum_opt.cli.runs import runs
 from momentum_opt.cli.stopping import INTERRUPTED, Interrupted, Phase, ignore_signals, leave_if, stop_request
 from momentum_opt.cli.streams import drop_unwritten, open_streams
 from momentum_opt.cli.surroundings import check_names, explained
@@ -41,6 +43,8 @@ app = typer.Typer(
 )
 app.command(epilog=examples("tune"))(tune)
 app.command(epilog=examples("backtest"))(backtest)
+app.command(epilog=examples("runs"))(runs)
+app.command(epilog=examples("compare"))(compare)
 app.command(epilog=examples("report"))(report)
 app.command(epilog=examples("walk-forward"))(walk_forward)
 app.command(epilog=examples("export"))(export)

@@ -56,7 +56,8 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="FILE",
-        help="Begin with these parameters: a best.json, or a file with params alone; may be repeated.",
+        help="Begin with these parameters: a best.json, the folder of its run, or a file with params alone; may be "
+        "repeated.",
         show_default=False,
     ),
 ]
