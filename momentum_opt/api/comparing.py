@@ -5,8 +5,9 @@ simulated. The test period is shown where it is asked for, and then every pool's
 else no day of it is simulated or read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from momentum_opt.errors import DataError, UsageError
 from momentum_opt.fingerprint import Fingerprint
@@ -139,7 +140,7 @@ def _simulated(
     return ComparedPool(name, summary, fingerprint, daily, _listed(summary, document, file)), result.holdouts
 
 
-def _listed(summary: dict[str, object], document: dict[str, object], file: Path) -> ListedRun:
+def _listed(summary: Mapping[str, Any], document: Mapping[str, Any], file: Path) -> ListedRun:
     """The entry of a replay; what only a study has is that of the file, where it has it."""
     if all(name in document for name in ("objective", "metrics", "study", "created", "fingerprint")):
         return listed_best(document, file)

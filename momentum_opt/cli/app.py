@@ -22,6 +22,7 @@ from momentum_opt.cli.runs import runs
 from momentum_opt.cli.stopping import INTERRUPTED, Interrupted, Phase, ignore_signals, leave_if, stop_request
 from momentum_opt.cli.streams import drop_unwritten, open_streams
 from momentum_opt.cli.surroundings import check_names, explained
+from momentum_opt.cli.sweep import sweep
 from momentum_opt.cli.trials import trials_app
 from momentum_opt.cli.tune import tune
 from momentum_opt.cli.walk_forward import walk_forward
@@ -46,6 +47,7 @@ app.command(epilog=examples("backtest"))(backtest)
 app.command(epilog=examples("runs"))(runs)
 app.command(epilog=examples("compare"))(compare)
 app.command(epilog=examples("report"))(report)
+app.command(epilog=examples("sweep"))(sweep)
 app.command(epilog=examples("walk-forward"))(walk_forward)
 app.command(epilog=examples("export"))(export)
 app.command(epilog=examples("rehearse"))(rehearse)

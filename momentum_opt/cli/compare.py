@@ -22,7 +22,7 @@ def compare(
     pools: Annotated[
         list[Path],
         typer.Argument(
-            metavar="A B…", help="Run folders, best.json or params files.", show_default=False,
+            metavar="RUN", help="Run folders, best.json or params files.", show_default=False,
             autocompletion=complete_runs,
         ),
     ],

@@ -26,6 +26,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "momentum-opt compare runs/quickstart-02e10653 trial17.json --test",
         ),
         "report": ("momentum-opt report runs/quickstart-02e10653",),
+        "sweep": (
+            "momentum-opt sweep configs/quickstart.yaml --over pool.chunk_period=60,360,1440",
+            "momentum-opt sweep configs/quickstart.yaml --over pool.chunk_period=360,1440 "
+            "--over pool.maximum_change=0.0001,0.0003 --trials 500 --workers 2",
+        ),
         "walk-forward": (
             "momentum-opt walk-forward configs/quickstart.yaml --set walk_forward.train_days=120 "
             "--set walk_forward.test_days=40",

@@ -17,7 +17,7 @@ from momentum_opt.results.report.content import finite
 from momentum_opt.results.report.tables import SHOWN_METRICS
 from momentum_opt.results.run_list import ListedRun
 from momentum_opt.units import DAYS_PER_YEAR
-from momentum_opt.vocabulary.names import PERIOD_LABELS
+from momentum_opt.vocabulary.names import BASELINE_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 Document = Mapping[str, Any]
@@ -179,7 +179,10 @@ class Comparison:
             RowGroup("settings that differ", tuple(self._settings())),
             RowGroup("parameters", tuple(self._parameters())),
             *(RowGroup(period, tuple(self._metrics(period))) for period in self.periods),
-            *(RowGroup(f"baselines, {period}", tuple(self._baselines(period))) for period in self.periods),
+            *(
+                RowGroup(f"baselines from the start of {period}", tuple(self._baselines(period)))
+                for period in self.periods
+            ),
         ]
         if not self.same_windows and self.curves is not None:
             found.append(RowGroup("days that all have", tuple(self._common())))
@@ -226,7 +229,7 @@ class Comparison:
         flat = {baseline: [one for values in table.values() for one in values] for baseline, table in known.items()}
         for same in coinciding(flat):
             for name, values in known[same[0]].items():
-                yield Row(f"{joint_label(same, PERIOD_LABELS)}: {name}", values, name, days)
+                yield Row(f"{joint_label(same, BASELINE_LABELS)}: {name}", values, name, days)
 
     def _common(self) -> Iterable[Row]:
         """Figures of the daily values, since a pool's metrics are of its own periods."""
