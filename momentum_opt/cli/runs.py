@@ -76,7 +76,7 @@ def runs_text(found: "Sequence[ListedRun]", names: Sequence[str] | None = None) 
 
 def verdict_words(run: "ListedRun") -> str:
     """The outcome and how many rules are met; of a run without a verdict, its state."""
-    if run.outcome is not None:
+    if run.outcome is not None and run.state == "finished":
         return f"{run.outcome}, {run.rules_met} of {run.n_rules}"
     return "not asked for" if run.state == "finished" else run.state
 

@@ -324,4 +324,4 @@ def _plain(value: Any) -> str:
     """A setting as a configuration has it."""
     if isinstance(value, float):
         return f"{value:.10g}"
-    return "none" if value is None else str(value)
+    return "none" if value is None else str(value).removesuffix(" 00:00:00")  # of a date

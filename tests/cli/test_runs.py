@@ -11,7 +11,9 @@ import pytest
 
 from momentum_opt.cli.app import main
 from momentum_opt.cli.runs import runs_text
+from momentum_opt.results.files import write_json
 from momentum_opt.results.run_list import ListedRun, list_runs, listed_run, sorted_runs
+from tests.cli.test_folds import summary
 from tests.sample_runs import ROOT, copy_of, environment, tuned
 
 
@@ -112,6 +114,26 @@ def test_a_walk_forward_begun_is_unfinished(tmp_path: Path):
 
 def listed(name: str, metrics: tuple[str, ...], created: str, **more: Any) -> ListedRun:
     return ListedRun(Path("runs") / name, "tune", "finished", metrics, "mean", created=created, **more)
+
+
+@pytest.mark.parametrize(
+    ("n_folds", "state", "shown"), [(2, "finished", "not significant, 0 of 1"), (3, "unfinished", "unfinished")]
+)
+def test_a_walk_forward_has_the_means_of_its_folds(
+    n_folds: int, state: str, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    write_json(tmp_path / "fingerprint.json", {"walk_forward": {}, "fingerprint": {}})
+    write_json(tmp_path / "walk_forward.json", summary(n_folds=n_folds, created="2026-01-01T00:00:00Z"))
+    found = listed_run(tmp_path)
+    assert (found.kind, found.state, found.metrics, found.aggregate) == (
+        "walk-forward", state, ("calmar",), "mean of 2 folds",
+    )  # fmt: skip
+    assert (found.objective, found.validation, found.outcome) == ((0.25,), 3.5, "not significant")
+    lines = runs_text([found]).splitlines()
+    assert lines[0] == "objective: calmar (mean of 2 folds)"
+    assert shown in lines[3]
+    assert lines[4].startswith("of a walk-forward: ")
 
 
 RUNS = [
