@@ -13,7 +13,7 @@ from momentum_opt.api.own_window import UNKNOWN, evaluated_holdouts, sample_labe
 from momentum_opt.api.prices import NO_FOLDER, market_of
 from momentum_opt.api.replaying import check_replay
 from momentum_opt.errors import DataError, ParamsError
-from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint
+from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint, replace_values
 from momentum_opt.market import Market, hash_external, hash_rows
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import (
@@ -30,7 +30,7 @@ from momentum_opt.results.files import why_not_writable, write_json
 from momentum_opt.results.holdout import note_look, run_of
 from momentum_opt.results.look_lines import Holdout, holdout_document
 from momentum_opt.results.parameters import internal_form, parse_params, quiet_effects, readable_form
-from momentum_opt.results.run_folder import now_text, prices_record
+from momentum_opt.results.run_folder import now_text, prices_record, result_file
 from momentum_opt.results.tables import daily_bars, replay_table, write_table
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay, replay
@@ -78,6 +78,7 @@ def backtest(
     allow_changed_data: bool = False,
     start: date | None = None,
     end: date | None = None,
+    with_test: bool = True,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> BacktestResult:
     """Replay a params file: a best.json alone, or any `params` with a configuration (SPEC §15).
@@ -86,13 +87,14 @@ def backtest(
     all of its days lie after those that were tuned on, `in sample` where all lie among them, and else `mixed`.
 
     Args:
-        params_file: best.json, or a document with `params`.
+        params_file: best.json, the folder of its run, or a document with `params`.
         config: configuration; None takes the fingerprint in the params file.
         overrides: `a.b=value` on top of it.
         data: folder of price files; None looks where best.json or the configuration says.
         allow_changed_data: accept prices that differ from the recorded ones.
         start: first day of a window of its own; None: that of the configuration.
         end: the day after the last one; None with a `start`: as far as the prices go.
+        with_test: False simulates no day of the test period.
         on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Raises:
@@ -102,9 +104,11 @@ def backtest(
         UsageError: the window is shorter than two days.
     """
     device.configure()
-    params_file = Path(params_file)
+    params_file = result_file(Path(params_file))
     document = read_params_file(params_file)
     fingerprint = fingerprint_of(document, params_file, config, overrides, prices=not allow_changed_data)
+    if not with_test:
+        fingerprint = replace_values(fingerprint, {"window.test_end": None}, name=str(params_file))
     recorded = recorded_result(document, params_file) if config is None else None
     notes = _unchecked(params_file) if config is None and recorded is None else ()
     own_window = start is not None or end is not None
@@ -181,7 +185,7 @@ def note_test_look(params_file: Path, command: str, result: BacktestResult) -> N
 
     A folder that cannot be written to serves as well: where nothing can be noted, a warning says so.
     """
-    folder = run_of(params_file)
+    folder = run_of(result_file(params_file))
     if folder is not None:
         for holdout in result.holdouts:
             note_look(folder, holdout, command, result.summary["params"])

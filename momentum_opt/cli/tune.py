@@ -56,7 +56,8 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="FILE",
-        help="Begin with these parameters: a best.json, or a file with params alone; may be repeated.",
+        help="Begin with these parameters: a best.json, the folder of its run, or a file with params alone; may be "
+        "repeated.",
         show_default=False,
     ),
 ]
@@ -80,7 +81,7 @@ def tune(
 
     overrides = overrides_of(settings, data, trials, None if storage is None else storage_text(storage))
     plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
-    result, interrupted = _run(plan, workers, resume=resume)
+    result, interrupted = run_plan(plan, workers, resume=resume)
     page = current_or_warning(result.folder.path) if with_report and not interrupted else None
     _print(result, page, as_json=as_json)
     leave_if(result.outcome.dropped)
@@ -100,7 +101,8 @@ def phase_of_run(name: str, folder: Path) -> Phase:
     }[name]
 
 
-def _run(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool]":
+def run_plan(plan: "Plan", workers: int, *, resume: bool) -> "tuple[TuneResult, bool]":
+    """Run a tune, its progress on stderr; the result, and whether it was stopped."""
     from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.cli.render import said_of_prices

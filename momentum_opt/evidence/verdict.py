@@ -47,6 +47,29 @@ def verdict(
         _validated(*validation),
         _plateau(plateau, thresholds.min_plateau),
     )
+    return _judged(rules, n_candidates)
+
+
+def verdict_among(given: Verdict, excess: SharpeFindings, n_candidates: int, thresholds: Thresholds) -> Verdict:
+    """The same verdict with more candidates: the rules that read them anew, the others as they were.
+
+    Args:
+        given: the verdict.
+        excess: what is found among all candidates.
+        n_candidates: N.
+        thresholds: of the configuration.
+    """
+    anew = {
+        rule.name: rule
+        for rule in (
+            _deflated(excess, n_candidates, thresholds.min_deflated_sharpe),
+            _overfitting(excess, thresholds.max_overfitting),
+        )
+    }
+    return _judged(tuple(anew.get(rule.name, rule) for rule in given.rules), n_candidates)
+
+
+def _judged(rules: tuple[Rule, ...], n_candidates: int) -> Verdict:
     outcome = _outcome(rules)
     return Verdict(outcome, WORDS[outcome].format(candidates=counted(n_candidates, "candidate")), rules)
 

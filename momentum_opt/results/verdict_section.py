@@ -42,6 +42,15 @@ def further_lines(document: Document) -> list[dict[str, Any]]:
     return lines
 
 
+def sweep_lines(findings: Findings) -> list[dict[str, Any]]:
+    """`sweep`: how many of the candidates are of other combinations of settings; nothing of a search alone."""
+    others = findings.candidates.others
+    if not others:
+        return []
+    own = counted(findings.candidates.own, "candidate")
+    return [_line("sweep", f"of a sweep: {own} of this search and {others:,} of its other combinations", met=None)]
+
+
 def _limits(document: Document) -> list[dict[str, Any]]:
     limits = document.get("limits")
     if not limits:
@@ -111,7 +120,7 @@ def verdict_section(findings: Findings | None, document: Document) -> dict[str, 
         return None
     found = {
         **asdict(findings.verdict),
-        LINES: further_lines(document),
+        LINES: [*sweep_lines(findings), *further_lines(document)],
         "candidates": findings.candidates.distinct,
         "detectable": None if findings.detectable is None else asdict(findings.detectable),
     }
