@@ -9,11 +9,11 @@ where x_best is the best and x_r1, x_r2 are any of the lanes at most `NEIGHBOURS
 Abraham, Chakraborty and Konar, IEEE Transactions on Evolutionary Computation 13(3), 2009), and a proposal replaces its
 lane where it scores better. A good point spreads slowly round the ring, so an island goes on looking in many places;
 that finds narrow optima which a population that all follows its best lanes passes by. An island may be tied: some of
-its numbers are copies of others in every lane, so it searches a part of the space of fewer dimensions. F and CR adapt as in JADE (Zhang
-and Sanderson, ibid. 13(5), 2009). Then Adam (Kingma and Ba, 2015) climbs from every lane along the exact gradient of
-the objective, with steps that shrink by a cosine. Where metrics have limits, lanes are compared by Deb's rules
-(`limits`), and one that breaks a limit descends its violation instead. Both halves act on all lanes at once, so the
-engine's vectors stay full.
+its numbers are copies of others in every lane, so it searches a part of the space of fewer dimensions. F and CR adapt
+as in JADE (Zhang and Sanderson, ibid. 13(5), 2009). Then Adam (Kingma and Ba, 2015) climbs from every lane along the
+exact gradient of the objective, with steps that shrink by a cosine. Where metrics have limits, lanes are compared by
+Deb's rules (`limits`), and one that breaks a limit descends its violation instead. Both halves act on all lanes at
+once, so the engine's vectors stay full.
 
 Improvement is done in single precision, which doubles its speed: what it finds is scored anew before it is told. With
 limits it is done in double, because a point on the edge of a limit must lie on its right side, and with approx_optimal

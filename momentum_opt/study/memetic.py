@@ -5,9 +5,9 @@ study start from points that no result has led to, except those of a screening: 
 ones half the islands start from the best distinct trials, recombined and mutated, so that what different batches have
 found meets, and the others from fresh points, among which an elite would drown what is new. Of the islands of fresh
 points every second one gives some tokens the same memory: what their prices have in common then cancels out in the
-weights, and the optima that live on it are too narrow to be met by memories that only nearly agree. With costs every second of
-the later batches is a refinement: its points are told as they are, scored with full costs, because the best of an
-engine without costs are only nearly the best with them.
+weights, and the optima that live on it are too narrow to be met by memories that only nearly agree. With costs every
+second of the later batches is a refinement: its points are told as they are, scored with full costs, because the best
+of an engine without costs are only nearly the best with them.
 """
 
 from collections.abc import Sequence
@@ -223,7 +223,7 @@ def apart(units: Units, distance: float, most: int) -> list[int]:
 
 
 def _told(improved: Improved, size: int) -> NDArray[np.intp]:
-    """Lanes that become trials: the best of those that lie apart, then the best of the others; in the order of lanes."""
+    """Lanes that become trials, in their order: the best of those that lie apart, then the best of the others."""
     order = np.argsort(-improved.objectives, kind="stable")
     distinct = apart(improved.units.T[order], DISTANCE, size)
     others = np.setdiff1d(np.arange(len(order)), distinct)[: size - len(distinct)]

@@ -11,8 +11,8 @@ from momentum_opt.errors import ConfigError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.study.evaluation import Evaluator
-from momentum_opt.study.loop import Study
 from momentum_opt.study.improvement import LANES_PER_TRIAL, Effort, Improved, Improver
+from momentum_opt.study.loop import Study
 from momentum_opt.study.memetic import DISTANCE, FIRST_BATCHES, Finished, Memetic, _told, apart
 from momentum_opt.study.space import search_space
 from momentum_opt.study.storage import JournalStore
@@ -161,7 +161,9 @@ def test_every_second_island_of_fresh_points_gives_tokens_the_same_memory(market
     improver = Improver(evaluator, space, 64, Effort(1, 0))
     search = Memetic(space, improver, 64, 0, 0, refines=False)
     keys = list(space.ranges)
-    same = {key for key in keys if key.startswith("logit_lamb") and space.ranges[key] == space.ranges["logit_lamb_SYNB"]}
+    same = {
+        key for key in keys if key.startswith("logit_lamb") and space.ranges[key] == space.ranges["logit_lamb_SYNB"]
+    }
     assert 2 <= len(same) < 3
     drawn = [search._ties(improver.width // 2, np.random.default_rng(seed)) for seed in range(100)]
     free = np.arange(len(keys))

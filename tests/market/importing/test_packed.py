@@ -5,7 +5,6 @@ import gzip
 import io
 import lzma
 import os
-import resource
 import subprocess
 import sys
 import tarfile
