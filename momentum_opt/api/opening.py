@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.prices import market_of
 from momentum_opt.errors import MomentumOptError, RunFolderError, StudyError
 from momentum_opt.fingerprint import Fingerprint, check_bar
@@ -63,7 +64,7 @@ def open_run(
     *,
     known: WarmStarts | None = None,
     resume: bool = False,
-    before_new: Callable[[], None] = lambda: None,
+    before_new: Callable[[], None] = ignore,
 ) -> Run:
     """Load the prices and open run folder and study; either is made where it is not there.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from momentum_opt import device
+from momentum_opt.api.callbacks import ignore, never
 from momentum_opt.api.opening import Run
 from momentum_opt.api.warm_starting import space_of
 from momentum_opt.errors import StudyError
@@ -33,12 +34,12 @@ class Watch:
         should_drop: asked while a batch is scored; True ends the search without that batch.
     """
 
-    on_start: Callable[[RunFolder, Market, SearchSpace], None] = lambda *_: None
-    on_batch: Callable[[Progress], None] = lambda _: None
-    on_message: Callable[[str], None] = lambda _: None
-    on_phase: Callable[[str], None] = lambda _: None
-    should_stop: Callable[[], bool] = lambda: False
-    should_drop: Callable[[], bool] = lambda: False
+    on_start: Callable[[RunFolder, Market, SearchSpace], None] = ignore
+    on_batch: Callable[[Progress], None] = ignore
+    on_message: Callable[[str], None] = ignore
+    on_phase: Callable[[str], None] = ignore
+    should_stop: Callable[[], bool] = never
+    should_drop: Callable[[], bool] = never
 
 
 def search_here(run: Run, watch: Watch) -> Outcome:

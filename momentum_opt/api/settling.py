@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.evidence import find_evidence
 from momentum_opt.api.neighbours import Scorer
 from momentum_opt.api.opening import Run, has_test, held, settled_best
@@ -26,7 +27,7 @@ from momentum_opt.results.holdout import note_look
 from momentum_opt.results.look_lines import holdout_in
 from momentum_opt.results.parameters import internal_form
 from momentum_opt.results.records import read_best
-from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
+from momentum_opt.results.tables import blocks_table, daily_bars, replay_table, trials_table, write_table
 from momentum_opt.results.verdict_section import VERDICT, verdict_section
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.ledger import Outcome
@@ -47,7 +48,7 @@ def settle(
     command: str,
     scorer: Scorer,
     neighbourhood: Neighbourhood | None,
-    on_phase: Callable[[str], None] = lambda _: None,
+    on_phase: Callable[[str], None] = ignore,
 ) -> tuple[Document, tuple[TrialRecord, ...], Findings | None]:
     """Write the results of all trials that are finished by now.
 
@@ -87,6 +88,7 @@ def _write(
     space = scorer.space
     with_test = stopped != INTERRUPTED
     figures = _minute_figures(run, records, space) if with_test else {}
+    write_table(run.folder.blocks, blocks_table(records))
     write_table(run.folder.trials, trials_table(records, space, run.fingerprint, figures))
     winner = _winner(records, run.fingerprint)
     best, replayed = settled_best(run, winner, records, with_test=with_test), None

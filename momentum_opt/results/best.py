@@ -79,7 +79,7 @@ def best_document(
         "fingerprint": recordable(fingerprint.to_dict()),
         "digest": fingerprint.digest,
         "data": prices_record(market),
-        "holdout": holdout_document(holdout_of(fingerprint, market.files[0].path.parent)),
+        "holdout": holdout_document(holdout_of(fingerprint, market.root)),
         "trial": trial.number,
         "source": trial.source,
         "verdict": None,  # known once the evidence is gathered

@@ -95,7 +95,8 @@ def read_trials(path: Path) -> TrialList:
             "command again and stop it with Ctrl-C"
         )
     _, fingerprint = read_identity(folder)
-    rows = read_parquet(folder.trials, REMADE, numbers=("number", *fingerprint.objective.columns))
+    # A table of an older version holds the sums per block too.
+    rows = read_parquet(folder.trials, REMADE, numbers=("number", *fingerprint.objective.columns), without="block_")
     if not {"state", "fail_reason"} <= set(rows):
         raise RunFolderError(f"{folder.trials}: not a table of trials; {REMADE}")
     return TrialList(rows, fingerprint, folder)

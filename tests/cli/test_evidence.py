@@ -39,9 +39,11 @@ def test_the_evidence_is_of_the_winner(done: Done):
 
 
 def test_the_sums_of_a_trial_are_its_daily_returns(done: Done):
-    """The winner's row of trials.parquet against its replay, day by day."""
+    """The winner's row of blocks.parquet against its replay, day by day."""
     folder = done[1]
-    rows = pd.read_parquet(folder / "trials.parquet")
+    rows, trials = (pd.read_parquet(folder / name) for name in ("blocks.parquet", "trials.parquet"))
+    assert rows["number"].tolist() == trials["number"].tolist()
+    assert not [name for name in trials if name.startswith("block_")]
     best = json.loads((folder / "best.json").read_text())
     row = rows[rows["number"] == best["trial"]]
     sums = row[column_names(16)].to_numpy().reshape(1, len(ROWS), 17)

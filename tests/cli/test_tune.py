@@ -70,8 +70,8 @@ def test_the_folder(done: Done):
     assert process.returncode == 0, process.stderr
     assert folder.name == f"smoke-{smoke().digest[:8]}"
     expected = {
-        "config.yaml", "fingerprint.json", "study.journal", "trials.parquet", "best.json", "test_looks.jsonl",
-        "log.txt",
+        "config.yaml", "fingerprint.json", "study.journal", "trials.parquet", "blocks.parquet", "best.json",
+        "test_looks.jsonl", "log.txt",
     }  # fmt: skip
     assert expected <= set(contents(folder))
     assert (folder / "config.yaml").read_bytes() == SMOKE.read_bytes()
