@@ -42,7 +42,7 @@ def next_weights(
     data: AnyPath | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> Document:
-    """Where the newest update sends the weights of a live pool, by the one-step form (SPEC §6, §7).
+    """Where the newest update sends the weights of a live pool, computed one update at a time as a keeper does.
 
     Without a state the pool is followed from the simulation's start. With one, only the prices since the state's time
     are read. The state is written when all has gone well; the same call again changes nothing.

@@ -108,7 +108,8 @@ def _times(frame: "pd.DataFrame") -> tuple[Times, int]:
         raise DataError(f"{WHERE}: row {int(np.argmax(index.isna()))} of the index has no time (NaT); drop such rows")
     times = index.as_unit("ms").asi8.astype(np.int64)
     if len(times) < 2:
-        raise DataError(f"{WHERE}: {counted(len(times), "row")}, too few to tell the bar length; give at least two days")
+        found = counted(len(times), "row")
+        raise DataError(f"{WHERE}: {found}, too few to tell the bar length; give two days or more")
     steps = np.diff(times)
     if (at := _first(steps == 0)) is not None:
         raise DataError(

@@ -160,7 +160,7 @@ class Tables(ABC):
         content = self.content()
         box = verdict_box(content)
         head = f"<h4>{escape(' / '.join(content.tokens))}</h4>"
-        verdict = "" if box is None else f"<p><b>{escape(box.headline)}</b> {escape(box.words)}</p>"
+        verdict = "" if box is None else f"<p><b>{escape(box.headline)}.</b> {escape(box.words)}</p>"
         looks = content.looks_words()
         shown = "".join(map(_html, (parameter_table(content), metric_table(content))))
         return f"<div>{head}{verdict}{shown}<p>{escape(looks)}</p></div>"
