@@ -49,6 +49,7 @@ def settle(
     scorer: Scorer,
     neighbourhood: Neighbourhood | None,
     on_phase: Callable[[str], None] = ignore,
+    on_best: Callable[[Document, str], None] = ignore,
 ) -> tuple[Document, tuple[TrialRecord, ...], Findings | None]:
     """Write the results of all trials that are finished by now.
 
@@ -59,6 +60,8 @@ def settle(
         scorer: of the run.
         neighbourhood: of a trial, where one has been scored already.
         on_phase: called with what begins: `replay`, `evidence`.
+        on_best: called with the content of best.json and how the search ended as soon as the winner is replayed, which
+            is before its verdict is known.
 
     Returns:
         The content of best.json, the trials that it is about, and the content of evidence.json.
@@ -69,7 +72,7 @@ def settle(
     """
     with held(run):
         records = tuple(run.study.records())
-        best, findings = _write(run, records, outcome.stopped, command, scorer, neighbourhood, on_phase)
+        best, findings = _write(run, records, outcome.stopped, command, scorer, neighbourhood, on_phase, on_best)
         return best, records, findings
 
 
@@ -81,6 +84,7 @@ def _write(
     scorer: Scorer,
     neighbourhood: Neighbourhood | None,
     on_phase: Callable[[str], None],
+    on_best: Callable[[Document, str], None],
 ) -> tuple[Document, Findings | None]:
     if not records:
         raise StudyError(f"the study was stopped ({stopped}) before its first batch; run the command again")
@@ -95,6 +99,7 @@ def _write(
     if best is None:
         measured = _convergence(run, records, winner, stopped, scorer)
         best, replayed = _settled_anew(run, space, records, winner, command, measured, with_test=with_test)
+    on_best(best, stopped)
     on_phase("evidence")
     findings = find_evidence(run, records, stopped, winner, replayed, scorer, neighbourhood)
     return _judged(run, best, findings), findings

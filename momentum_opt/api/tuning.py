@@ -83,6 +83,7 @@ def tune(
     on_batch: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] | None = None,
     on_phase: Callable[[str], None] | None = None,
+    on_best: Callable[[Document, str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     should_drop: Callable[[], bool] | None = None,
 ) -> TuneResult:
@@ -105,6 +106,8 @@ def tune(
         on_message: called with a line about how this process searches, and every line that a worker process writes.
         on_phase: called with what begins: `prices`, `search`, `compile`, `replay`, `evidence`. Where the search was
             stopped, what follows still counts as part of it.
+        on_best: called with the content of best.json and how the search ended as soon as the winner is replayed, which
+            is before its verdict is known.
         should_stop: asked between batches; True ends the study early, with its results written.
         should_drop: asked while a batch is scored; True ends the study without that batch.
 
@@ -140,7 +143,7 @@ def tune(
         scorer = Scorer(run)
         outcome, neighbourhood = search_on(run, watch, scorer, workers)
         settling = ignore if outcome.stopped == "interrupted" else begin
-        best, records, findings = settle(run, outcome, command, scorer, neighbourhood, settling)
+        best, records, findings = settle(run, outcome, command, scorer, neighbourhood, settling, on_best or ignore)
         return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped), findings)
     finally:
         run.study.close()

@@ -396,6 +396,8 @@ class Evidence(Section):
 
     enabled: Annotated[bool, flag(), Key(in_digest=False)] = True
     """Whether a tune ends with evidence."""
+    quick: Annotated[bool | None, flag(), Key(in_digest=False, added=True)] = None
+    """Fewer random candidates, no heat maps; null: with costs, where full evidence would score more than the search."""
     blocks: Annotated[int, whole(at_least=2, at_most=24), Key(in_digest=False)] = 16
     """Blocks of train days that are halved in every way; even."""
     bootstrap_draws: Annotated[int, whole(at_least=1, at_most=10**6), Key(in_digest=False, unit="draws")] = 2000
