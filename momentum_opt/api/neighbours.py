@@ -13,7 +13,7 @@ from functools import cached_property
 
 from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.opening import Run, held
-from momentum_opt.api.searching import Watch, evaluator_of, search_here
+from momentum_opt.api.searching import Watch, evaluator_of, readable_of, search_here
 from momentum_opt.api.warm_starting import space_of
 from momentum_opt.api.workers import search_with_workers
 from momentum_opt.evidence.effort import settings_for
@@ -173,6 +173,7 @@ def _enter(
     trials = neighbour_trials(rows, numbers, scores, centre.number, scorer.space, run.fingerprint, finished)
     if not trials[there:]:
         return False  # scored by another version, which found fewer
+    run.study.readable = readable_of(scorer.space, run.fingerprint)
     if run.study.append(trials[there:], expected=expected):
         sign = run.fingerprint.objective.signs[0]
         before, best = sign * centre.objectives[0], sign * float(scores.objectives[rows[0], 0])

@@ -141,8 +141,16 @@ def _known_of(study: DurableStudy | None) -> WarmStarts:
     return () if recorded is None else recorded.get(WARM_START, ())
 
 
+def _metric_names(fingerprint: Fingerprint) -> list[str]:
+    """What Optuna's dashboard calls the objectives; where lower is better, the negative is maximised."""
+    aim = fingerprint.objective
+    names = [f"{aim.metric} {part}" if aim.multi_objective else part for part in aim.parts]
+    return [name if sign > 0 else f"minus {name}" for name, sign in zip(names, aim.signs, strict=True)]
+
+
 def _study(store: Store, name: str, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> DurableStudy:
-    study = store.open_study(name, len(fingerprint.objective.parts), run_identity(fingerprint, market, known))
+    names = _metric_names(fingerprint)
+    study = store.open_study(name, len(names), run_identity(fingerprint, market, known), names)
     _check_study(study, fingerprint, market, known)
     return study
 

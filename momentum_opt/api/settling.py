@@ -100,7 +100,8 @@ def _write(
         measured = _convergence(run, records, winner, stopped, scorer)
         best, replayed = _settled_anew(run, space, records, winner, command, measured, with_test=with_test)
     on_best(best, stopped)
-    on_phase("evidence")
+    if run.fingerprint.evidence.enabled:
+        on_phase("evidence")
     findings = find_evidence(run, records, stopped, winner, replayed, scorer, neighbourhood)
     return _judged(run, best, findings), findings
 

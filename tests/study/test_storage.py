@@ -64,7 +64,7 @@ def trials(count: int, seed: int = 0) -> list[FrozenTrial]:
     for number in range(count):
         trial = source.ask(space)
         trial.set_user_attr("train", {"returns": number / 7, "calmar": None, "é": "–"})
-        trial.set_user_attr("blocks", [math.pi * place for place in range(80)])
+        trial.set_user_attr("sums", [math.pi * place for place in range(80)])
         if number % 5 == 4:
             source.tell(trial, state=TrialState.FAIL)
         else:
@@ -97,6 +97,24 @@ def test_a_batch_is_what_optuna_would_have_written(open_it: Open, request: pytes
         assert [one.number for one in study.finished()] == list(range(12))
     assert study.append(batch[:2], expected=12)  # the other one does not count
     assert [one.number for one in study.finished()] == [*range(12), 13, 14]
+
+
+def test_what_the_dashboard_shows_and_what_not(open_it: Open, request: pytest.FixtureRequest):
+    study = open_it().open_study(name_of(request), 2, {}, ["returns", "minus turnover"])
+    study.readable = lambda rows: [{"k_per_day_BTC": 2 * row["k"]} for row in rows]
+    attributes = {"train_returns": 0.5, "blocks": "AAAA"}
+    study.append([
+        create_trial(values=[1.0, 2.0], params={"k": 3.0}, distributions={"k": FloatDistribution(0, 9)},
+                     user_attrs=attributes, system_attrs={"generation": 4})
+    ])  # fmt: skip
+    again = open_it().open_study(name_of(request), 2, {}, ["returns", "minus turnover"])
+    assert again.study.metric_names == ["returns", "minus turnover"]
+    (trial,) = again.finished()
+    assert {"train_returns": 0.5, "k_per_day_BTC": 6.0}.items() <= trial.user_attrs.items()
+    assert "blocks" not in trial.user_attrs
+    assert trial.system_attrs == {"generation": 4, "blocks": "AAAA"}
+    (record,) = again.records()
+    assert (record.blocks, record.train) == ("AAAA", {"returns": 0.5})
 
 
 def test_several_objectives(open_it: Open, request: pytest.FixtureRequest):
