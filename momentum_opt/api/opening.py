@@ -66,7 +66,7 @@ def open_run(
     resume: bool = False,
     before_new: Callable[[], None] = ignore,
 ) -> Run:
-    """Load the prices and open run folder and study; either is made where it is not there.
+    """Load the prices, and open run folder and study, creating them if they do not exist.
 
     Args:
         fingerprint: what to search and how.

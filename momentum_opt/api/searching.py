@@ -93,7 +93,7 @@ def search_here(run: Run, watch: Watch) -> Outcome:
         choice = evaluator.choice  # known once a batch has been scored
         if choice is not None and choice not in said:
             said.append(choice)
-            watch.on_message(f"minutes walked by {choice.reason}")
+            watch.on_message(f"minute loop: {choice.reason}")
 
     return Study(fingerprint, space, evaluator, run.study, proposals).run(
         fingerprint.search.n_trials,

@@ -124,7 +124,7 @@ def evidence_overrides(evidence: str | None) -> list[str]:
     if evidence is None:
         return []
     if evidence not in asked:
-        raise UsageError(f"--evidence: unknown word ({evidence}); {choose_among(evidence, list(asked))}")
+        raise UsageError(f"--evidence: unknown value ({evidence}); {choose_among(evidence, list(asked))}")
     return asked[evidence]
 
 

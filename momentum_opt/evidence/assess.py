@@ -196,7 +196,7 @@ def _plateau(
 
 
 def _spread(source: str, others: ScoredRows, winner: TrialRecord, aim: Objective) -> NonAdaptiveFindings:
-    """Where the winner stands among candidates that no result chose."""
+    """Where the winner stands among randomly drawn candidates."""
     sign, metric = aim.signs[0], aim.metric
     found = [_distribution("objective", sign * others.objectives, sign * winner.objectives[0], sign)]
     if others.validation is not None:

@@ -16,7 +16,7 @@ from momentum_opt.study.block_sums import Sums
 from momentum_opt.units import DAYS_PER_YEAR
 
 MOST_CANDIDATES: Final = 20_000
-"""Candidates that PBO is computed over; of more, an even choice is taken."""
+"""Candidates that PBO is computed over; of more, an evenly spaced subset is taken."""
 
 LOGIT_BINS: Final = 40
 

@@ -263,7 +263,7 @@ class DurableStudy:
         except self._store.failures as error:
             raise StudyError(
                 f"storage {self._store.where}: the trials cannot be read ({self._store.reason_of(error)}); "
-                "mend the storage, and run the command again"
+                "fix the storage and rerun"
             ) from error
         except DAMAGE as error:
             if isinstance(error, MomentumOptError):
@@ -304,7 +304,7 @@ class DurableStudy:
 
     @contextmanager
     def sole(self, task: str) -> Generator[bool]:
-        """Whether this worker is to do a task that one alone should do; no other is, for as long as the context lasts.
+        """Elect one worker for `task`; no other is elected for as long as the context lasts.
 
         Where the store cannot number the workers of other machines, one of each machine is told so.
         """

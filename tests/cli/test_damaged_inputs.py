@@ -99,7 +99,7 @@ YAML = [
     Row("one token", line(3, "tokens: [AAA]"), r":3: tokens: 1 token given; list 2 to 8"),
     Row("token twice", line(3, "tokens: [AAA, AAA]"), r":3: tokens\[1\]: the same token twice .*; list"),
     Row("path as a token", line(3, "tokens: [AAA, ../BBB]"), r":3: tokens\[1\]: not a token name .*; use letters"),
-    Row("unknown metric", line(8, "objective: {metric: sharp}\npool:"), r":8: objective\.metric: unknown word .*; did"),
+    Row("unknown metric", line(8, "objective: {metric: sharp}\npool:"), r":8: objective\.metric: unknown value .*;"),
     Row("section as a number", line(9, "  3"), r":8: pool: not a section \(3\); write its keys below"),
     Row("unknown alias", line(9, "  rule: *nowhere"), r":9: not valid YAML: .*alias.*; mend this line"),
     Row("period", line(9, "  chunk_period: 90\n  weight_interpolation_period: 60"),

@@ -32,7 +32,7 @@ SERVERS = [
     ("a driver that is not there", "mysql+pymysql://u@h/db", r"its driver is not installed \(.*pymysql.*; install it"),
     ("an asynchronous driver", "postgresql+asyncpg://u@h/db", r"an asynchronous driver .* cannot serve; write"),
     ("a web page", "https://optuna.org/studies", r"unknown kind of database or driver: https\); check"),
-    ("in memory", "sqlite://", r"a database in memory is gone at the end; write sqlite:///file"),
+    ("in memory", "sqlite://", r"an in-memory database does not outlive the process; write sqlite:///file"),
     ("a file on a host", "sqlite://host/file", r"cannot be opened \(Invalid SQLite URL.*; check the URL"),
     ("a password left out", "postgresql://u:***@h/db", r"its password was left out .*; give the whole URL with"),
     ("a password left out of a query", "postgresql://h/db?password=***", r"its password was left out .*; give the"),

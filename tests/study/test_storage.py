@@ -213,9 +213,9 @@ def test_a_server_that_goes_away(tmp_path: Path):
         claim = study.worker()
         claim.__enter__()
         study.append(trials(2))
-    with pytest.raises(StudyError, match=r"last batch cannot be saved \(.*; the trials before it are safe"):
+    with pytest.raises(StudyError, match=r"could not save the last batch \(.*; earlier trials are safe"):
         study.append(trials(2))
-    with pytest.raises(StudyError, match=r"the trials cannot be read \(.*; mend the storage"):
+    with pytest.raises(StudyError, match=r"the trials cannot be read \(.*; fix the storage"):
         study.finished()
     claim.__exit__(None, None, None)
     store.close()
@@ -248,7 +248,7 @@ def test_a_database_that_is_locked_for_good(tmp_path: Path, monkeypatch: pytest.
     study.append(trials(2))
     other = sqlite3.connect(tmp_path / "study.db")
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StudyError, match=r"last batch cannot be saved \(database is locked\); the trials before"):
+    with pytest.raises(StudyError, match=r"could not save the last batch \(database is locked\); earlier trials"):
         study.append(trials(2))
     other.close()
     assert len(study.finished()) == 2
@@ -264,8 +264,8 @@ def test_a_database_that_is_locked_for_good(tmp_path: Path, monkeypatch: pytest.
             r"postgresql://me:\*\*\*@127\.0\.0\.1:1/x: cannot be opened \(connect",
         ),
         ("sqlite:////nowhere/at/all.db", "there is no folder /nowhere/at; make it"),
-        ("sqlite://", "in memory is gone at the end"),
-        ("sqlite:///:memory:", "in memory is gone at the end"),
+        ("sqlite://", "does not outlive the process"),
+        ("sqlite:///:memory:", "does not outlive the process"),
         ("sqlite:////proc/mine.db", "cannot be opened"),
         ("journal://", "names no file"),
     ],
