@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _VEGA_LITE: Final = "application/vnd.vegalite.v6+json"
 _DRAWN: Final = (".svg", ".png", ".json")
+_MOST_ROWS: Final = 400
+"""Points of a simulation's curve that are drawn: it has half a million a year."""
 
 Document = Mapping[str, Any]
 
@@ -179,9 +181,10 @@ def simulated_figure(name: str, table: pd.DataFrame, tokens: Sequence[str]) -> F
     """
     from momentum_opt.results.report.figures_path import PERCENT
     from momentum_opt.results.report.palette import TOKENS, ink
-    from momentum_opt.results.report.plot import Plot
+    from momentum_opt.results.report.plot import Plot, thinned
     from momentum_opt.results.report.timeline import Axis, Curve, Timeline
 
+    table = table.iloc[thinned(len(table), _MOST_ROWS)]
     time = pd.Series(table.index)
     if name == "value":
         values = table["value"].to_numpy()
