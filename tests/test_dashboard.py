@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser import chromium, needs_browser
-from tests.sample_runs import TOKENS, environment, tuned
+from tests.sample_runs import TOKENS, tuned
 
 SECONDS = 60
 
@@ -51,7 +51,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
         port = free.getsockname()[1]
     script = "from optuna_dashboard._cli import main; main()"
     line = [sys.executable, "-c", script, str(folder / "study.journal"), "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         until = time.monotonic() + SECONDS
@@ -74,13 +74,16 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 def test_the_dashboard_shows_a_run(dashboard: str, tmp_path: Path):
     with chromium(tmp_path / "profile") as driver:
         driver.set_window_size(2400, 1400)
-        driver.get(f"{dashboard}/dashboard/studies/1/trialTable")
+        driver.get(f"{dashboard}/dashboard/studies/0/trials")
         wait = WebDriverWait(driver, SECONDS)
         wait.until(lambda page: "train_returns" in page.find_element(By.TAG_NAME, "body").text)
         text = driver.find_element(By.TAG_NAME, "body").text
-        assert "daily_log_sharpe" in text
+        assert "train_daily_log_sharpe" in text
         assert f"k_per_day_{TOKENS[0]}" in text
         assert "block" not in text
-        driver.get(f"{dashboard}/dashboard/studies/1")
+        driver.get(f"{dashboard}/dashboard/studies/0")
         wait.until(lambda page: "History" in page.find_element(By.TAG_NAME, "body").text)
+        text = driver.find_element(By.TAG_NAME, "body").text
+        assert "y Axis\ndaily_log_sharpe" in text
+        assert "identity" not in text
         assert not [one for one in driver.get_log("browser") if one["level"] == "SEVERE" and "favicon" not in str(one)]

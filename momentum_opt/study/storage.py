@@ -27,7 +27,7 @@ from momentum_opt.study.sealing import FINISHED, claims_a_search, is_as_written,
 from momentum_opt.study.trials import BATCH_START, BLOCKS, SOURCE, TrialRecord, record_of, was_sampled
 
 IDENTITY: Final = "identity"
-"""Study attribute that says what the study searches, and on which prices."""
+"""System attribute of a study that says what the study searches, and on which prices."""
 
 ANEW: Final = "begin anew with another --run-dir or search.study_name"
 RESTORE: Final = f"restore the storage from a copy, or {ANEW}"
@@ -157,13 +157,23 @@ class Store(ABC):
                     raise self._unreadable(error) from None
                 found = self._studies[name] = DurableStudy(self, study)
             if found.identity is None and not found.holds_trials():
-                found.study.set_user_attr(IDENTITY, dict(identity))
+                self._note_identity(name, identity)
                 if metric_names:
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                         found.study.set_metric_names(list(metric_names))
         found.digest = str(identity.get("digest", ""))
         return found
+
+    def _note_identity(self, name: str, identity: Mapping[str, Any]) -> None:
+        """As a system attribute, which Optuna's dashboard does not show: no person reads it."""
+        self.storage.set_study_system_attr(self.storage.get_study_id_from_name(name), IDENTITY, dict(identity))
+
+    def identity_of(self, name: str) -> Any:
+        """What was noted of a study as its identity; a user attribute in those of an older version."""
+        study = self.storage.get_study_id_from_name(name)
+        found = self.storage.get_study_system_attrs(study).get(IDENTITY)
+        return self.storage.get_study_user_attrs(study).get(IDENTITY) if found is None else found
 
     def _unreadable(self, error: Exception) -> StorageError:
         return StorageError(
@@ -194,7 +204,7 @@ class DurableStudy:
     def identity(self) -> Mapping[str, Any] | None:
         """The facts that it was made with; None of a study that this program did not make."""
         try:
-            found = self.study.user_attrs.get(IDENTITY)
+            found = self._store.identity_of(self.name)
         except DAMAGE as error:
             raise RunFolderError(
                 f"storage {self._store.where}: study {self.name} cannot be read ({error}); {RESTORE}"

@@ -189,8 +189,8 @@ def test_changed_trials_of_a_journal(row: Row, site: Site, capsys: pytest.Captur
             r"trial 0 of study config cannot be",
         ),
         ("UPDATE trials SET state = 'RUNNING' WHERE trial_id = 3", r"trial 2 of study config is not as it was written"),
-        ("UPDATE study_user_attributes SET value_json = '{'", r"study config cannot be read"),
-        ("UPDATE study_user_attributes SET value_json = '3'", r"its trials are not of momentum-opt"),
+        ("UPDATE study_system_attributes SET value_json = '{'", r"study config cannot be read"),
+        ("UPDATE study_system_attributes SET value_json = '3'", r"its trials are not of momentum-opt"),
     ],
 )
 def test_changed_trials_of_a_database(statement: str, said: str, site: Site, capsys: pytest.CaptureFixture[str]):  # noqa: F811

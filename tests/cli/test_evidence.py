@@ -99,7 +99,7 @@ def test_quick_evidence_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[st
     folder = tmp_path / "run"
     told = ("tune", SMOKE, "--run-dir", folder, "--no-report", "--set", "search.n_trials=8")
     assert code(*told, "--evidence", "some") == 2
-    assert "--evidence: unknown word (some); choose one of full, quick, none" in capsys.readouterr().err
+    assert "--evidence: unknown value (some); choose one of full, quick, none" in capsys.readouterr().err
     assert not folder.exists()
     assert code(*told, "--evidence", "quick") == 0
     assert "quick evidence: 100 random candidates, no heat maps; " in capsys.readouterr().out.replace("\n    ", " ")
