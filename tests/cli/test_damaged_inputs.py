@@ -127,7 +127,7 @@ BEST = [
     Row("a switch", document(lambda d: d["params"].update(log_k=True)), r"params\.log_k: True is no number; give"),
     Row("too large", document(lambda d: d["params"].update(log_k=10**400)), r"params\.log_k: .*too large.*; give"),
     Row("both", document(lambda d: d["params"].update(memory_days=3)), r"both params\.memory_days and .*; keep one"),
-    Row("no k", document(lambda d: d["params"].pop("log_k")), r"lacks exactly one of log_k, k, absolute_k; "),
+    Row("no k", document(lambda d: d["params"].pop("log_k")), r"is missing exactly one of log_k, k, absolute_k "),
     Row("negative memory", document(lambda d: d.update(params={"k_per_day": 1, "memory_days": -1})), r"above 0.*; "),
     Row("weights", document(lambda d: d["params"].update(initial_weights=0.5)), r"; "),
     Row("fingerprint a text", document(lambda d: d.update(fingerprint="x")), r"fingerprint.*; give"),
