@@ -10,7 +10,7 @@ import pytest
 
 from momentum_opt.api import settling
 from momentum_opt.cli.progress import Reporter
-from tests.cli.test_trials import code
+from tests.cli.test_tune import code
 from tests.sample_runs import LITTLE_EVIDENCE, SMOKE, command, copy_of, ended_before, environment, tuned
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
