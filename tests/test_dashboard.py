@@ -82,8 +82,7 @@ def test_the_dashboard_shows_a_run(dashboard: str, tmp_path: Path):
         assert f"k_per_day_{TOKENS[0]}" in text
         assert "block" not in text
         driver.get(f"{dashboard}/dashboard/studies/0")
-        wait.until(lambda page: "History" in page.find_element(By.TAG_NAME, "body").text)
+        wait.until(lambda page: "y Axis\ndaily_log_sharpe" in page.find_element(By.TAG_NAME, "body").text)
         text = driver.find_element(By.TAG_NAME, "body").text
-        assert "y Axis\ndaily_log_sharpe" in text
         assert "identity" not in text
         assert not [one for one in driver.get_log("browser") if one["level"] == "SEVERE" and "favicon" not in str(one)]
