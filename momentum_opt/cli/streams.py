@@ -77,4 +77,4 @@ def coloured(text: str, colour: str | None = None, *, bold: bool = False) -> str
     """Text for stdout in a colour, where that is a terminal and nobody asked for none (NO_COLOR)."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return text
-    return typer.style(text, fg=colour, bold=bold)
+    return typer.style(text, fg=colour, bold=bold or None)

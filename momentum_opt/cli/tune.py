@@ -262,6 +262,7 @@ def _print_json(result: "TuneResult", page: Path | None) -> None:
 def _print_winner(best: "Mapping[str, Any]", stopped: str, path: Path) -> None:
     """What is known once best.json is there: all but the verdict."""
     from momentum_opt.cli.render import metric_table, objective_line, parameter_table
+    from momentum_opt.cli.text_table import filled
     from momentum_opt.cli.trials import pareto_text
 
     front, study = _front(path), best["study"]
@@ -274,10 +275,14 @@ def _print_winner(best: "Mapping[str, Any]", stopped: str, path: Path) -> None:
         "neighbourhood": ", near an earlier winner",
     }.get(best["source"], "")
     winner = f"trial {best['trial']}{source} ({stopped})"
-    typer.echo(f"best of {counted(study['n_trials'], 'trial')}{screened}{near}{failed}: {winner}")
-    typer.echo(objective_line(best))
+    typer.echo(filled(f"best of {counted(study['n_trials'], 'trial')}{screened}{near}{failed}: {winner}", "  "))
+    typer.echo(filled(objective_line(best), "  "))
     if not all(one["kept"] for one in best.get("limits", {}).values()):
-        typer.echo(f"no trial keeps all limits: trial {best['trial']} comes nearest to it; loosen objective.limits")
+        typer.echo(
+            filled(
+                f"no trial keeps all limits: trial {best['trial']} comes nearest to it; loosen objective.limits", "  "
+            )
+        )
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     if front is not None:
         typer.echo(f"{pareto_text(front, path)}\n")
@@ -287,6 +292,7 @@ def _print_winner(best: "Mapping[str, Any]", stopped: str, path: Path) -> None:
 def _print_verdict(result: "TuneResult", *, shown: bool) -> None:
     """The verdict below the winner; the winner first where it was not `shown` yet."""
     from momentum_opt.cli.render import REPLAYED, convergence_lines, limit_lines, test_lines, verdict_lines
+    from momentum_opt.cli.text_table import filled
     from momentum_opt.results.holdout import count_looks, recorded_holdout
 
     best, folder = result.best, result.folder
@@ -299,9 +305,9 @@ def _print_verdict(result: "TuneResult", *, shown: bool) -> None:
         typer.echo(_NOT_JUDGED["interrupted" if result.outcome.stopped == "interrupted" else "none"])
     found = None if verdict is None else verdict["detectable"]
     judged = verdict_lines(verdict, found, apart=("convergence",))
-    for line in [*test_lines(best, looks), *judged, *convergence_lines(best)]:
+    for line in [*map(filled, test_lines(best, looks)), *judged, *convergence_lines(best)]:
         typer.echo(line)
-    typer.echo(f"{REPLAYED}\nresult: {folder.best}")
+    typer.echo(f"{filled(REPLAYED, '  ')}\nresult: {folder.best}")
 
 
 _NOT_JUDGED: Final = {
