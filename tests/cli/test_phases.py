@@ -76,6 +76,6 @@ def test_a_terminal_of_sixty_columns(tmp_path: Path):
     for words in ("reading prices", "compiling the search", "replaying the winner", "gathering evidence"):
         assert re.search(rf"{words}.*: \d+\.\d s", ESCAPE.sub("", text)), words
     assert "\x1b[31mnot met\x1b[0m" in text
-    shown = ESCAPE.sub("", text[text.index("k per day   ") :]).replace("\r", "")
+    shown = ESCAPE.sub("", text[text.index("k per day   ") :]).replace("\r", "\n")
     long = [line for line in shown.splitlines() if len(line) > 60 and "/" not in line]
     assert not long
