@@ -1,4 +1,4 @@
-"""A tuned pool and its tokens' addresses in, the values to deploy it with out (SPEC §14)."""
+"""Write the values that deploy a tuned pool on chain (SPEC §14)."""
 
 import math
 from collections.abc import Callable, Sequence

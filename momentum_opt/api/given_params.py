@@ -1,4 +1,4 @@
-"""Parameter sets as a notebook gives them in; named in full, checked and as arrays out."""
+"""Check parameter sets as a notebook gives them, and make arrays of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

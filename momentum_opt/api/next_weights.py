@@ -1,4 +1,4 @@
-"""A tuned pool and the newest prices in, the weights of the coming interval and the state to carry on from out."""
+"""Compute the next target weights of a live pool from the newest prices."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A fingerprint and a folder in; prices, run folder and study out, checked to be of one run. Light: imports no JAX."""
+"""Open prices, run folder and study, and check that they are of one run. Light: imports no JAX."""
 
 import warnings
 from collections.abc import Callable, Generator, Sequence

@@ -1,4 +1,4 @@
-"""A fingerprint in, its prices out."""
+"""Load the prices of a fingerprint, or cut those at hand to its days."""
 
 import math
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""A tuned pool or a deployment in, the contract beside the simulation over the same prices out (SPEC §14)."""
+"""Run the contract beside the simulation over the same prices (SPEC §14)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace

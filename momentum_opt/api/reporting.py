@@ -1,4 +1,4 @@
-"""Reports: a run folder, or a backtest just made, in; an HTML page and its figures out (SPEC §11, §13, §16)."""
+"""Write the HTML page of a run folder or of a backtest, and its figures (SPEC §11, §13, §16)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A run whose search has ended in; its winner replayed, the results in its folder out (SPEC §12, §15).
+"""Replay the winner of a search that has ended, and write the results (SPEC §12, §15).
 
 Any number of processes may settle one folder: each waits for the one before it, reads all trials that are finished by
 then, and replays a winner only where nobody has done so yet. The last one writes the study's totals.

@@ -1,4 +1,4 @@
-"""What `tune` is asked to do: a configuration or a run folder in; fingerprint, run folder and study name out."""
+"""Plan a tune: fingerprint, run folder and study name of a configuration or a run folder."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Results as tables for a terminal: documents of a run in, text out. Numbers in the units of the field."""
+"""Show results as tables in a terminal, numbers in the units of the field."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Sharpe ratio of a winner against its competitors (SPEC §13): returns and block sums in, `SharpeFindings` out."""
+"""Hold the Sharpe ratio of a winner against its competitors (SPEC §13)."""
 
 import math
 from typing import Final

@@ -35,7 +35,8 @@ def market_of_frame(frame: "pd.DataFrame", start: date | str | None) -> Market:
     end = int(times[-1]) + bar_ms
     if not int(times[0]) <= first < end:
         wanted = "the first midnight" if start is None else f"start={start}"
-        raise DataError(f"{WHERE}: {wanted} is not among the times, {utc(int(times[0]))} to {utc(int(times[-1]))}")
+        there = f"{utc(int(times[0]))} to {utc(int(times[-1]))}"
+        raise DataError(f"{WHERE}: {wanted} is not among the times, {there}; give prices of that day, or another start")
     begin = first - (first - int(times[0])) // MS_PER_DAY * MS_PER_DAY
     return _market(tokens, times, prices, bar_ms, begin, first, end)
 

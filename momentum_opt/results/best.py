@@ -1,4 +1,4 @@
-"""best.json (SPEC §15): a trial and its replay in, one document from which the result can be replayed out."""
+"""Make and read best.json, from which a result can be replayed (SPEC §15)."""
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence

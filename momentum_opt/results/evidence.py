@@ -1,4 +1,4 @@
-"""evidence.json (SPEC §13, §15): findings in, a strict JSON file out, and the same findings back."""
+"""Write and read evidence.json (SPEC §13, §15)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Tables of a run: trial records and replays in, parquet files out. Everything is keyed by token name."""
+"""Write trial records and replays as parquet tables, keyed by token name."""
 
 import io
 import math

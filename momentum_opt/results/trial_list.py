@@ -1,4 +1,4 @@
-"""A run folder's table of trials in; the rows and columns that a user asks for out. Light: no JAX, no Optuna."""
+"""Select rows and columns of a run's trials. Light: no JAX, no Optuna."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Batches of parameter sets in, their scores on the host out (SPEC §12): compiled once, on as many devices as pay."""
+"""Score batches of parameter sets with one compiled program, sharded over the devices worth using (SPEC §12)."""
 
 import copy
 from collections.abc import Sequence
