@@ -277,12 +277,6 @@ def _print_winner(best: "Mapping[str, Any]", stopped: str, path: Path) -> None:
     winner = f"trial {best['trial']}{source} ({stopped})"
     typer.echo(filled(f"best of {counted(study['n_trials'], 'trial')}{screened}{near}{failed}: {winner}", "  "))
     typer.echo(filled(objective_line(best), "  "))
-    if not all(one["kept"] for one in best.get("limits", {}).values()):
-        typer.echo(
-            filled(
-                f"no trial keeps all limits: trial {best['trial']} comes nearest to it; loosen objective.limits", "  "
-            )
-        )
     typer.echo(f"\n{parameter_table(best)}\n\n{metric_table(best)}\n")
     if front is not None:
         typer.echo(f"{pareto_text(front, path)}\n")
@@ -302,6 +296,10 @@ def _print_verdict(result: "TuneResult", *, shown: bool) -> None:
     if verdict is None:
         for line in limit_lines(best):  # else the verdict says it
             typer.echo(line)
+    if not all(one["kept"] for one in best.get("limits", {}).values()):
+        nearest = f"no trial keeps all limits: trial {best['trial']} comes nearest to it; loosen objective.limits"
+        typer.echo(filled(nearest, "  "))
+    if verdict is None:
         typer.echo(_NOT_JUDGED["interrupted" if result.outcome.stopped == "interrupted" else "none"])
     found = None if verdict is None else verdict["detectable"]
     judged = verdict_lines(verdict, found, apart=("convergence",))
