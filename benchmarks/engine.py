@@ -19,6 +19,7 @@ from momentum_opt.study.space import search_space
 BATCHES = (1, 16, 64, 256, 512, 1024, 2048, 4096, 8192)
 WIDE = (32_768, 131_072)
 """On a GPU besides."""
+MINUTE_BATCHES = (64, 256, 1024)
 SKETCHED = (512, 1024, 2048)
 ROUNDS = 15
 
@@ -38,6 +39,19 @@ def engine_rows(fingerprint: Fingerprint) -> list[Row]:
         rows.append(row(name, batch / again, "candidates/s"))
         rows.append(row(f"{name}: first call", first, "s"))
     rows.append(row(f"widest batch, chunk {chunk} min", widest.most, "candidates"))
+    return rows
+
+
+def minute_rows(fingerprint: Fingerprint) -> list[Row]:
+    """The same of a metric that needs minute values."""
+    market, space, metric = market_of(fingerprint), search_space(fingerprint), fingerprint.objective.metric
+    rows: list[Row] = []
+    for batch in MINUTE_BATCHES:
+        evaluator, columns = Evaluator(fingerprint, market, batch_size=batch), random_columns(space, batch)
+        name = f"score, {metric}, batch {batch}"
+        first = seconds(lambda: evaluator.score_columns(columns))  # noqa: B023  # called before the next turn
+        again = median_seconds(lambda: evaluator.score_columns(columns), 3)  # noqa: B023  # likewise
+        rows += [row(name, batch / again, "candidates/s"), row(f"{name}: first call", first, "s")]
     return rows
 
 

@@ -34,6 +34,7 @@ def draw(path: Path, problems: Mapping[str, tuple[float, Sequence[Curve]]]) -> N
         path: of the SVG.
         problems: name → seconds and curves.
     """
+    samplers = list(dict.fromkeys(curve.sampler for _, curves in problems.values() for curve in curves))
     with mpl.rc_context({"svg.hashsalt": "search", "svg.fonttype": "none", "font.size": 8}):
         columns = min(3, len(problems))
         rows = -(-len(problems) // columns)
@@ -42,10 +43,11 @@ def draw(path: Path, problems: Mapping[str, tuple[float, Sequence[Curve]]]) -> N
         for panel in panels[len(problems) :]:
             panel.set_axis_off()
         for panel, (name, (seconds, curves)) in zip(panels, problems.items(), strict=False):
-            for place, curve in enumerate(curves):
+            for curve in curves:
                 low, middle, high = curve.quartiles
-                panel.plot(curve.times, middle, color=f"C{place}", lw=1.3, label=curve.sampler)
-                panel.fill_between(curve.times, low, high, color=f"C{place}", alpha=0.15, lw=0)
+                colour = f"C{samplers.index(curve.sampler)}"
+                panel.plot(curve.times, middle, color=colour, lw=1.3, label=curve.sampler)
+                panel.fill_between(curve.times, low, high, color=colour, alpha=0.15, lw=0)
             panel.set(title=name, xlabel="seconds", ylim=(0.0, 1.0), xlim=(0.0, seconds))
             panel.grid(visible=True, lw=0.3)
         panels[0].set_ylabel("regret")

@@ -16,6 +16,7 @@ WITH_COSTS = "simulation/test_costs::test_against_the_minute_loop[bars of 5, app
 EXTERNAL = "study/test_external::test_values_and_reserves_are_the_oracles"
 OUTSIDE = f"{EXTERNAL}[all of it, fees sometimes zero]"
 KERNEL = "simulation/test_minute_kernel"
+FREE_SERVES = f"{KERNEL}::test_what_the_kernel_without_costs_serves"
 PALLAS = "simulation/test_minute_pallas"
 METRICS = (
     "metrics/test_registry::test_equals_the_reference[60-2]",
@@ -49,6 +50,8 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
     "simulation/costs": (WITH_COSTS, "study/test_external::test_minute_metrics_and_turnover_of_a_batch"),
     "simulation/engine": ZERO_COST,
     "simulation/external_bars": (f"{EXTERNAL}[supply alone]", OUTSIDE),
+    "simulation/free_kernel": ("study/test_flows::test_without_costs_in_the_kernel",),
+    "simulation/free_walk": ("study/test_flows::test_without_costs_in_the_kernel", FREE_SERVES),
     "simulation/in_chunk": (IN_CHUNK, WITH_COSTS),
     "simulation/inputs": (*ZERO_COST, WITH_COSTS),
     "simulation/minute_gpu": (
@@ -68,6 +71,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         f"{KERNEL}::test_neighbours_and_threads_change_nothing",
     ),
     "simulation/minutes": (*ZERO_COST, WITH_COSTS),
+    "simulation/numba_source": (f"{KERNEL}::test_a_kernel_is_compiled_once",),
     "simulation/sensitivities": ("study/test_gradients",),
     "simulation/spec": (
         *ZERO_COST,
@@ -75,6 +79,7 @@ NEAREST: Mapping[str, tuple[str, ...]] = {
         "study/test_external::test_files_that_were_not_read_are_refused",
         f"{EXTERNAL}[supply alone]",
     ),
+    "simulation/watch": ("study/test_flows::test_without_costs_in_the_kernel", "study/test_flows::test_in_the_kernel"),
     "simulation/worst_fall": ("study/test_minute_figures",),
     "simulation/straight_line": (
         f"{KERNEL}::test_lines_say_what_the_formula_says",

@@ -15,7 +15,13 @@ from momentum_opt.api.own_window import UNKNOWN, evaluated_holdouts, sample_labe
 from momentum_opt.api.prices import NO_FOLDER, fitting, market_of
 from momentum_opt.api.replaying import check_replay
 from momentum_opt.errors import DataError, ParamsError, UsageError
-from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint, recordable
+from momentum_opt.fingerprint import (
+    Fingerprint,
+    load_fingerprint,
+    override_fingerprint,
+    recordable,
+    replace_values,
+)
 from momentum_opt.market import Market, hash_external, hash_rows
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import (
@@ -34,7 +40,7 @@ from momentum_opt.results.look_lines import Holdout, holdout_document, holdout_o
 from momentum_opt.results.notebook import Tables
 from momentum_opt.results.parameters import internal_form, parse_params, quiet_effects, readable_form
 from momentum_opt.results.report.content import Content
-from momentum_opt.results.run_folder import now_text, prices_record
+from momentum_opt.results.run_folder import now_text, prices_record, result_file
 from momentum_opt.results.tables import daily_bars, replay_table, write_table
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay, replay
@@ -109,6 +115,7 @@ def backtest(
     allow_changed_data: bool = False,
     start: date | None = None,
     end: date | None = None,
+    with_test: bool = True,
     on_note: Callable[[str], None] | None = None,
 ) -> BacktestResult:
     """Replay parameters minute by minute, with the metrics of every period and the baselines beside them.
@@ -121,8 +128,8 @@ def backtest(
     is written; `write_backtest` of this module does that.
 
     Args:
-        params: path of a best.json or of a document with `params`; or the parameters themselves, name → number,
-            {token: number} or (asset,) numbers, as for `simulate`.
+        params: path of a best.json, of the folder of its run, or of a document with `params`; or the parameters
+            themselves, name → number, {token: number} or (asset,) numbers, as for `simulate`.
         fingerprint: what to simulate; None takes that of the params file, or `config`.
         market: its prices, as `market_of` or `Market.from_frame` gives them; None loads them.
         config: configuration file in place of `fingerprint`.
@@ -131,6 +138,7 @@ def backtest(
         allow_changed_data: accept prices that differ from the recorded ones.
         start: first day of a window of its own; None: that of the configuration.
         end: the day after the last one; None with a `start`: as far as the prices go.
+        with_test: False simulates no day of the test period.
         on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
     Returns:
@@ -148,10 +156,13 @@ def backtest(
     if isinstance(params, Mapping):
         return _of_params(params, fingerprint, market, config, overrides, data, told)
     if fingerprint is not None or market is not None:
-        path = Path(params)
+        path = result_file(Path(params))
         given = read_params_file(path)["params"]
         return _of_params(given, fingerprint, market, config, overrides, data, told, str(path))
-    return _of_file(Path(params), config, overrides, data, start, end, told, allow_changed_data=allow_changed_data)
+    return _of_file(
+        result_file(Path(params)), config, overrides, data, start, end, told, allow_changed_data=allow_changed_data,
+        with_test=with_test,
+    )  # fmt: skip
 
 
 def _check_arguments(
@@ -209,10 +220,13 @@ def _of_file(
     on_note: Callable[[str], None],
     *,
     allow_changed_data: bool,
+    with_test: bool,
 ) -> BacktestResult:
     """A replay of a params file, checked against what it records."""
     document = read_params_file(params_file)
     fingerprint = fingerprint_of(document, params_file, config, overrides, prices=not allow_changed_data)
+    if not with_test:
+        fingerprint = replace_values(fingerprint, {"window.test_end": None}, name=str(params_file))
     recorded = recorded_result(document, params_file) if config is None else None
     notes = _unchecked(params_file) if config is None and recorded is None else ()
     own_window = start is not None or end is not None
@@ -289,7 +303,7 @@ def note_test_look(params_file: Path, command: str, result: BacktestResult) -> N
 
     A folder that cannot be written to serves as well: where nothing can be noted, a warning says so.
     """
-    folder = run_of(params_file)
+    folder = run_of(result_file(params_file))
     if folder is not None:
         for holdout in result.holdouts:
             note_look(folder, holdout, command, result.summary["params"])

@@ -9,9 +9,10 @@ from momentum_opt.api.opening import Run
 from momentum_opt.evidence.assess import WinnerPath, assess
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.evidence.neighbourhood import Neighbourhood
+from momentum_opt.evidence.together import among_all
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
-from momentum_opt.results.evidence import recorded_evidence, write_evidence
+from momentum_opt.results.evidence import counted_others, recorded_evidence, write_evidence
 from momentum_opt.results.tables import read_screened
 from momentum_opt.study.constant_weight import constant_weight_log_growth
 from momentum_opt.study.replay import BASELINE_METRICS, Replay, replay
@@ -46,6 +47,7 @@ def find_evidence(
     recorded = recorded_evidence(folder.evidence, fingerprint, records, winner)
     if recorded is not None:
         return recorded
+    others = counted_others(folder.evidence)
     folder.evidence.unlink(missing_ok=True)  # it tells of another winner, or of other settings
     if not fingerprint.evidence.enabled or stopped == "interrupted":
         return None
@@ -54,6 +56,8 @@ def find_evidence(
     path = winner_path(fingerprint, run.market, replayed)
     around = neighbourhood if neighbourhood is not None and neighbourhood.trial == winner.number else None
     findings = assess(scorer.evaluator, space, records, winner, path, screened, around)
+    if others:
+        findings = among_all(findings, others, fingerprint.evidence)
     write_evidence(folder.evidence, findings)
     return findings
 

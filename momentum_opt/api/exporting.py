@@ -65,7 +65,7 @@ def export(
     """The deployment values of a tuned pool, with every rule of the contract checked, and its verdict.
 
     Args:
-        params_file: best.json, or a document with `params`.
+        params_file: best.json, the folder of its run, or a document with `params`.
         addresses: YAML file, one line `TOKEN: 0x…` per token.
         at: time of the first update; the state holds prices up to one chunk before it. None: as late as the prices
             allow.

@@ -30,6 +30,7 @@ from momentum_opt.study.neighbours import MOST_ROUNDS, better_rows, cut_short, l
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord, best_record
 from momentum_opt.units import counted
+from momentum_opt.vocabulary.metrics import figure
 
 INTERRUPTED = "interrupted"
 
@@ -175,11 +176,12 @@ def _enter(
         return False  # scored by another version, which found fewer
     run.study.readable = readable_of(scorer.space, run.fingerprint)
     if run.study.append(trials[there:], expected=expected):
-        sign = run.fingerprint.objective.signs[0]
-        before, best = sign * centre.objectives[0], sign * float(scores.objectives[rows[0], 0])
+        aim = run.fingerprint.objective
+        numbers_told = (centre.objectives[0], float(scores.objectives[rows[0], 0]))
+        before, best = (figure(aim.metric, aim.signs[0] * value, ".6g") for value in numbers_told)
         watch.on_message(
             f"{counted(len(rows), 'point')} near trial {centre.number} score better than it "
-            f"({before:.6g}), the best {best:.6g}: they enter the study as trials"
+            f"({before}), the best {best}: they enter the study as trials"
         )
     return True
 

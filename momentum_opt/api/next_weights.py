@@ -48,7 +48,7 @@ def next_weights(
     are read. The state is written when all has gone well; the same call again changes nothing.
 
     Args:
-        params_file: best.json, or a document with `params`.
+        params_file: best.json, the folder of its run, or a document with `params`.
         state: state file; made where there is none.
         at: read no price after this moment, up to which there must be prices; None reads all.
         current_weights: the weights the pool really has at the update, per token; None takes the simulated ones.

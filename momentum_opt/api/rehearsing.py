@@ -77,7 +77,7 @@ def rehearse(
     """Run the contract model beside the simulation.
 
     Args:
-        params_file: best.json, or a document with `params`.
+        params_file: best.json, the folder of its run, or a document with `params`.
         deployment_file: a deployment.json in its place; the contract then runs with the integers in it.
         config: configuration, where the params file has none.
         overrides: `a.b=value` on top of it.

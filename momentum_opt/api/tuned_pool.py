@@ -17,6 +17,7 @@ from momentum_opt.market.wording import age, utc
 from momentum_opt.onchain.live import start_ms
 from momentum_opt.results.best import read_params_file, recorded_result
 from momentum_opt.results.parameters import parse_params, quiet_effects
+from momentum_opt.results.run_folder import result_file
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.space import start_params
 from momentum_opt.units import MS_PER_MINUTE, counted
@@ -104,7 +105,7 @@ def tuned_pool(
     """Read a best.json, or any `params` with a configuration.
 
     Args:
-        params_file: best.json, or a document with `params`.
+        params_file: best.json, the folder of its run, or a document with `params`.
         config: configuration; None takes the fingerprint in the params file.
         overrides: `a.b=value` on top of it.
         data: folder of price files; None looks where best.json or the configuration says.
@@ -113,6 +114,7 @@ def tuned_pool(
         ParamsError: the file has no usable params, or names no fingerprint and no `config` is given.
         DataError: no folder of prices is known.
     """
+    params_file = result_file(params_file)
     document = read_params_file(params_file)
     fingerprint = fingerprint_of(document, params_file, config, overrides)
     recorded = recorded_result(document, params_file) if config is None else None

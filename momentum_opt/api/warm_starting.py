@@ -22,7 +22,7 @@ from momentum_opt.pool.memory import (
 )
 from momentum_opt.results.best import read_params_file
 from momentum_opt.results.parameters import by_token, parse_params
-from momentum_opt.results.run_folder import WarmStarts
+from momentum_opt.results.run_folder import WarmStarts, result_file
 from momentum_opt.study.candidates import ParamSet, check_params, initial_weights
 from momentum_opt.study.space import SearchSpace, search_space, start_params
 from momentum_opt.vocabulary.rules import RULES
@@ -78,6 +78,7 @@ def _left_out(known: Sequence[ParamSet], fingerprint: Fingerprint) -> list[str]:
 
 
 def _read(file: Path, fingerprint: Fingerprint) -> dict[str, Any]:
+    file = result_file(file)
     document = read_params_file(file)
     params = parse_params(document["params"], start_params(fingerprint), fingerprint, str(file))
     theirs = document.get("fingerprint", {})

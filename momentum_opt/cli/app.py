@@ -10,6 +10,7 @@ import typer
 from typer.models import ParameterInfo
 
 from momentum_opt.cli.backtest import backtest
+from momentum_opt.cli.compare import compare
 from momentum_opt.cli.config import config_app
 from momentum_opt.cli.config_new import new
 from momentum_opt.cli.data import data_app
@@ -17,9 +18,11 @@ from momentum_opt.cli.examples import examples
 from momentum_opt.cli.export import export
 from momentum_opt.cli.rehearse import rehearse
 from momentum_opt.cli.report import report
+from momentum_opt.cli.runs import runs
 from momentum_opt.cli.stopping import INTERRUPTED, Interrupted, Phase, ignore_signals, leave_if, stop_request
 from momentum_opt.cli.streams import drop_unwritten, open_streams
 from momentum_opt.cli.surroundings import check_names, explained
+from momentum_opt.cli.sweep import sweep
 from momentum_opt.cli.trials import trials_app
 from momentum_opt.cli.tune import tune
 from momentum_opt.cli.walk_forward import walk_forward
@@ -41,7 +44,10 @@ app = typer.Typer(
 )
 app.command(epilog=examples("tune"))(tune)
 app.command(epilog=examples("backtest"))(backtest)
+app.command(epilog=examples("runs"))(runs)
+app.command(epilog=examples("compare"))(compare)
 app.command(epilog=examples("report"))(report)
+app.command(epilog=examples("sweep"))(sweep)
 app.command(epilog=examples("walk-forward"))(walk_forward)
 app.command(epilog=examples("export"))(export)
 app.command(epilog=examples("rehearse"))(rehearse)

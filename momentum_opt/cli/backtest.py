@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Data, Settings, check_json, day, tell_notes
+from momentum_opt.cli.config import AsJson, Data, Params, Settings, day, one_result, tell_notes
 from momentum_opt.cli.stopping import in_phase
 from momentum_opt.passwords import command_line
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def backtest(
-    params: Annotated[Path, typer.Option("--params", metavar="FILE", help="A best.json, or a file with params alone.")],
+    params: Params,
     config: Annotated[
         Path | None,
         typer.Option("--config", metavar="CONFIG", help="Configuration for the params.", show_default=False),
@@ -49,7 +49,7 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Replay parameters: all metrics of train, validation and test, with the baselines beside them."""
-    check_json(params)
+    file = one_result(params)
     from momentum_opt.api import backtesting
     from momentum_opt.api.reporting import report_of_backtest
     from momentum_opt.errors import UsageError
@@ -61,7 +61,7 @@ def backtest(
     notes: list[str] = []
     in_phase("the pool was replayed", "nothing was written; run the command again")
     result = backtesting.backtest(
-        params,
+        file,
         config=config,
         overrides=settings or (),
         data=data,
@@ -73,11 +73,11 @@ def backtest(
     if out is not None:
         in_phase("the results were written", f"files in {out} are whole; remove them, and run the command again")
     written = [] if out is None else backtesting.write_backtest(result, out, minute=minute)
-    backtesting.note_test_look(params, command_line(), result)
+    backtesting.note_test_look(file, command_line(), result)
     if out is not None:
-        written.append(report_of_backtest(result, out, params))
+        written.append(report_of_backtest(result, out, file))
     tell_notes(notes)
-    _print(result, written, params, as_json=as_json)
+    _print(result, written, file, as_json=as_json)
 
 
 def _print(result: "BacktestResult", written: list[Path], params: Path, *, as_json: bool) -> None:

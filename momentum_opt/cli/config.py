@@ -1,6 +1,7 @@
 """`momentum-opt config`: show, check and import configurations. The fingerprint's modules are imported inside."""
 
 import json
+import shlex
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from momentum_opt.cli.completing import complete_configs, complete_settings
+from momentum_opt.cli.completing import complete_configs, complete_runs, complete_settings
 from momentum_opt.cli.examples import examples
 from momentum_opt.errors import ConfigError, MissingFileError, UsageError
 from momentum_opt.reading import UnreadableError, read_json_file
@@ -46,6 +47,16 @@ Settings = Annotated[
 ]
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="FOLDER", help="Folder of price files.", show_default=False)
+]
+Params = Annotated[
+    list[Path],
+    typer.Option(
+        "--params",
+        metavar="FILE",
+        help="A best.json, the folder of its run, or a file with params alone.",
+        show_default=False,
+        autocompletion=complete_runs,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -108,6 +119,25 @@ def overrides_of(
     }
     given = [OptionSetting(f"{key}={value}", name) for name, (key, value) in shortcuts.items() if value is not None]
     return [*(settings or ()), *given]
+
+
+def one_result(files: Sequence[Path]) -> Path:
+    """The params file behind `--params`, of a run folder its best.json, refused before JAX is imported.
+
+    Raises:
+        UsageError: it is given more than once, or cannot be used.
+    """
+    from momentum_opt.results.run_folder import result_file
+
+    if len(files) > 1:
+        given = " ".join(shlex.quote(str(file)) for file in files)
+        raise UsageError(
+            f"--params: given {len(files)} times, and one pool is wanted; momentum-opt compare {given} puts them side "
+            "by side"
+        )
+    file = result_file(files[0])
+    check_json(file)
+    return file
 
 
 def check_json(file: Path | None, what: str = "a best.json or a params file") -> None:

@@ -20,7 +20,17 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "momentum-opt backtest --params runs/quickstart-02e10653/best.json --out replay --minute",
             "momentum-opt backtest --params params.json --config configs/quickstart.yaml",
         ),
+        "runs": ("momentum-opt runs", "momentum-opt runs elsewhere --sort validation"),
+        "compare": (
+            "momentum-opt compare runs/quickstart-02e10653 runs/quickstart-4a2886e2 --out compare.html",
+            "momentum-opt compare runs/quickstart-02e10653 trial17.json --test",
+        ),
         "report": ("momentum-opt report runs/quickstart-02e10653",),
+        "sweep": (
+            "momentum-opt sweep configs/quickstart.yaml --over pool.chunk_period=60,360,1440",
+            "momentum-opt sweep configs/quickstart.yaml --over pool.chunk_period=360,1440 "
+            "--over pool.maximum_change=0.0001,0.0003 --trials 500 --workers 2",
+        ),
         "walk-forward": (
             "momentum-opt walk-forward configs/quickstart.yaml --set walk_forward.train_days=120 "
             "--set walk_forward.test_days=40",

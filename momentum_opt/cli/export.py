@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Data, check_json, tell_notes
+from momentum_opt.cli.config import AsJson, Data, Params, one_result, tell_notes
 from momentum_opt.onchain.defaults import MAX_TRADE_SIZE_RATIO
 
 if TYPE_CHECKING:
     from momentum_opt.api.exporting import ExportResult
 
-Params = Annotated[Path, typer.Option("--params", metavar="FILE", help="A best.json, or a file with params alone.")]
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="CONFIG", help="Configuration for params alone.", show_default=False),
@@ -41,13 +40,13 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the values to deploy a pool with, every rule of the contract checked."""
-    check_json(params)
+    file = one_result(params)
     from momentum_opt.api import exporting
     from momentum_opt.api.tuned_pool import moment
 
     notes: list[str] = []
     result = exporting.export(
-        params,
+        file,
         addresses,
         at=None if at is None else moment(at, "--at"),
         config=config,

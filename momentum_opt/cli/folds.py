@@ -1,13 +1,10 @@
 """Show a walk-forward as tables in a terminal."""
 
-from momentum_opt.cli.render import Document, left_out_notes, number, verdict_lines
+from momentum_opt.cli.render import Document, left_out_notes, metric_cell, number, verdict_lines
 from momentum_opt.cli.text_table import TextTable, filled
-from momentum_opt.results.report.wording import NOT_ASSESSED, efficiency_words, random_spread
+from momentum_opt.results.report.wording import CURVE_LABELS, NOT_ASSESSED, efficiency_words, random_spread
 from momentum_opt.units import counted
-from momentum_opt.vocabulary.names import PERIOD_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
-
-CURVE_LABELS = {"pool": "tuned pool", **PERIOD_LABELS}
 
 
 def fold_table(summary: Document) -> str:
@@ -21,8 +18,8 @@ def fold_table(summary: Document) -> str:
             fold["train_start"],
             fold["test_start"],
             fold["test_end"],
-            number(fold["in_sample"][metric]),
-            number(fold["out_of_sample"][metric]),
+            metric_cell(metric, fold["in_sample"][metric]),
+            metric_cell(metric, fold["out_of_sample"][metric]),
             number(fold["efficiency"]),
             number(fold["out_of_sample"]["returns"]),
             number(fold["baselines"]["constant_weight"]["returns"]),

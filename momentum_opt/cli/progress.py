@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+from momentum_opt.vocabulary.metrics import figure
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import ProgressColumn, TaskID
 
+    from momentum_opt.fingerprint.sections import Objective
     from momentum_opt.study.ledger import Progress
 
 BAR_COLUMNS = 120
@@ -30,9 +33,14 @@ PHASES: Final = {
 """Phase → what is said of it; a search has its own words."""
 
 
-def describe(progress: "Progress", sign: int = 1) -> str:
-    """One line: done/total, best so far, trials/s, failed, elapsed and remaining; `sign` of the objective shown."""
-    best = "none" if progress.best is None else f"{sign * progress.best.objectives[0]:.6g}"
+def describe(progress: "Progress", aim: "Objective | None" = None) -> str:
+    """One line: done/total, best so far, trials/s, failed, elapsed and remaining.
+
+    Args:
+        progress: of the study.
+        aim: its objective, whose sign the best is shown in.
+    """
+    best = "none" if progress.best is None else _best(progress.best.objectives[0], aim)
     if progress.best is not None and progress.best.violation > 0:
         best += " (breaks a limit)"
     rate = progress.new / progress.seconds if progress.seconds > 0 else 0.0
@@ -45,6 +53,10 @@ def describe(progress: "Progress", sign: int = 1) -> str:
     )
 
 
+def _best(value: float, aim: "Objective | None") -> str:
+    return f"{value:.6g}" if aim is None else figure(aim.metric, aim.signs[0] * value, ".6g")
+
+
 _SAID: Final = ("replay", "evidence", "report")
 """Phases that a plain line tells of; the others are short, or told of by lines of their own."""
 
@@ -53,11 +65,11 @@ class Reporter:
     """Shows phase after phase, and the progress of a search; use it as a context.
 
     Args:
-        sign: −1 where the objective's metric is better when lower.
+        aim: its objective.
     """
 
-    def __init__(self, sign: int = 1) -> None:
-        self._sign = sign
+    def __init__(self, aim: "Objective | None" = None) -> None:
+        self._aim = aim
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
         self._next = 0.0
@@ -125,10 +137,10 @@ class Reporter:
             if progress.what not in self._tasks:
                 self._tasks[progress.what] = self._bar.add_task("", total=progress.total)
             self._bar.update(
-                self._tasks[progress.what], completed=progress.done, description=describe(progress, self._sign)
+                self._tasks[progress.what], completed=progress.done, description=describe(progress, self._aim)
             )
             return
         now = time.monotonic()
         if now >= self._next or progress.done >= progress.total:
             self._next = now + PLAIN_SECONDS
-            typer.echo(describe(progress, self._sign), err=True)
+            typer.echo(describe(progress, self._aim), err=True)

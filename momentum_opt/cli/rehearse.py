@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Data, Settings, check_json, day, tell_notes
+from momentum_opt.cli.completing import complete_runs
+from momentum_opt.cli.config import AsJson, Data, Settings, check_json, day, one_result, tell_notes
 from momentum_opt.cli.export import Config
 from momentum_opt.cli.stopping import in_phase
 from momentum_opt.errors import UsageError
@@ -21,8 +22,14 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 def rehearse(
     params: Annotated[
-        Path | None,
-        typer.Option("--params", metavar="FILE", help="A best.json, or a file with params alone.", show_default=False),
+        list[Path] | None,
+        typer.Option(
+            "--params",
+            metavar="FILE",
+            help="A best.json, the folder of its run, or a file with params alone.",
+            show_default=False,
+            autocompletion=complete_runs,
+        ),
     ] = None,
     deployment: Annotated[
         Path | None,
@@ -53,7 +60,7 @@ def rehearse(
     as_json: AsJson = False,
 ) -> None:
     """Run the contract's arithmetic beside the simulation; exit code 1 where a weight is off by more than accepted."""
-    check_json(params)
+    file = one_result(params) if params else None
     check_json(deployment, "a deployment.json")
     from momentum_opt.api import rehearsing
     from momentum_opt.onchain.keeper import Keeper
@@ -63,7 +70,7 @@ def rehearse(
     notes: list[str] = []
     in_phase("the contract was rehearsed", "nothing was written; run the command again")
     result = rehearsing.rehearse(
-        params,
+        file,
         deployment_file=deployment,
         config=config,
         overrides=settings or (),

@@ -20,10 +20,12 @@ from momentum_opt.results.report.wording import (
     too_short,
 )
 from momentum_opt.units import counted
+from momentum_opt.vocabulary.metrics import NOT_MEANINGFUL, figure, meaningless
 from momentum_opt.vocabulary.names import PERIOD_LABELS
 from momentum_opt.vocabulary.rules import FORM_LABELS
 
 if TYPE_CHECKING:
+    from momentum_opt.fingerprint import Fingerprint
     from momentum_opt.results.holdout import Looks
 
 REPLAYED = "replay check passed: minute-by-minute replay reproduces the tuned objective"
@@ -173,9 +175,12 @@ def objective_line(document: Document) -> str:
     aim = document["objective"]
     if isinstance(aim["value"], Sequence):
         parts = aim.get("metrics", aim["aggregate"])
-        values = ", ".join(f"{name} {number(value)}" for name, value in zip(parts, aim["value"], strict=True))
+        names = aim.get("metrics", [aim["metric"]] * len(parts))
+        told = list(zip(names, aim["value"], strict=True))
+        values = ", ".join(f"{part} {metric_cell(*one)}" for part, one in zip(parts, told, strict=True))
         what = f"objectives ({aim['aggregate']})" if "metrics" in aim else f"objective: {aim['metric']}"
-        return f"{what}: {values}"
+        note = meaningless_note(told)
+        return f"{what}: {values}{f'; {note}' if note else ''}"
     note = meaningless_note([(aim["metric"], aim["value"])])
     value = f"{number(aim['value'])}, {note}" if note else number(aim["value"])
     return f"objective: {aim['metric']} ({aim['aggregate']}) = {value}"
@@ -187,22 +192,38 @@ def limit_lines(document: Document) -> list[str]:
     return [] if not limits else [f"limits on train: {limits_words(limits)}"]
 
 
-def rows_table(rows: Sequence[Document], columns: Sequence[str], tokens: Sequence[str]) -> str:
+def rows_table(rows: Sequence[Document], columns: Sequence[str], fingerprint: "Fingerprint") -> str:
     """Trials line by line; the columns of one parameter, token by token, share a cell."""
-    cells = _cells(columns, tokens)
+    cells, metrics = _cells(columns, fingerprint.tokens), _metrics(columns, fingerprint)
     words = (any(isinstance(row[name], str) for row in rows for name in names) for _, names in cells)
     table = TextTable([title for title, _ in cells], frozenset(place for place, left in enumerate(words) if left))
     for row in rows:
-        table.add_row(*(" / ".join(_cell(row[name]) for name in names) for _, names in cells))
-    return table.text(width_of_output(_UNLIMITED))
+        table.add_row(*(" / ".join(_cell(row[name], metrics[name]) for name in names) for _, names in cells))
+    return _with_note(table, rows, metrics)
 
 
-def row_table(row: Document, tokens: Sequence[str]) -> str:
+def row_table(row: Document, fingerprint: "Fingerprint") -> str:
     """One trial: a line per column, its tokens side by side."""
-    table = TextTable(("", ""), frozenset({0, 1}))
-    for title, names in _cells(list(row), tokens):
-        table.add_row(title, " / ".join(_cell(row[name]) for name in names))
-    return table.text(width_of_output(_UNLIMITED))
+    table, metrics = TextTable(("", ""), frozenset({0, 1})), _metrics(row, fingerprint)
+    for title, names in _cells(list(row), fingerprint.tokens):
+        table.add_row(title, " / ".join(_cell(row[name], metrics[name]) for name in names))
+    return _with_note(table, [row], metrics)
+
+
+def _metrics(columns: Iterable[str], fingerprint: "Fingerprint") -> dict[str, str]:
+    """Column of trials → the metric that its numbers are of; the column's own name where they are of none."""
+    aim = fingerprint.objective
+    objectives = dict(zip(aim.columns, aim.names * (len(aim.columns) // len(aim.names)), strict=True))
+    periods = ("train_", "validation_")
+    bare = {name: name.removeprefix(next((one for one in periods if name.startswith(one)), "")) for name in columns}
+    return {**bare, **objectives}
+
+
+def _with_note(table: TextTable, rows: Sequence[Document], metrics: Mapping[str, str]) -> str:
+    """The table, and below it why figures in it are not shown."""
+    shown = ((metrics[name], row[name]) for row in rows for name in metrics if name in row)
+    note = meaningless_note((name, value) for name, value in shown if isinstance(value, float))
+    return "\n".join([table.text(width_of_output(_UNLIMITED)), *([filled(note)] if note else [])])
 
 
 def _cells(columns: Sequence[str], tokens: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -215,10 +236,15 @@ def _cells(columns: Sequence[str], tokens: Sequence[str]) -> list[tuple[str, lis
     return list(cells.items())
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, metric: str) -> str:
     if value is None:
         return "–"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return figure(metric, value, ".5g") if isinstance(value, float) else str(value)
+
+
+def metric_cell(name: str, value: float | None) -> str:
+    """A metric in a table; words where it could mean nothing."""
+    return NOT_MEANINGFUL if meaningless(name, value) else number(value)
 
 
 def number(value: float | None) -> str:

@@ -125,7 +125,7 @@ def show(run: Run, number: Number, as_json: AsJson = False) -> None:
 
     trials = read_trials(run)
     row = find_trial(trials, number)
-    typer.echo(to_json(row) if as_json else row_table(row, trials.fingerprint.tokens), nl=not as_json)
+    typer.echo(to_json(row) if as_json else row_table(row, trials.fingerprint), nl=not as_json)
 
 
 @trials_app.command(epilog=examples("trials export"))
@@ -177,7 +177,7 @@ def pareto_text(front: "TrialList", run: Path) -> str:
 
     rows = as_rows(front.rows)
     picked = [row for row in rows if row["pick"]]
-    table = rows_table(picked, [str(name) for name in front.rows.columns], front.fingerprint.tokens)
+    table = rows_table(picked, [str(name) for name in front.rows.columns], front.fingerprint)
     size = f"Pareto front of {counted(len(rows), 'trial')}; best.json holds the balanced one"
     return f"{size}\n\n{table}\n\nall of it: momentum-opt trials {run} --pareto"
 
@@ -186,7 +186,7 @@ def _print_table(shown: "TrialList", total: int) -> None:
     from momentum_opt.cli.render import rows_table
     from momentum_opt.results.trial_list import as_rows
 
-    typer.echo(rows_table(as_rows(shown.rows), [str(name) for name in shown.rows.columns], shown.fingerprint.tokens))
+    typer.echo(rows_table(as_rows(shown.rows), [str(name) for name in shown.rows.columns], shown.fingerprint))
     count = len(shown.rows)
     rest = "" if count == total else f", the first {count} are shown; --limit N shows more"
     typer.echo(f"{counted(total, 'trial')}{rest}", err=True)

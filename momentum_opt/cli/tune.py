@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.cli.config import AsJson, Config, Data, Settings, overrides_of
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, SEARCH, Phase, leave_if, leave_without_result, stop_request
@@ -17,7 +18,7 @@ from momentum_opt.passwords import command_line, without_passwords
 from momentum_opt.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from momentum_opt.api.tuning import TuneResult
     from momentum_opt.cli.plan import Plan
@@ -68,7 +69,8 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="FILE",
-        help="Begin with these parameters: a best.json, or a file with params alone; may be repeated.",
+        help="Begin with these parameters: a best.json, the folder of its run, or a file with params alone; may be "
+        "repeated.",
         show_default=False,
     ),
 ]
@@ -94,10 +96,16 @@ def tune(
     overrides = overrides_of(settings, data, trials, None if storage is None else storage_text(storage))
     overrides = [*overrides, *evidence_overrides(evidence)]
     plan = plan_of(config, overrides, run_dir, known or (), resume=resume)
-    result, shown = _run(plan, workers, resume=resume, as_json=as_json)
-    interrupted = result.outcome.stopped == "interrupted"
+    shown: list[bool] = []
+
+    def on_best(best: "Mapping[str, Any]", stopped: str) -> None:
+        if not as_json and stopped != "interrupted":
+            _print_winner(best, stopped, plan.run_dir)
+            shown.append(True)
+
+    result, interrupted = run_plan(plan, workers, resume=resume, on_best=on_best)
     if not as_json:
-        _print_verdict(result, shown=shown)
+        _print_verdict(result, shown=bool(shown))
     page = current_or_warning(result.folder.path) if with_report and not interrupted else None
     if as_json:
         _print_json(result, page)
@@ -147,17 +155,25 @@ def phase_of_run(name: str, folder: Path, again: str = "run the command again to
     }[name]
 
 
-def _run(plan: "Plan", workers: int, *, resume: bool, as_json: bool) -> "tuple[TuneResult, bool]":
-    """The result, and whether its winner has been printed already."""
+def run_plan(
+    plan: "Plan", workers: int, *, resume: bool, on_best: "Callable[[Mapping[str, Any], str], None]" = ignore
+) -> "tuple[TuneResult, bool]":
+    """Run a tune, its progress on stderr; the result, and whether it was stopped.
+
+    Args:
+        plan: what to run.
+        workers: processes that search.
+        resume: refuse to begin a new study.
+        on_best: told the content of best.json, and how the search ended, before the verdict is known.
+    """
     from momentum_opt.api import tuning
     from momentum_opt.cli.progress import Reporter, describe
     from momentum_opt.cli.render import said_of_prices
     from momentum_opt.results.run_folder import now_text
 
-    sign = plan.fingerprint.objective.signs[0]
+    aim = plan.fingerprint.objective
     again = f"go on with: {_resume_command(plan, workers)}"
-    shown: list[bool] = []
-    with stop_request() as stop, Reporter(sign) as report:
+    with stop_request() as stop, Reporter(aim) as report:
         log: list[Path] = []
 
         def on_start(folder: "RunFolder", market: "Market", space: "SearchSpace") -> None:
@@ -167,17 +183,15 @@ def _run(plan: "Plan", workers: int, *, resume: bool, as_json: bool) -> "tuple[T
 
         def on_batch(progress: "Progress") -> None:
             report(progress)
-            append_log(log[0], f"{now_text()} {describe(progress, sign)}")
+            append_log(log[0], f"{now_text()} {describe(progress, aim)}")
 
         def on_phase(name: str) -> None:
             stop.enter(phase_of_run(name, plan.run_dir, again))
             report.enter(name)
 
-        def on_best(best: "Mapping[str, Any]", stopped: str) -> None:
-            if not as_json and stopped != "interrupted":
-                report.leave()
-                _print_winner(best, stopped, plan.run_dir)
-                shown.append(True)
+        def told_best(best: "Mapping[str, Any]", stopped: str) -> None:
+            report.leave()
+            on_best(best, stopped)
 
         def say(line: str) -> None:
             typer.echo(line, err=True)
@@ -197,7 +211,7 @@ def _run(plan: "Plan", workers: int, *, resume: bool, as_json: bool) -> "tuple[T
                 on_batch=on_batch,
                 on_message=say,
                 on_phase=on_phase,
-                on_best=on_best,
+                on_best=told_best,
                 should_stop=stop.was_asked,
                 should_drop=stop.is_overdue,
             )
@@ -206,7 +220,7 @@ def _run(plan: "Plan", workers: int, *, resume: bool, as_json: bool) -> "tuple[T
         if not log:  # finished before: nothing was said at the start
             for line in said_of_prices(result.best["data"]):
                 typer.echo(line, err=True)
-    return result, bool(shown)
+    return result, result.outcome.stopped == "interrupted"
 
 
 def _opening(

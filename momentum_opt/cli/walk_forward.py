@@ -80,7 +80,7 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
     folder = WalkForwardFolder(run_dir or default_walk_forward(config, fingerprint))
     with (
         stop_request(Phase("the folds were laid out", "no fold was tuned; run the command again")) as stop,
-        Reporter(fingerprint.objective.signs[0]) as report,
+        Reporter(fingerprint.objective) as report,
     ):
 
         def on_market(market: "Market") -> None:
@@ -97,7 +97,7 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
 
         def on_batch(progress: "Progress") -> None:
             report(progress)
-            append_log(folder.log, f"{now_text()} {describe(progress, fingerprint.objective.signs[0])}")
+            append_log(folder.log, f"{now_text()} {describe(progress, fingerprint.objective)}")
 
         def on_phase(name: str) -> None:
             stop.enter(_phase(name, folder.path))

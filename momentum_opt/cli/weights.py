@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from momentum_opt.cli.config import AsJson, Data, check_json, tell_notes
-from momentum_opt.cli.export import Config, Params
+from momentum_opt.cli.config import AsJson, Data, Params, one_result, tell_notes
+from momentum_opt.cli.export import Config
 from momentum_opt.errors import UsageError
 
 
@@ -37,7 +37,7 @@ def weights(
     as_json: AsJson = False,
 ) -> None:
     """Print the weights of the coming interval, and keep the state for the next call."""
-    check_json(params)
+    file = one_result(params)
     from momentum_opt.api.next_weights import next_weights
     from momentum_opt.api.tuned_pool import moment
     from momentum_opt.cli.render_onchain import weights_lines
@@ -45,7 +45,7 @@ def weights(
 
     notes: list[str] = []
     document = next_weights(
-        params,
+        file,
         state=state,
         at=None if at is None else moment(at, "--at"),
         current_weights=None if current_weights is None else _by_token(current_weights),

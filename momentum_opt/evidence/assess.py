@@ -85,7 +85,7 @@ def assess(
     if others is None:
         rng = np.random.default_rng([seed, winner.number])
         others = score_rows([random_rows(space, settings.random_baselines, rng)], space, evaluator)
-    competitors, n_distinct, missing = _competitors(
+    competitors, n_distinct, missing = competitors_of(
         records, space, screened, settings.blocks, same_costs=not fingerprint.proposes_without_costs
     )
     non_adaptive = _finite(others.sums)
@@ -125,11 +125,11 @@ def assess(
         plateau=plateau,
         verdict=verdict(excess, plateau, validation, n_distinct, settings.verdict),
         seconds=time.monotonic() - began,
-        detectable=_detectable(excess, n_distinct, settings.verdict.min_deflated_sharpe),
+        detectable=detectable_of(excess, n_distinct, settings.verdict.min_deflated_sharpe),
     )
 
 
-def _detectable(excess: SharpeFindings, n_candidates: int, probability: float) -> Detectable | None:
+def detectable_of(excess: SharpeFindings, n_candidates: int, probability: float) -> Detectable | None:
     """What the first rule could find, at the ratio that so many candidates reach without skill."""
     candidates = counted(n_candidates, "candidate")
     best = excess.expected_maximum
@@ -141,7 +141,7 @@ def _detectable(excess: SharpeFindings, n_candidates: int, probability: float) -
     )
 
 
-def _competitors(
+def competitors_of(
     records: Sequence[TrialRecord],
     space: SearchSpace,
     screened: ScoredRows | None,

@@ -84,12 +84,19 @@ class CandidateCounts:
         failed: of them, without an objective.
         screened: candidates scored before the study.
         distinct: N, scored candidates, copies once; those scored on the way to a trial too.
+        others: of N, those of the other combinations of a sweep.
     """
 
     trials: int
     failed: int
     screened: int
     distinct: int
+    others: int = 0
+
+    @property
+    def own(self) -> int:
+        """Candidates of this search alone."""
+        return self.distinct - self.others
 
 
 @dataclass(frozen=True)

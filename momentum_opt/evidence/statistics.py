@@ -64,7 +64,7 @@ def sharpe_findings(
     found = None
     lacking = missing or why_not(len(returns), len(competitors))
     if lacking is None:
-        found = overfitting(_equal_blocks(_evenly(competitors), excess=excess))
+        found = pooled_overfitting(competitors, blocks, excess=excess)
     else:
         reasons["overfitting"] = lacking
     benchmark = None if variance is None else expected_maximum(n_candidates, variance)
@@ -85,9 +85,21 @@ def sharpe_findings(
         expected_maximum=benchmark,
         deflated_sharpe=probability(benchmark),
         interval=sharpe_interval(returns, draws=draws, seed=seed) if varies else None,
-        overfitting=None if found is None else _summary(found, min(len(competitors), MOST_CANDIDATES), blocks),
+        overfitting=found,
         reasons=reasons,
     )
+
+
+def pooled_overfitting(sums: Sums, blocks: int, *, excess: bool) -> OverfittingFindings:
+    """PBO over candidates, whichever search they are of.
+
+    Args:
+        sums: of all distinct candidates.
+        blocks: S.
+        excess: which of the sums to read.
+    """
+    found = overfitting(_equal_blocks(_evenly(sums), excess=excess))
+    return _summary(found, min(len(sums), MOST_CANDIDATES), blocks)
 
 
 def sharpe_ratios(sums: Sums, *, excess: bool) -> Values:

@@ -8,6 +8,7 @@ from typing import Final
 from momentum_opt.evidence.findings import PlateauFindings, Rule, SharpeFindings, Verdict
 from momentum_opt.fingerprint.sections import Verdict as Thresholds
 from momentum_opt.units import counted
+from momentum_opt.vocabulary.metrics import figure
 
 _MOST_DECIMALS: Final = 6
 
@@ -46,6 +47,29 @@ def verdict(
         _validated(*validation),
         _plateau(plateau, thresholds.min_plateau),
     )
+    return _judged(rules, n_candidates)
+
+
+def verdict_among(given: Verdict, excess: SharpeFindings, n_candidates: int, thresholds: Thresholds) -> Verdict:
+    """The same verdict with more candidates: the rules that read them anew, the others as they were.
+
+    Args:
+        given: the verdict.
+        excess: what is found among all candidates.
+        n_candidates: N.
+        thresholds: of the configuration.
+    """
+    anew = {
+        rule.name: rule
+        for rule in (
+            _deflated(excess, n_candidates, thresholds.min_deflated_sharpe),
+            _overfitting(excess, thresholds.max_overfitting),
+        )
+    }
+    return _judged(tuple(anew.get(rule.name, rule) for rule in given.rules), n_candidates)
+
+
+def _judged(rules: tuple[Rule, ...], n_candidates: int) -> Verdict:
     outcome = _outcome(rules)
     return Verdict(outcome, WORDS[outcome].format(candidates=counted(n_candidates, "candidate")), rules)
 
@@ -83,7 +107,8 @@ def _validated(metric: str, winner: float | None, baseline: float | None) -> Rul
     name = "validation"
     if winner is None or baseline is None:
         return Rule(name, None, None, 0.0, f"{metric} on validation: there are no validation days that give it")
-    words = f"{metric} on validation {winner:.4g}, constant-weight pool {baseline:.4g} (required: above it)"
+    own, constant = (figure(metric, value, ".4g") for value in (winner, baseline))
+    words = f"{metric} on validation {own}, constant-weight pool {constant} (required: above it)"
     return Rule(name, winner > baseline, winner - baseline, 0.0, words)
 
 

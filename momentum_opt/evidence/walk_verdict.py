@@ -12,7 +12,7 @@ from momentum_opt.evidence.moments import moments_of
 from momentum_opt.evidence.verdict import beside
 from momentum_opt.evidence.walk_forward import POOL, CurveFindings, FoldDays
 from momentum_opt.units import counted
-from momentum_opt.vocabulary.names import BASELINE_LABELS
+from momentum_opt.vocabulary.names import PERIOD_LABELS
 
 AHEAD: Final = "ahead"
 UNCONFIRMED: Final = "not confirmed"
@@ -103,7 +103,7 @@ def _excess(days: FoldDays, draws: int, seed: int) -> Rule:
 
 def _baselines(curves: Mapping[str, CurveFindings]) -> Rule:
     name, own = "baselines", curves[POOL].annual_sharpe
-    ratios = {label: curves[key].annual_sharpe for key, label in BASELINE_LABELS.items() if key in curves}
+    ratios = {label: curves[key].annual_sharpe for key, label in PERIOD_LABELS.items() if key in curves}
     known = {label: ratio for label, ratio in ratios.items() if ratio is not None}
     if own is None or not known:
         return Rule(name, None, None, 0.0, "annual Sharpe ratio: the joined returns do not vary")

@@ -24,7 +24,10 @@ CHEAP_GENERATIONS: Final = 220
 """Generations of memetic where the closed form scores a candidate in a tenth of the time."""
 
 DEFAULT_SCREEN: Final = 4096
-"""Candidates that are screened before memetic begins."""
+"""Candidates that are screened before memetic begins, and where metrics have limits.
+
+A sampler may ask a thousand trials and meet none that keeps a limit; among so many, what is not rare is found.
+"""
 
 DEFAULT_KEPT: Final = 256
 KEPT_WITH_COSTS: Final = 64
@@ -62,7 +65,7 @@ def fill_defaults(tree: dict[str, Any]) -> set[Path]:
     put("search", "sampler", DEFAULT_SAMPLER if _memetic_serves(tree) else OTHER_SAMPLER)
     improves = _get(tree, "search", "sampler", None) == "memetic"
     put("search", "batch_size", IMPROVED_BATCH if improves else DEFAULT_BATCH)
-    put("search", "screen", DEFAULT_SCREEN if improves else 0)
+    put("search", "screen", DEFAULT_SCREEN if improves or _get(tree, "objective", "limits", None) else 0)
     if improves and _closed_form(tree):
         put("search", "generations", CHEAP_GENERATIONS)
     put("search", "screen_keep", KEPT_WITH_COSTS if improves and costly else DEFAULT_KEPT)

@@ -330,7 +330,7 @@ class Search(Section):
     ] = None
     """Time after which no further batch begins; screening counts."""
     screen: Annotated[int, whole(at_most=10**9), Key(f"{_OPTUNA}.screen", unit="candidates")]
-    """Quasi-random candidates scored before the sampler starts; 4096 for memetic and 0 for others unless given."""
+    """Quasi-random candidates scored before the sampler begins; 4096 for memetic or with limits, 0 for others."""
     screen_keep: Annotated[int, whole(at_least=1, at_most=10**6), Key(f"{_OPTUNA}.screen_keep", unit="candidates")]
     """The best screened ones, which enter the study; 256, or 64 for memetic with costs, unless given."""
     early_stopping: EarlyStopping | None = None

@@ -48,6 +48,14 @@ def read_evidence(path: Path) -> Findings:
     return found
 
 
+def counted_others(path: Path) -> int:
+    """Candidates of other combinations of a sweep that an evidence.json counts, whichever winner it tells of."""
+    try:
+        return read_evidence(path).candidates.others
+    except (RunFolderError, OSError):
+        return 0
+
+
 def recorded_evidence(
     path: Path, fingerprint: Fingerprint, records: Sequence[TrialRecord], winner: TrialRecord
 ) -> Findings | None:

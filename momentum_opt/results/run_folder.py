@@ -12,7 +12,7 @@ from typing import Any, Final
 from momentum_opt.errors import MomentumOptError, RunFolderError
 from momentum_opt.fingerprint import Fingerprint, fingerprint_differences, recordable, recordable_text, shortened
 from momentum_opt.market import Market, Oddities
-from momentum_opt.paths import exists
+from momentum_opt.paths import exists, is_file, is_folder
 from momentum_opt.results.files import (
     TEMPORARY,
     folder_in_the_way,
@@ -104,6 +104,22 @@ class RunFolder:
     def log(self) -> Path:
         """What happened when."""
         return self.path / "log.txt"
+
+
+def result_file(path: Path) -> Path:
+    """The file that is meant where a best.json or a params file is asked for: of a run folder, its best.json.
+
+    Raises:
+        RunFolderError: the folder is that of a run without a result, or of a walk-forward, which has several.
+    """
+    if not is_folder(path):
+        return path
+    folder = RunFolder(path)
+    if is_file(path / "walk_forward.json") or any(path.glob("fold-*")):
+        raise RunFolderError(f"{path}: a walk-forward, with a winner in each fold; give the folder of a fold in it")
+    if is_file(folder.fingerprint) and not exists(folder.best):
+        raise RunFolderError(f"{path}: has no best.json yet; let tune finish first")
+    return folder.best if exists(folder.best) else path
 
 
 def default_folder(config: Path, fingerprint: Fingerprint, known: WarmStarts = ()) -> Path:

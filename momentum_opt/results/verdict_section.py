@@ -50,6 +50,15 @@ def _effort(findings: Findings) -> list[dict[str, Any]]:
     return [_line("evidence", quick_words(findings.non_adaptive.source, findings.non_adaptive.drawn), met=None)]
 
 
+def sweep_lines(findings: Findings) -> list[dict[str, Any]]:
+    """`sweep`: how many of the candidates are of other combinations of settings; nothing of a search alone."""
+    others = findings.candidates.others
+    if not others:
+        return []
+    own = counted(findings.candidates.own, "candidate")
+    return [_line("sweep", f"of a sweep: {own} of this search and {others:,} of its other combinations", met=None)]
+
+
 def _limits(document: Document) -> list[dict[str, Any]]:
     limits = document.get("limits")
     if not limits:
@@ -119,7 +128,7 @@ def verdict_section(findings: Findings | None, document: Document) -> dict[str, 
         return None
     found = {
         **asdict(findings.verdict),
-        LINES: [*_effort(findings), *further_lines(document)],
+        LINES: [*_effort(findings), *sweep_lines(findings), *further_lines(document)],
         "candidates": findings.candidates.distinct,
         "detectable": None if findings.detectable is None else asdict(findings.detectable),
     }

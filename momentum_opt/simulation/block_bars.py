@@ -5,7 +5,8 @@ those between its own bars and the one to the first bar of the next block.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from math import factorial
+from typing import Any, Final, NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
@@ -21,8 +22,11 @@ from momentum_opt.simulation.trajectory import ChunkState
 Sums = dict[str, PerCandidate]
 """By the names of `vocabulary.names.FLOWS`."""
 
-_SMALL = 0.1
+SMALL_GROWTH: Final = 0.1
 """A growth per bar up to which nine terms give its exponential to the last bit: 0.1^10/10! is 3e-17."""
+
+_EXP_TERMS: Final = tuple(1.0 / factorial(k) for k in range(9, -1, -1))
+"""Of the exponential, the highest first."""
 
 
 class DayFlows(NamedTuple):
@@ -161,16 +165,17 @@ def _arb(block: BlockInputs) -> Any:
     return block.arb
 
 
+def exp_series(growth: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """e^g of g up to `SMALL_GROWTH`, in products and sums alone."""
+    value = jnp.full_like(growth, _EXP_TERMS[0])
+    for term in _EXP_TERMS[1:]:
+        value = term + growth * value
+    return value
+
+
 def _exp(growth: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """e^g; by its series where all of them are small, which XLA turns into vector instructions."""
-
-    def series() -> Array:
-        value = jnp.ones_like(growth)
-        for term in range(9, 0, -1):
-            value = 1.0 + growth * value / term
-        return value
-
-    return lax.cond(jnp.max(jnp.abs(growth)) < _SMALL, series, lambda: jnp.exp(growth))
+    return lax.cond(jnp.max(jnp.abs(growth)) < SMALL_GROWTH, lambda: exp_series(growth), lambda: jnp.exp(growth))
 
 
 def _running_product(factors: Float[Array, "step *batch"], first: PerCandidate) -> Float[Array, "bar *batch"]:

@@ -7,20 +7,9 @@ of tokens. A block whose trades are too large for the short series is run again 
 candidates that need it take that result, as in the XLA loop.
 """
 
-import base64
-import contextlib
-import json
-import os
-import sys
-import tempfile
-import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import sha256
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,19 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.arrays import Array
-from momentum_opt.caching import Cache, cache_folder
 from momentum_opt.pool.costs import Costs, Trade, arbitrage_minute
 from momentum_opt.pool.series import EXACT, SHORT, SMALL, Functions
+from momentum_opt.simulation.numba_source import (
+    Compiler,
+    Kernel,
+    array_of,
+    indented,
+    integer,
+    nothing_of,
+    one_compiles,
+    why_no,
+)
 from momentum_opt.simulation.straight_line import straight_line
+from momentum_opt.simulation.watch import Row, Step, Watch, begin_day, watch_lines
 
 TILE = 64
 """Candidates that walk through a block together."""
 
 LANES = 8
 """A tile is filled up to a multiple of this, so that its loops are whole vectors."""
-
-MOST_KEPT: Final = 32
-"""Kernels that are kept for other processes, those that were used last; there is one per number of tokens."""
 
 Values = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -71,34 +67,6 @@ class Walk(NamedTuple):
     """(1,) what V^R pays on the exchange."""
 
 
-class Watch(NamedTuple):
-    """What is kept of every bar besides the reserves at day ends (static); every bar must be a step then."""
-
-    extremes: bool = False
-    """Lowest and highest value, worst fall."""
-    moments: bool = False
-    """Sums of the returns and of their squares."""
-    flows: bool = False
-    """Sum of the values, and the flows of `vocabulary.names.FLOWS` but the last."""
-    shares: bool = False
-    """Σ |Δ(R p/V)|."""
-
-    @property
-    def rows(self) -> tuple[str, ...]:
-        """Names of the numbers that each candidate carries through a day, in order."""
-        parts = (
-            (any(self), ("value",)),
-            (self.extremes, ("highest", "lowest", "fall")),
-            (self.moments, ("returns", "squares")),
-            (self.flows, ("total", "traded", "rebalanced", "fees")),
-            (self.shares, ("shares",)),
-        )
-        return tuple(name for wanted, names in parts if wanted for name in names)
-
-
-NOTHING: Final = Watch()
-
-
 class Walked(NamedTuple):
     """Reserves at the end of each day, and at its last bar; (day, asset, candidate)."""
 
@@ -121,7 +89,7 @@ def walk(inputs: Walk, trade: Trade, blocks_per_day: int, watch: Watch) -> Walke
         raise ValueError(f"{candidates} candidates are no multiple of {LANES}")
     days, rows = blocks // blocks_per_day, len(watch.rows)
     found = Walked(*(np.empty((days, height, candidates)) for height in (assets, assets, rows, rows)))
-    with _one_compiles:
+    with one_compiles:
         kernel = _compiled(assets, trade, watch)
     kernel(*inputs, blocks_per_day, *found)
     return found
@@ -129,18 +97,7 @@ def walk(inputs: Walk, trade: Trade, blocks_per_day: int, watch: Watch) -> Walke
 
 def why_not(n_assets: int, trade: Trade, watch: Watch) -> str | None:
     """Why there can be no kernel for `n_assets` tokens on this machine; None where there is one, compiled by then."""
-    try:
-        with _one_compiles:
-            _compiled(n_assets, trade, watch)
-    except Exception as error:  # whatever a compiler may raise, or that there is none
-        return " ".join(f"{type(error).__name__}: {error}".split("\n")[0].split())[:MOST_SAID]
-    return None
-
-
-_one_compiles = threading.Lock()
-
-MOST_SAID: Final = 160
-"""Characters of a compiler's complaint."""
+    return why_no(lambda: _compiled(n_assets, trade, watch))
 
 
 class UnitCosts(Costs):
@@ -153,12 +110,9 @@ class UnitCosts(Costs):
 
 
 @lru_cache
-def _compiled(n_assets: int, trade: Trade, watch: Watch) -> Callable[..., None]:
-    """The kernel for `n_assets` tokens, from the user's cache where it is there."""
-    source = _source(n_assets, trade, watch)
-    folder = cache_folder()
-    kernel = None if folder is None else _from_cache(source, Cache(folder / "numba", most=MOST_KEPT))
-    return cast("Callable[..., None]", kernel or _defined(source, Path(f"<{__name__}>"), keep=False))
+def _compiled(n_assets: int, trade: Trade, watch: Watch) -> Kernel:
+    """The kernel for `n_assets` tokens."""
+    return COMPILER.compiled(_source(n_assets, trade, watch))
 
 
 _AXES: Final = {
@@ -170,73 +124,12 @@ _AXES: Final = {
 
 def _signature() -> Any:
     """Types of the kernel's arguments: `Walk`, which may be read-only, blocks per day, `Walked`."""
-    types: Any = import_module("numba").types
-
-    def array(number: Any, axes: int, *, readonly: bool) -> Any:
-        return types.Array(number, axes, "C", readonly=readonly)
-
-    read = [
-        array(types.float64, _AXES[name], readonly=True) if name in _AXES else array(types.int64, 1, readonly=True)
-        for name in Walk._fields
-    ]
-    written = [array(types.float64, 3, readonly=False)] * len(Walked._fields)
-    return types.void(*read, types.int64, *written)
+    read = [array_of(_AXES[name]) if name in _AXES else array_of(1, counts=True) for name in Walk._fields]
+    written = [array_of(3, readonly=False)] * len(Walked._fields)
+    return nothing_of(*read, integer(), *written)
 
 
-def _from_cache(source: str, cache: Cache) -> Any:
-    """The kernel, compiled where the cache has none for it, and then put there; None where that has no place.
-
-    Numba reads whatever lies in its own cache, by pickle. So it gets a new folder for this one call, with the files
-    that an earlier process was left by it and that have just been checked.
-    """
-    key = sha256("\n".join([import_module("numba").__version__, sys.version, source]).encode()).hexdigest()
-    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="momentum-opt-") as folder:
-        path = Path(folder, "minutes.py")
-        files = path.parent / "__pycache__"
-        files.mkdir()
-        path.write_text(source)
-        os.utime(path, (0, 0))  # older versions of Numba compare it
-        _unpack(cache.get(key), files)
-        with _beside_the_source():
-            kernel = _defined(source, path, keep=True)
-        if not kernel.stats.cache_hits:
-            cache.put(key, _packed(files))
-        return kernel
-    return None
-
-
-def _packed(files: Path) -> bytes:
-    content = {one.name: base64.b64encode(one.read_bytes()).decode() for one in sorted(files.iterdir())}
-    return json.dumps(content).encode()
-
-
-def _unpack(content: bytes | None, files: Path) -> None:
-    packed: Mapping[str, str] = json.loads(content or b"{}")
-    for name, text in packed.items():
-        (files / name).write_bytes(base64.b64decode(text))
-
-
-@contextlib.contextmanager
-def _beside_the_source() -> Generator[None]:
-    """Have Numba keep what it compiles beside the source, wherever the user has it keep other things."""
-    settings: Any = import_module("numba").config
-    elsewhere, settings.CACHE_DIR = settings.CACHE_DIR, ""
-    try:
-        yield
-    finally:
-        settings.CACHE_DIR = elsewhere
-
-
-def _defined(source: str, path: Path, *, keep: bool) -> Any:
-    """The compiled kernel of a source; kept beside it if asked to."""
-    module = ModuleType(f"minutes_{sha256(source.encode()).hexdigest()[:16]}")
-    module.__dict__["KEEP"] = keep
-    sys.modules[module.__name__] = module  # where Numba looks for what its cache holds
-    exec(compile(source, path, "exec"), module.__dict__)
-    kernel = module.__dict__["walk"]
-    kernel.compile(_signature())
-    kernel.disable_compile()  # for arrays that are not read-only it would be compiled once more
-    return kernel
+COMPILER: Final = Compiler(_signature)
 
 
 def _source(n_assets: int, trade: Trade, watch: Watch) -> str:
@@ -244,66 +137,41 @@ def _source(n_assets: int, trade: Trade, watch: Watch) -> str:
     short = _block_lines("state", "at_last_bar", n_assets, trade, SHORT, watch)
     exact = _block_lines("again", "exactly", n_assets, trade, EXACT._replace(stacked=False), watch)
     return _MODULE.format(
-        tile=TILE, small=SMALL, n=n_assets, rows=len(watch.rows), short=_indented(short, 3), exact=_indented(exact, 4),
-        costs=_indented([f"{cost} = costs[0, 0, {k}]" for k, cost in enumerate(Costs._fields)], 1),
+        tile=TILE, small=SMALL, n=n_assets, rows=len(watch.rows), short=indented(short, 3), exact=indented(exact, 4),
+        costs=indented([f"{cost} = costs[0, 0, {k}]" for k, cost in enumerate(Costs._fields)], 1),
         first_value=" + ".join(f"first[{i}, begin + lane] * first_price[{i}]" for i in range(n_assets)),
-        begin_day=_indented(_begin_day(n_assets, watch), 4),
-        end_day=_indented(_end_day(n_assets, watch), 6),
+        begin_day=indented(begin_day(_rows("state", n_assets, watch), watch), 4),
+        end_day=indented(_end_day(n_assets, watch), 6),
     )  # fmt: skip
 
 
-def _row(n: int, watch: Watch, name: str) -> str:
-    """A row of the watch in the state of a lane, behind the rows of the pool."""
-    return f"state[{4 * n + 1 + watch.rows.index(name)}, lane]"
-
-
-def _begin_day(n: int, watch: Watch) -> list[str]:
-    """The watch at a day's first bar, of the value there; flows of the step to it are the day's before."""
-    first = {"value": "value", "highest": "value", "lowest": "value", "total": "value", "rebalanced": "1.0"}
-    return [f"{_row(n, watch, name)} = {first.get(name, '0.0')}" for name in watch.rows] or ["pass"]
+def _rows(state: str, n: int, watch: Watch) -> Row:
+    """Where the watch stands in the state of a lane, behind the rows of the pool."""
+    return lambda name: f"{state}[{4 * n + 1 + watch.rows.index(name)}, lane]"
 
 
 def _end_day(n: int, watch: Watch) -> list[str]:
     """The watch at the first bar of the next day."""
     if not watch.rows:
         return ["pass"]
-    return [f"value = {_row(n, watch, 'value')}", *_begin_day(n, watch)]
+    row = _rows("state", n, watch)
+    return [f"value = {row('value')}", *begin_day(row, watch)]
 
 
-def _watch_lines(state: str, n: int, watch: Watch, reserves: Sequence[str], income: str) -> list[str]:
-    """One bar more: what the watch makes of the reserves before and after the step, of prices and weights."""
-    if not watch.rows:
-        return []
-    at = {name: _row(n, watch, name).replace("state", state, 1) for name in watch.rows}
+def _step(reserves: Sequence[str], income: str) -> Step:
+    """A step from reserves r_i at prices q_i and weights b_i to these, p_i and w_i."""
 
     def over_tokens(term: str) -> str:
         return " + ".join(term.format(i=i, new=new) for i, new in enumerate(reserves))
 
-    lines = [f"then = {at['value']}", f"now = {over_tokens('{new} * p{i}')}", f"{at['value']} = now"]
-    if watch.extremes:
-        lines += [
-            f"peak = choose(now > {at['highest']}, now, {at['highest']})",
-            f"{at['highest']} = peak",
-            f"{at['lowest']} = choose(now < {at['lowest']}, now, {at['lowest']})",
-            "drop = (now - peak) / peak",
-            f"{at['fall']} = choose(drop < {at['fall']}, drop, {at['fall']})",
-        ]
-    if watch.moments:
-        lines += ["gain = now / then - 1.0", f"{at['returns']} += gain", f"{at['squares']} += gain * gain"]
-    if watch.flows:
-        lines += [
-            f"{at['total']} += now",
-            f"{at['traded']} += 0.5 * ({over_tokens('abs({new} - r{i}) * p{i}')})",
-            f"gross = {over_tokens('b{i} * x{i}')}",
-            f"{at['rebalanced']} *= gross - exchange * ({over_tokens('abs(w{i} * gross - b{i} * x{i})')})",
-            f"{at['fees']} += {income}",
-        ]
-    if watch.shares:
-        lines += [
-            "over_now, over_then = 1.0 / now, 1.0 / then",
-            f"{at['shares']} += {over_tokens('abs({new} * p{i} * over_now - r{i} * q{i} * over_then)')}",
-        ]
-    return lines
+    return Step(
+        now=over_tokens("{new} * p{i}"),
+        traded=over_tokens("abs({new} - r{i}) * p{i}"),
+        gross=over_tokens("b{i} * x{i}"),
+        rebalanced=over_tokens("abs(w{i} * gross - b{i} * x{i})"),
+        income=income,
+        shares=over_tokens("abs({new} * p{i} * over_now - r{i} * q{i} * over_then)"),
+    )
 
 
 def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: Functions, watch: Watch) -> list[str]:
@@ -334,7 +202,7 @@ def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: 
         *(f"{state}[{n + i}, lane] = w{i}" for i in range(n)),
         f"reach = {state}[{4 * n}, lane]",
         f"{state}[{4 * n}, lane] = choose({reach} > reach, {reach}, reach)",
-        *_watch_lines(state, n, watch, reserves, income),
+        *watch_lines(_rows(state, n, watch), watch, _step(reserves, income)),
     ]
     keep = ["for i in range(N):", "    for lane in range(lanes):", f"        {at_last_bar}[i, lane] = {state}[i, lane]"]
     if watch.rows:
@@ -358,10 +226,6 @@ def _block_lines(state: str, at_last_bar: str, n: int, trade: Trade, functions: 
         "    if step == before_end[block] - 1:",
         *("        " + line for line in keep),
     ]
-
-
-def _indented(lines: Sequence[str], depth: int) -> str:
-    return "\n".join("    " * depth + line for line in lines).lstrip()
 
 
 _MODULE = '''"""Made by momentum_opt.simulation.minute_kernel, which says as well whether to KEEP what is compiled."""

@@ -21,9 +21,10 @@ from momentum_opt.arrays import Array, Float
 from momentum_opt.simulation.cost_inputs import WalkedSteps, walked_steps
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.inputs import BlockInputs, MarketArrays
-from momentum_opt.simulation.minute_kernel import LANES, NOTHING, TILE, Walk, Walked, Watch, walk, why_not
+from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked, walk, why_not
 from momentum_opt.simulation.spec import SimulationSpec
 from momentum_opt.simulation.trajectory import Candidates, Settings, block_weights, moved_at_boundaries
+from momentum_opt.simulation.watch import NOTHING, Watch
 from momentum_opt.vocabulary.metrics import Cadence
 
 WEIGHT_BYTES = 2**26
@@ -64,7 +65,11 @@ def kernel_serves(spec: SimulationSpec, cadence: Cadence, dtype: Any, watch: Wat
 
 def kernel_works(spec: SimulationSpec, watch: Watch = NOTHING) -> bool:
     """Whether the kernel for this can be compiled here, which is done by then; with one warning where it cannot."""
-    problem = why_not(spec.n_assets, spec.trade, watch)
+    return works(why_not(spec.n_assets, spec.trade, watch))
+
+
+def works(problem: str | None) -> bool:
+    """Whether there is no problem with a kernel; with one warning where there is."""
     if problem is not None:
         _warn_once(problem)
     return problem is None
@@ -108,7 +113,7 @@ def walk_with_costs(
     assert arrays.blocks.cost is not None
     blocks = arrays.blocks._replace(cost=None, bars=None)
     width = candidates.initial_weights.shape[1]
-    piece = _piece(spec, width, threads)
+    piece = piece_of(spec, width, threads)
     steps = _flat(walked_steps(arrays.blocks.cost, settings.costs, spec))
     steps["first_price"] = np.ascontiguousarray(arrays.days.price[0])
     steps["exchange_cost"] = np.atleast_1d(np.asarray(settings.exchange_cost))
@@ -123,21 +128,19 @@ def walk_with_costs(
         return walk(Walk(*weights, **steps), spec.trade, spec.blocks_per_day, watch), moved
 
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(run, _pieces(candidates, piece)))
+        parts = list(pool.map(run, pieces(candidates, piece)))
     whole: Any = jax.tree.map(lambda *each: np.concatenate(each, axis=-1)[..., :width], *parts)
     walked, moved = whole
     first = jnp.concatenate([(candidates.initial_weights * tokens_of_all)[None], walked.reserves])
-    kept = _watched(walked, watch) if watch.rows else None
+    kept = watched_days(walked.inside, walked.after, watch) if watch.rows else None
     shown, crossing = map(jnp.asarray, moved)
     return CostPath(first, jnp.asarray(walked.before), shown, crossing, kept=kept)
 
 
-def _watched(walked: Walked, watch: Watch) -> WatchedDays:
-    inside, after = (
-        {name: jnp.asarray(rows[:, place]) for place, name in enumerate(watch.rows)}
-        for rows in (walked.inside, walked.after)
-    )
-    return WatchedDays(inside, after)
+def watched_days(inside: Any, after: Any, watch: Watch) -> WatchedDays:
+    """From the kernel's (day, row, candidate) numbers at each day's last bar, and one step later."""
+    found = ({name: jnp.asarray(rows[:, place]) for place, name in enumerate(watch.rows)} for rows in (inside, after))
+    return WatchedDays(*found)
 
 
 def _flat(steps: WalkedSteps) -> dict[str, NDArray[Any]]:
@@ -156,14 +159,14 @@ def _flat(steps: WalkedSteps) -> dict[str, NDArray[Any]]:
     }
 
 
-def _piece(spec: SimulationSpec, width: int, threads: int) -> int:
+def piece_of(spec: SimulationSpec, width: int, threads: int) -> int:
     """Candidates of one walk: a thread's share, unless the weights of that many would not fit; whole vectors."""
     fits = WEIGHT_BYTES // (2 * 8 * spec.n_blocks * spec.n_assets) // TILE * TILE
     share = -(-width // threads)
     return max(LANES, -(-min(share, max(fits, LANES)) // LANES) * LANES)
 
 
-def _pieces(candidates: Candidates, piece: int) -> Iterator[Candidates]:
+def pieces(candidates: Candidates, piece: int) -> Iterator[Candidates]:
     """All candidates in order, `piece` at a time, the last piece filled up with the last candidate."""
     width = candidates.initial_weights.shape[1]
     for first in range(0, width, piece):

@@ -31,6 +31,7 @@ _LINES: Mapping[str, str] = {
     "min": "choose({0} < {1}, {0}, {1})",
     "select_n": "choose({0}, {2}, {1})",
     "log1p": "math.log1p({})",
+    "exp": "math.exp({})",
     "expm1": "math.expm1({})",
 }
 

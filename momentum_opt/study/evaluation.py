@@ -16,14 +16,18 @@ from momentum_opt.cores import available_cores
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.metrics.summary import Needs
+from momentum_opt.simulation.costs import CostPath
+from momentum_opt.simulation.engine import BoundaryPath
 from momentum_opt.simulation.external_bars import external_bars
+from momentum_opt.simulation.free_walk import bars_of, free_kernel_serves, free_kernel_works, walk_without_costs
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minute_gpu import Choice, Walker, choose_walker, pallas_serves
-from momentum_opt.simulation.minute_kernel import LANES, NOTHING
+from momentum_opt.simulation.minute_kernel import LANES
 from momentum_opt.simulation.minute_walk import kernel_serves, kernel_works, walk_with_costs
 from momentum_opt.simulation.spec import SimulationSpec, simulation_spec
 from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.simulation.values import daily_values
+from momentum_opt.simulation.watch import NOTHING
 from momentum_opt.study.block_sums import Sums, with_counts
 from momentum_opt.study.candidates import ParamColumns, ParamSet, as_columns, settings_of, stack_columns
 from momentum_opt.study.constant_weight import compares_with_own_weights, constant_weight_log_growth
@@ -34,6 +38,7 @@ from momentum_opt.study.scoring import (
     Penalties,
     Scores,
     ScoreSpec,
+    compared_growth,
     needs_of_score,
     penalties_of,
     score_candidates,
@@ -154,7 +159,10 @@ class Evaluator:
         watch = watch_of(self._needs)
         self._watch = watch or NOTHING
         serves = kernel_serves(self.spec, self.scoring.cadence, self._dtype, watch)
-        self._walks = serves and kernel_works(self.spec, self._watch)
+        free = free_kernel_serves(self.spec, self.scoring.cadence, self._dtype, watch)
+        rebuilds = free and free_kernel_works(self.spec, self._watch)
+        self._walks = rebuilds or (serves and kernel_works(self.spec, self._watch))
+        self._bars = bars_of(market, self.spec) if rebuilds else None
         self._chooses = pallas_serves(self.spec, self.scoring.cadence, self._dtype)
         self.choice: Choice | None = None
         """What walks the minutes on a GPU, and why; None before the first batch, and where there is no choice."""
@@ -242,7 +250,7 @@ class Evaluator:
         walker = self._walker_for(candidates)
         if walker == "numba":
             some = jax.tree.map(jnp.asarray, candidates)
-            path = walk_with_costs(self.spec, self._arrays, self._settings, some, self._threads, self._watch)
+            path = self._walked(some)
             if path.kept is not None:
                 tracks = len(tracks_of(self.scoring))
                 days = watched_summary(path.kept, self._needs, self.spec.bars_per_day, tracks)
@@ -256,8 +264,17 @@ class Evaluator:
         packed, layout = run_shares(scoring, self._devices, self._placed, pack(candidates), wide_registers=wide)
         return Layout.of(layout).unpack(packed)
 
+    def _walked(self, candidates: Candidates) -> BoundaryPath | CostPath:
+        """The simulation, whose minutes a kernel walks."""
+        inputs, how = (self._settings, candidates), (self._threads, self._watch)
+        if self._bars is not None:
+            return walk_without_costs(self.spec, self._arrays, self._bars, *inputs, *how)
+        return walk_with_costs(self.spec, self._arrays, *inputs, *how)
+
     def _compared_growth(self, candidates: Candidates) -> Array | None:
-        """As the function of the same name, for candidates whose minutes the kernel walks."""
+        """As the function of the same name, for candidates whose minutes a kernel walks."""
+        if self._bars is not None:
+            return compared_growth(self.spec, self.scoring, self._arrays, self._settings, candidates)
         if not self.scoring.own_weights:
             return self._arrays.days.constant_weight
         still = replace(self.spec, rule="constant_weight")

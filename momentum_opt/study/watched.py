@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from momentum_opt.arrays import Array
 from momentum_opt.metrics.summary import Needs, Summary, TrackSummary
-from momentum_opt.simulation.minute_kernel import Watch
 from momentum_opt.simulation.minute_walk import WatchedDays
+from momentum_opt.simulation.watch import Watch
 
 _SHARES = "shares"
 

@@ -73,6 +73,8 @@ FOR_COMPARISON: Final = "Kept for comparison with quantammsim"
 _COMPOUNDED: Final = ("annualised_returns", "raroc", "rovar", "sterling", "calmar")
 """Parts of the names of metrics that annualise by compounding."""
 
+NOT_MEANINGFUL: Final = "not meaningful"
+
 LARGEST_MEANINGFUL: Final = 1e6
 """From this size on a metric says nothing of a pool."""
 
@@ -88,6 +90,11 @@ def meaningless(name: str, value: float | None) -> str | None:
         return "returns of a short time are compounded to a year"
     ratio = name in METRICS and METRICS[name].unit == "none"
     return "what it is divided by is almost zero" if ratio else None
+
+
+def figure(name: str, value: float, form: str) -> str:
+    """A metric's value in a number format, or that it is beyond what it could mean."""
+    return NOT_MEANINGFUL if meaningless(name, value) else format(value, form)
 
 
 FEWEST_OF_ANY: Final = 2

@@ -27,9 +27,10 @@ from momentum_opt.study.loop import Progress
 from momentum_opt.units import counted
 from tests.cli.test_folds import summary
 from tests.cli.test_render import document
-from tests.sample_runs import SAMPLE, command, environment, tuned
+from tests.sample_runs import SAMPLE, command, environment, smoke, tuned
 
 TOKENS = ("AAA", "BBB", "CCC")
+NAMED = smoke("tokens=[AAA, BBB, CCC]")
 ROW = {
     "number": 7, "state": "COMPLETE", "source": "warm_start", "objective": -1.23456789, "validation_calmar": None,
     **{f"{name}_{token}": 12345.678 for name in ("k_per_day", "memory_days", "initial_weights") for token in TOKENS},
@@ -78,8 +79,8 @@ TABLES: dict[str, Callable[[], Any]] = {
     "folds": lambda: [fold_table(summary())],
     "curves": lambda: [curve_table(summary())],
     "stability": lambda: [stability_table(summary())],
-    "trials": lambda: [rows_table([ROW, ROW], list(ROW), TOKENS)],
-    "trial": lambda: [row_table(ROW, TOKENS)],
+    "trials": lambda: [rows_table([ROW, ROW], list(ROW), NAMED)],
+    "trial": lambda: [row_table(ROW, NAMED)],
     "deployment": lambda: deployment_lines(DEPLOYMENT),
     "rehearsal": lambda: rehearsal_lines(REHEARSAL, DAYS),
     "weights": lambda: weights_lines(WEIGHTS),

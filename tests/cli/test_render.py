@@ -2,6 +2,7 @@ import io
 import math
 import re
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from momentum_opt.cli.progress import Reporter, describe
 from momentum_opt.cli.render import data_lines, metric_table, objective_line, parameter_table
 from momentum_opt.study.loop import Progress
 from momentum_opt.study.trials import TrialRecord
+from tests.sample_runs import smoke
 
 NAMES = ("daily_log_sharpe", "returns", "returns_over_hodl", "annualised_returns", "max_drawdown", "calmar")
 BASELINES = ("hodl", "uniform_hodl", "constant_weight")
@@ -113,6 +115,11 @@ def test_figures_that_could_mean_nothing_are_not_shown():
 
 def test_the_objective_in_words():
     assert objective_line(document()) == "objective: calmar (mean) = 1.2500"
+    beyond = document(metric="daily_log_sharpe", value=[2.0, -3e7], aggregate="mean", metrics=["lvr", "calmar"])
+    assert objective_line(beyond) == (
+        "objectives (mean): lvr 2.0000, calmar not meaningful; not meaningful: of calmar returns of a short time are "
+        "compounded to a year"
+    )
     several = document(value=[1.0, 0.5, -0.25], aggregate=["mean", "worst", "steadiness"])
     assert objective_line(several) == "objective: calmar: mean 1.0000, worst 0.5000, steadiness -0.2500"
     assert objective_line(document(value=math.nan)).endswith("= –")
@@ -128,6 +135,11 @@ def test_what_was_read():
 def test_progress_in_words():
     line = "50/100 trials, best 1.23457, 10 trials/s, 2 failed, 4 s elapsed, 5 s left"
     assert describe(Progress(50, 100, 2, BEST, 40, 4.0)) == line
+    assert describe(Progress(50, 100, 2, BEST, 40, 4.0), smoke().objective) == line
+    turned = smoke("objective.metric=weight_turnover").objective
+    assert ", best -1.23457, " in describe(Progress(50, 100, 2, BEST, 40, 4.0), turned)
+    huge = replace(BEST, objectives=(1.2e25,))
+    assert ", best not meaningful, " in describe(Progress(50, 100, 2, huge, 40, 4.0), smoke().objective)
     assert describe(Progress(8, 100, 8, None, 0, 0.0)).startswith("8/100 trials, best none, 0 trials/s, 8 failed")
     assert describe(Progress(8, 100, 8, None, 0, 0.0)).endswith("unknown left")
 

@@ -60,6 +60,35 @@ def test_sorting_filtering_and_columns(folder: Path, rows: pd.DataFrame, capsys:
     assert set(listed(capsys, folder, "--columns", "all", "--limit", "1")[0]) == set(rows)
 
 
+def test_figures_that_could_mean_nothing_are_not_shown(
+    folder: Path, rows: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = copy_of(folder, tmp_path)
+    rows = rows.copy()
+    rows.loc[3, ["objective", "validation_daily_log_sharpe", "train_annualised_returns"]] = 3e25, -2e7, 1.5e12
+    rows.loc[3, "train_returns"] = 2e9  # as a token may have risen
+    rows.to_parquet(run / "trials.parquet", index=False)
+    names = ("number", "objective", "validation_daily_log_sharpe", "train_annualised_returns", "train_returns")
+    chosen = (run, "--columns", ",".join(names), "--limit", "2")
+    assert code(*chosen) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.split(r"\s{3,}", lines[2].strip()) == ["3", *["not meaningful"] * 3, "2e+09"]
+    assert "not meaningful" not in lines[3]
+    note = (
+        "not meaningful: of daily_log_sharpe what it is divided by is almost zero; of annualised_returns returns of a "
+        "short time are compounded to a year"
+    )
+    assert lines[4:] == [note]
+    assert code(run, "show", "3") == 0
+    text = capsys.readouterr().out
+    assert len(re.findall(r"^ \S+ +not meaningful$", text, re.MULTILINE)) == 3
+    assert text.endswith(f"\n{note}\n")
+    assert code(*chosen, "--csv") == 0
+    back = pd.read_csv(io.StringIO(capsys.readouterr().out)).iloc[0]
+    assert tuple(back) == (3, 3e25, -2e7, 1.5e12, 2e9)
+    assert listed(capsys, *chosen)[0]["objective"] == 3e25
+
+
 def test_csv_keeps_every_digit(folder: Path, rows: pd.DataFrame, capsys: pytest.CaptureFixture[str]):
     assert code(folder, "--csv", "--sort", "number", "--columns", "number,objective") == 0
     back = pd.read_csv(io.StringIO(capsys.readouterr().out))

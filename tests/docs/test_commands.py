@@ -21,6 +21,7 @@ ONLY_PARSED = {
     r"data check prices|my\.yaml|mine\.json|CONFIG|\bRUN\b": "the reader's own files",
     r"costs\.\w+=\S+\.(csv|parquet)": "the reader's own files of costs",
     r"--deployment|rehearse|weights |export --params": "an exported pool; tests/cli/test_onchain.py runs them",
+    r" sweep | compare ": "several runs; tests/cli/test_sweep.py and test_compare.py run them",
     r"walk-forward": "minutes; tests/cli/test_walk_forward.py runs it",
     r"STORAGE|runs/(look|part)": "a PostgreSQL; tests/deploy runs the job files on one",
     r"mean_reversion|gain_to_pain|tpe_univariate": "the page followed; tests/test_extending.py does",

@@ -183,7 +183,8 @@ def test_a_run_that_looks_good_says_not_significant_and_why(looks_good):
     for words in (
         "The excess over the constant-weight pool can be chance.",
         "probability of a positive excess Sharpe ratio 0.",
-        "annual Sharpe ratio 1.34; HODL 1.58, uniform HODL 1.64, constant-weight pool 1.66",
+        "annual Sharpe ratio 1.34; HODL from the period's start 1.58, uniform HODL from the period's start 1.64, "
+        "constant-weight pool 1.66",
         "of random winners 0.264",
         "Efficiency undefined: in sample, fold 3 cannot be told from zero",
         "1,354,321", "2020-12-02 00:00",  # the prices of all folds

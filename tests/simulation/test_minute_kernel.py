@@ -12,15 +12,17 @@ import pytest
 
 from momentum_opt.caching import Cache
 from momentum_opt.pool.costs import Costs
-from momentum_opt.simulation import minute_kernel, minute_walk
+from momentum_opt.simulation import free_kernel, minute_kernel, minute_walk, numba_source
 from momentum_opt.simulation import straight_line as straight_line_module
 from momentum_opt.simulation.cost_inputs import VaryingCosts
 from momentum_opt.simulation.costs import CostPath
 from momentum_opt.simulation.engine import simulate
+from momentum_opt.simulation.free_walk import free_kernel_serves
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minute_kernel import LANES, TILE, Walk, Walked
 from momentum_opt.simulation.minute_walk import KernelWarning, kernel_serves, walk_with_costs
 from momentum_opt.simulation.straight_line import straight_line
+from momentum_opt.simulation.watch import NOTHING, Watch
 from momentum_opt.study.candidates import settings_of, stack
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.vocabulary.metrics import Cadence
@@ -28,6 +30,7 @@ from tests.reference.minute_loop import Pool
 from tests.simulation.cases import Case, random_params
 
 QUICK = Pool(chunk_period=60, max_memory_days=2.0, maximum_change=1e-3, fees=0.003)
+FREE = replace(QUICK, fees=0.0, maximum_change=1e-4)
 ALL = replace(QUICK, fees=0.01, gas_cost=3.0, arb_fees=5e-4, noise_trader_ratio=1.5, protocol_fee_split=0.25)
 
 
@@ -173,6 +176,18 @@ def test_single_precision_is_not_served():
     assert not kernel_serves(CASES["two tokens"].spec, Cadence.DAILY, jnp.dtype("float32"))
 
 
+def test_what_the_kernel_without_costs_serves():
+    watch, double = Watch(extremes=True), jnp.dtype("float64")
+    spec = Case.random(FREE, 3, 2).spec
+    assert free_kernel_serves(spec, Cadence.MINUTE, double, watch)
+    assert not free_kernel_serves(spec, Cadence.MINUTE, jnp.dtype("float32"), watch)
+    assert not free_kernel_serves(spec, Cadence.MINUTE, double, None)  # percentiles of minutes
+    assert not free_kernel_serves(spec, Cadence.DAY_END, double, NOTHING)
+    for changed in ({"arb_frequency": 15}, {"maximum_change": 1e-2}, {"fees": 0.003}):
+        other = Case.random(replace(FREE, **changed), 3, 2).spec
+        assert not free_kernel_serves(other, Cadence.MINUTE, double, watch), changed
+
+
 def test_lines_say_what_the_formula_says():
     def formula(a, b):
         return jnp.where(a > b, jnp.maximum(a * a - 2.0, b), -jnp.log1p(abs(b))) / 3.0, jnp.minimum(a, b)
@@ -205,9 +220,9 @@ def walk({", ".join(Walk._fields)}, blocks_per_day, {", ".join(Walked._fields)})
 def compiled_again(cache: Cache | None) -> bool:
     """Whether a process compiles it; that it does what it should is checked."""
     kernel = (
-        minute_kernel._from_cache(KERNEL, cache)
+        minute_kernel.COMPILER.from_cache(KERNEL, cache)
         if cache
-        else minute_kernel._defined(KERNEL, Path("<here>"), keep=False)
+        else minute_kernel.COMPILER.defined(KERNEL, Path("<here>"), keep=False)
     )
     found = np.zeros((1, 1, 1))
     three, two, one, counts = np.zeros((1, 1, 1)), np.zeros((1, 1)), np.zeros(1), np.zeros(1, np.int64)
@@ -231,16 +246,28 @@ def test_a_kernel_is_compiled_once(tmp_path: Path):
 
 def test_it_is_compiled_in_memory_where_it_cannot_be_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     assert compiled_again(None)
-    monkeypatch.setattr(minute_kernel.tempfile, "tempdir", str(tmp_path / "missing"))
-    assert minute_kernel._from_cache(KERNEL, Cache(tmp_path / "kept")) is None
+    monkeypatch.setattr(numba_source.tempfile, "tempdir", str(tmp_path / "missing"))
+    assert minute_kernel.COMPILER.from_cache(KERNEL, Cache(tmp_path / "kept")) is None
 
 
-@pytest.mark.parametrize("trouble", ["no Numba", "no line for a primitive"])
-def test_without_the_kernel_xla_walks_and_one_line_says_so(trouble: str, monkeypatch: pytest.MonkeyPatch):
-    case, sets = Case.random(ALL, 2, 3), params(2, 2)
-    fingerprint = case.fingerprint()
-    wanted = Evaluator(fingerprint, case.market, batch_size=2).score(sets)
+@pytest.mark.parametrize(
+    ("trouble", "pool", "metric"),
+    [
+        ("no Numba", ALL, "returns"),
+        ("no line for a primitive", ALL, "returns"),
+        ("no Numba", FREE, "max_drawdown"),
+    ],
+)
+def test_without_the_kernel_xla_walks_and_one_line_says_so(
+    trouble: str, pool: Pool, metric: str, monkeypatch: pytest.MonkeyPatch
+):
+    case, sets = Case.random(pool, 2, 3), params(2, 2)
+    fingerprint = case.fingerprint(return_val=metric)
+    kernels = Evaluator(fingerprint, case.market, batch_size=2)
+    assert kernels._walks
+    wanted = kernels.score(sets)
     minute_kernel._compiled.cache_clear()
+    free_kernel._compiled.cache_clear()
     minute_walk._warn_once.cache_clear()
     if trouble == "no Numba":
         monkeypatch.setitem(sys.modules, "numba", None)

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from momentum_opt.simulation.free_walk import bars_of, free_kernel_serves, walk_without_costs
 from momentum_opt.simulation.inputs import market_arrays
 from momentum_opt.simulation.minute_walk import kernel_serves, walk_with_costs
 from momentum_opt.study.candidates import settings_of, stack
 from momentum_opt.study.scoring import (
+    compared_growth,
     needs_of_score,
     penalties_of,
     score_candidates,
@@ -61,6 +63,19 @@ def in_kernel(case: Case, sets, **options):
     still = walk_with_costs(replace(spec, rule="constant_weight"), arrays, settings, candidates, 1)
     value = jnp.sum(still.reserves[:-1] * arrays.days.price[:-1, :, None], axis=1)
     return jax.jit(score_path, static_argnums=(0, 1))(spec, scoring, arrays.days, path, None, penalties, jnp.log(value))
+
+
+def in_free_kernel(case: Case, sets, **options):
+    spec, scoring, settings, penalties = prepared(case, **options)
+    needs = needs_of_score(scoring)
+    watch = watch_of(needs)
+    assert watch is not None
+    assert free_kernel_serves(spec, scoring.cadence, jnp.dtype("float64"), watch)
+    arrays, candidates = market_arrays(case.prices, case.start_row, spec), stack(sets, len(sets), jnp.float64)
+    path = walk_without_costs(spec, arrays, bars_of(case.market, spec), settings, candidates, 2, watch)
+    path = path._replace(kept=watched_summary(path.kept, needs, spec.bars_per_day, 1))
+    still = compared_growth(spec, scoring, arrays, settings, candidates)
+    return jax.jit(score_path, static_argnums=(0, 1))(spec, scoring, arrays.days, path, None, penalties, still)
 
 
 def assert_oracle(case: Case, sets, scores, names=NAMES, exchange_cost: float = COST) -> None:
@@ -115,6 +130,32 @@ def test_without_costs(name: str) -> None:
     assert_oracle(case, sets, in_xla(case, sets))
 
 
+@pytest.mark.parametrize("name", ["closed form, two tokens", "closed form, eight tokens", "chunks of two days"])
+@pytest.mark.parametrize("jumps", [False, True])
+def test_without_costs_in_the_kernel(name: str, jumps: bool) -> None:
+    """With a jump, a step is larger than the short series serves."""
+    case = Case.random(FREE[name][0], FREE[name][1], DAYS, seed=3)
+    if jumps:
+        prices = case.prices.copy()
+        prices[case.start_row + len(prices[case.start_row :]) // 3 :, 0] *= 1.8
+        case = case.with_prices(prices)
+        assert bars_of(case.market, case.spec).large.sum() == 1
+    sets = sets_of(case, 3)
+    assert_oracle(case, sets, in_free_kernel(case, sets))
+
+
+def test_hours_without_costs_in_the_kernel() -> None:
+    """Weights that move a little, as the closed form asks; the last block ends with the prices."""
+    case = Case.random(replace(HOURLY, maximum_change=1e-4), 4, DAYS, seed=3)
+    assert case.spec.engine == "closed_form"
+    sets = sets_of(case, 70)  # more than a tile
+    found = in_free_kernel(case, sets)
+    assert_oracle(case, sets[:2], found)
+    wanted = in_xla(case, sets)
+    for name in NAMES:
+        np.testing.assert_allclose(found.train[name], wanted.train[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+
 @pytest.mark.parametrize("name", _some(COSTLY, SLOW_COSTLY))
 def test_with_costs(name: str) -> None:
     case = Case.random(COSTLY[name][0], COSTLY[name][1], DAYS, seed=4)
@@ -135,11 +176,14 @@ def test_in_the_kernel(name: str, jumps: bool) -> None:
     assert_oracle(case, sets, in_kernel(case, sets))
 
 
-def test_a_broken_candidate_has_no_minute_metric_in_the_kernel() -> None:
-    case = Case.random(COSTLY["two tokens"][0], 2, DAYS, seed=4)
+@pytest.mark.parametrize(
+    ("walk", "pool"), [(in_kernel, COSTLY["two tokens"][0]), (in_free_kernel, QUICK)], ids=["costs", "free"]
+)
+def test_a_broken_candidate_has_no_minute_metric_in_the_kernel(walk, pool: Pool) -> None:
+    case = Case.random(pool, 2, DAYS, seed=4)
     sets = sets_of(case, 2)
     sets[0]["log_k"] = np.full(2, np.nan)
-    found = in_kernel(case, sets)
+    found = walk(case, sets)
     for name in ("volume", "fee_yield", "lvr", "max_drawdown", "greatest_draw_down", "sharpe"):
         assert np.isnan(found.train[name][0]), name
         assert np.isfinite(found.train[name][1]), name
@@ -154,9 +198,13 @@ def test_the_order_of_the_tokens_changes_nothing() -> None:
         np.testing.assert_allclose(found.train[name], wanted.train[name], rtol=1e-9, err_msg=name)
 
 
-@pytest.mark.parametrize("walk", [in_xla, in_kernel])
-def test_constant_prices_give_zero(walk) -> None:
-    case = Case.random(*(FREE["in chunk"] if walk is in_xla else COSTLY["two tokens"]), DAYS, seed=3)
+@pytest.mark.parametrize(
+    ("walk", "pool"),
+    [(in_xla, FREE["in chunk"]), (in_kernel, COSTLY["two tokens"]), (in_free_kernel, FREE["closed form, two tokens"])],
+    ids=["xla", "costs", "free"],
+)
+def test_constant_prices_give_zero(walk, pool: tuple[Pool, int]) -> None:
+    case = Case.random(*pool, DAYS, seed=3)
     still = case.with_prices(np.broadcast_to(case.prices[0], case.prices.shape).copy())
     found = walk(still, sets_of(still), exchange_cost=0.0)
     for name in ("weight_turnover", "volume", "fee_yield", "lvr", "returns", "max_drawdown"):

@@ -242,7 +242,7 @@ def test_limits_guide_the_samplers_that_read_results(sampler: str, evaluator: Ev
     """More of the later trials keep the limit than of a search that knows nothing of it."""
     shares: list[float] = []
     for place, settings in enumerate((["objective.limits.weight_turnover.min=12"], [])):
-        fingerprint = smoke(*settings, f"search.sampler={sampler}")
+        fingerprint = smoke(*settings, f"search.sampler={sampler}", "search.screen=0")
         scorer = evaluator.of_width(8)
         scorer._limits = limits_of(fingerprint.objective)
         outcome = begin(fingerprint, scorer, tmp_path / str(place)).run(96)
@@ -302,5 +302,8 @@ def test_a_document_says_which_limits_its_pool_keeps():
         "not kept; max_drawdown -0.2 (at least -0.25), weight_turnover 4.5 (from 1 to 3: broken)"
     )
     assert limits_words({"max_drawdown": limits["max_drawdown"]}) == "kept; max_drawdown -0.2 (at least -0.25)"
+    assert limits_words({"calmar": {"min": 2.0, "value": 3e25, "kept": True}}) == (
+        "kept; calmar not meaningful (at least 2)"
+    )
     assert limits_section(smoke(), metrics) == {}
     assert limits_section(fingerprint, {"test": metrics["train"]}) == {}

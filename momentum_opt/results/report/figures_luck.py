@@ -5,14 +5,14 @@ import numpy as np
 from momentum_opt.evidence.findings import Distribution, Findings, Histogram, NonAdaptiveFindings, OverfittingFindings
 from momentum_opt.results.report.palette import ink
 from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown, table
-from momentum_opt.results.report.wording import number
+from momentum_opt.results.report.wording import metric_number, number
 
 
-def luck_plots(findings: Findings | None) -> list[Plot]:
-    """Overfitting logits and the spread of unchosen candidates, those that were computed."""
+def luck_plots(findings: Findings | None, metric: str) -> list[Plot]:
+    """Overfitting logits and the spread of unchosen candidates in the objective's metric, those that were computed."""
     if findings is None:
         return []
-    plots = [_spread(findings.non_adaptive)] if findings.non_adaptive.distributions else []
+    plots = [_spread(findings.non_adaptive, metric)] if findings.non_adaptive.distributions else []
     overfitting = findings.excess.overfitting
     return plots if overfitting is None else [_logits(overfitting), *plots]
 
@@ -31,11 +31,11 @@ def _logits(found: OverfittingFindings) -> Plot:
     )
 
 
-def _spread(found: NonAdaptiveFindings) -> Plot:
+def _spread(found: NonAdaptiveFindings, metric: str) -> Plot:
     kind = (
         "screened candidates" if found.source == "screened" else "parameter sets drawn at random from the search ranges"
     )
-    places = f"The winner: {'; '.join(map(_place, found.distributions))}"
+    places = f"The winner: {'; '.join(_place(one, metric) for one in found.distributions)}"
     return Plot(
         key="unchosen",
         title="The winner among randomly drawn candidates",
@@ -62,11 +62,11 @@ def _distribution(one: Distribution) -> Spec:
     return {"height": 160, "title": one.name, "layer": layers}
 
 
-def _place(one: Distribution) -> str:
+def _place(one: Distribution, metric: str) -> str:
     if one.winner is None or one.percentile is None:
         return f"{one.name} not known"
     share = "all" if one.percentile == 100.0 else f"{number(one.percentile, 3)} %"
-    return f"{one.name} {number(one.winner)}, better than {share} of them"
+    return f"{one.name} {metric_number(metric, one.winner)}, better than {share} of them"
 
 
 def _bars(histogram: Histogram, title: str, border: float | None = None) -> Spec:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from momentum_opt.results.baselines import coinciding, joint_label
 from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import TOKENS, ink
 from momentum_opt.results.report.plot import Plot
@@ -15,11 +16,7 @@ from momentum_opt.results.report.wording import BASELINE_ROLES, percent
 from momentum_opt.vocabulary.names import BASELINE_LABELS
 
 _POOL: Final = "this pool"
-CURVES: Final[Mapping[str, tuple[str, str]]] = {
-    **{name: (label, BASELINE_ROLES[name]) for name, label in BASELINE_LABELS.items() if name != "rebalanced"},
-    "pool": (_POOL, "pool"),
-}
-"""Curve of a walk-forward → its label and its colour's role; the pool is drawn last, over the others."""
+_WITH_DRAWDOWN: Final = frozenset({"hodl", "constant_weight"})
 
 DASHES: Final[Mapping[str, tuple[float, ...]]] = {
     "hodl": (6.0, 3.0),
@@ -55,14 +52,14 @@ def path_plots(content: Content) -> list[Plot]:
 def _equity(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
     pool = curves[_POOL]
     wide = bool(np.nanmax(pool) > _WIDE_SPREAD * np.nanmin(pool) > 0)
-    drawn = [_curve(name, values) for name, values in curves.items()]
+    drawn = [*baseline_curves(_baselines(curves), BASELINE_LABELS), _pool_curve(pool)]
     ends = ", ".join(f"{one.label} {percent(float(one.values[-1]) - 1)}" for one in drawn)
     return Plot(
         key="equity",
         title="Value of the pool and of the baselines",
         alt=f"Lines of value relative to the start. Change from first to last day: {ends}.",
         caption="Value relative to the start, day by day, in one continuous simulation; every baseline holds the same "
-        "money from the first day.",
+        "money from the first day. Baselines that coincide share a line.",
         views=(Timeline("equity", daily["time"], drawn, Axis(log=wide), 280, _periods(content)).view(),),
         log=wide,
     )
@@ -84,7 +81,8 @@ def _ratio(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
 
 def _drawdown(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
     falls = {name: values / np.maximum.accumulate(values) - 1.0 for name, values in curves.items()}
-    drawn = [_curve(name, falls[name]) for name in ("hodl", "constant_weight", _POOL)]
+    every = baseline_curves(_baselines(curves), BASELINE_LABELS, _baselines(falls), _WITH_DRAWDOWN)
+    drawn = [*every, _pool_curve(falls[_POOL])]
     worst = percent(float(np.nanmin(falls[_POOL])))
     view = Timeline("drawdown", daily["time"], drawn, PERCENT, 180, _periods(content), filled=_POOL).view()
     return Plot(
@@ -109,7 +107,7 @@ def _parts(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
         *([Curve("fees earned", fees, ink("uniform"), DASHES["uniform_hodl"])] if fees.any() else []),
     ]
     ends = ", ".join(f"{one.label} {percent(float(one.values[-1]))}" for one in parts)
-    drawn = [*parts, _curve(_POOL, total)]
+    drawn = [*parts, _pool_curve(total)]
     return Plot(
         key="parts",
         title="Where the return comes from",
@@ -137,11 +135,31 @@ def _weights(content: Content, daily: pd.DataFrame) -> Plot:
     )
 
 
-def _curve(name: str, values: Values) -> Curve:
-    """A baseline, or the pool itself."""
-    if name == _POOL:
-        return Curve(_POOL, values, ink("pool"), thick=True)
-    return Curve(BASELINE_LABELS[name], values, ink(BASELINE_ROLES[name]), DASHES[name])
+def baseline_curves(
+    values: Curves, labels: Mapping[str, str], drawn: Curves | None = None, wanted: frozenset[str] | None = None
+) -> list[Curve]:
+    """A line for each group of baselines that coincide, under one label for all of them.
+
+    Args:
+        values: baseline → its values along time.
+        labels: baseline → its name.
+        drawn: what is drawn of each in place of the values.
+        wanted: baselines whose groups are drawn; None for all.
+    """
+    groups = [group for group in coinciding(values) if wanted is None or wanted & set(group)]
+    shown = values if drawn is None else drawn
+    return [
+        Curve(joint_label(group, labels), shown[group[0]], ink(BASELINE_ROLES[group[0]]), DASHES[group[0]])
+        for group in groups
+    ]
+
+
+def _baselines(curves: Curves) -> Curves:
+    return {name: values for name, values in curves.items() if name != _POOL}
+
+
+def _pool_curve(values: Values) -> Curve:
+    return Curve(_POOL, values, ink("pool"), thick=True)
 
 
 def _curves(daily: pd.DataFrame) -> dict[str, Values]:

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.evidence.findings import Cloud, Findings, HeatMap, PlateauFindings
+from momentum_opt.fingerprint.sections import Objective
 from momentum_opt.results.report.palette import ink
 from momentum_opt.results.report.plot import Plot, Spec, by_width, quantity, scale_of, shown, table
-from momentum_opt.results.report.wording import number, parameter_label
+from momentum_opt.results.report.wording import metric_number, number, parameter_label
 
 _COLUMNS: Final = 3
 _ROLES: Final = ("pool", "uniform", "hodl")
@@ -18,18 +19,18 @@ _WORST: Final = 0.1
 _QUANTILES: Final = ("5 %", "25 %", "median", "75 %", "95 %")
 
 
-def plateau_plots(findings: Findings | None, sign: int) -> list[Plot]:
-    """Clouds and maps, those that were computed; `sign` is −1 where a lower objective is better."""
+def plateau_plots(findings: Findings | None, aim: Objective) -> list[Plot]:
+    """Clouds and maps of the objective, those that were computed."""
     if findings is None or findings.plateau is None:
         return []
     found = findings.plateau
     clouds = [one for one in found.clouds if one.quantiles]
-    plots = [_clouds(found, clouds)] if clouds else []
+    plots = [_clouds(found, clouds, aim.metric)] if clouds else []
     maps = [one for one in found.heat_maps if any(value is not None for row in one.objective for value in row)]
-    return [*plots, _maps(maps, sign)] if maps else plots
+    return [*plots, _maps(maps, aim.signs[0])] if maps else plots
 
 
-def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
+def _clouds(found: PlateauFindings, clouds: list[Cloud], metric: str) -> Plot:
     kept = (
         ""
         if found.share_kept is None
@@ -41,7 +42,8 @@ def _clouds(found: PlateauFindings, clouds: list[Cloud]) -> Plot:
     return Plot(
         key="plateau",
         title="What happens when the parameters are a little off",
-        alt=f"Spread of the objective around the winner's {number(found.winner)}, one row per parameter.{kept}",
+        alt=f"Spread of the objective around the winner's {metric_number(metric, found.winner)}, one row per "
+        f"parameter.{kept}",
         caption="The objective of parameter sets near the winner, one parameter moved at a time and all at once, "
         f"within a share of each search range: median, middle half (thick), and 5 % to 95 % (thin).{kept}",
         views=(_cloud_view(found, clouds),),

@@ -11,7 +11,7 @@ from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import POINT, ink
 from momentum_opt.results.report.plot import Plot, Spec, by_width, quantity, scale_of, shown, table, thinned
 from momentum_opt.results.report.timeline import WHEEL
-from momentum_opt.results.report.wording import number, parameter_label
+from momentum_opt.results.report.wording import metric_number, number, parameter_label
 from momentum_opt.study.importance import parameter_importances
 from momentum_opt.study.trials import NEIGHBOURHOOD
 from momentum_opt.units import counted
@@ -60,13 +60,14 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
     beyond = int(((values < low) | (values > high)).sum())
     side = "below" if sign > 0 else "above"
     cut = f" {counted(beyond, 'trial')} {'lies' if beyond == 1 else 'lie'} {side} the axis." if beyond else ""
+    metric = content.fingerprint.objective.metric
     mean = ", mean over the windows" if content.fingerprint.objective.multi_objective else ""
     return Plot(
         key="history",
         title="Objective, trial by trial",
         alt=f"Points of the objective of {counted(len(values), 'trial')} and a line of the best so far, which ends at "
-        f"{number(float(best[-1]))} and last improved at trial {risen}.",
-        caption=f"{content.fingerprint.objective.metric}{mean} on train. The best value came with trial {risen:,} of "
+        f"{metric_number(metric, float(best[-1]))} and last improved at trial {risen}.",
+        caption=f"{metric}{mean} on train. The best value came with trial {risen:,} of "
         f"{len(values):,}.{cut}{_drawn_words(len(values))}",
         views=(_history_view(content, trials, best, (low, high)),),
     )

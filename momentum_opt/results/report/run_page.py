@@ -47,9 +47,11 @@ def _sections(content: Content) -> Iterable[Section]:
     yield Section("results", "Results", _kept(*results))
     yield Section("path", "Value over time", tuple(path_plots(content)))
     yield Section("parameters", "Parameters", (tables.parameter_table(content), *importance_plots(content)))
-    yield Section("luck", "Overfitting statistics", (*sharpe, *luck_plots(findings)))
+    yield Section(
+        "luck", "Overfitting statistics", (*sharpe, *luck_plots(findings, content.fingerprint.objective.metric))
+    )
     yield Section("search", "Search", tuple(search_plots(content)))
-    yield Section("plateau", "Neighbourhood", tuple(plateau_plots(findings, content.fingerprint.objective.signs[0])))
+    yield Section("plateau", "Neighbourhood", tuple(plateau_plots(findings, content.fingerprint.objective)))
     yield Section("data", "Data", (tables.data_table(content.document["data"]),))
     yield Section(
         "record",

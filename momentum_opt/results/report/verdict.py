@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from momentum_opt.results.report.content import Content
 from momentum_opt.results.report.wording import metric_value, number
-from momentum_opt.results.verdict_section import further_lines
+from momentum_opt.results.verdict_section import further_lines, sweep_lines
 
 DISCLAIMER: Final = "This describes past prices and how these parameters were found. It is no advice to invest."
 
@@ -93,7 +93,8 @@ def _notes(content: Content) -> tuple[str, ...]:
     """What could be found, and the further lines of the verdict: beside the rules, none of them."""
     found = content.findings
     notes = [] if found is None or found.detectable is None else [found.detectable.words]
-    for line in further_lines(content.document):
+    lines = [] if found is None else sweep_lines(found)
+    for line in [*lines, *further_lines(content.document)]:
         notes.append(line["words"])
         if line["name"] == "limits" and not line["met"]:
             notes.append("no trial keeps all limits: this one comes nearest to it")

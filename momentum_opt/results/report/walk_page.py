@@ -14,7 +14,7 @@ from momentum_opt.results.files import read_record
 from momentum_opt.results.holdout import Looks, fold_looks, fold_looks_words
 from momentum_opt.results.report import tables
 from momentum_opt.results.report.content import Document, digest_of, finite, read_table
-from momentum_opt.results.report.figures_path import CURVES, DASHES
+from momentum_opt.results.report.figures_path import baseline_curves
 from momentum_opt.results.report.page import Cover, Page, Section, page_of
 from momentum_opt.results.report.palette import ink
 from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown
@@ -23,8 +23,10 @@ from momentum_opt.results.report.tables import Table, table
 from momentum_opt.results.report.timeline import Axis, Curve, Period, Timeline
 from momentum_opt.results.report.verdict import VerdictBox, rule_line, sentence
 from momentum_opt.results.report.wording import (
+    CURVE_LABELS,
     NOT_ASSESSED,
     efficiency_words,
+    metric_number,
     metric_value,
     number,
     parameter_label,
@@ -35,6 +37,7 @@ from momentum_opt.units import counted
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
 _DAYS_PER_YEAR = 365.0
+_POOL: Final = "pool"
 _KINDS: Final[Mapping[str, str]] = {
     "ahead": "all-met",
     "not confirmed": "some-met",
@@ -80,8 +83,8 @@ def walk_page(files: WalkFiles) -> Page:
     if not {"folds", "out_of_sample", "stability", "fingerprint", "metric"} <= set(summary):
         raise RunFolderError(f"{files.summary}: is not as it was written; {REMADE}")
     fingerprint = Fingerprint.from_dict(summary["fingerprint"], name=f"{files.summary}: fingerprint")
-    returns = [f"{'' if name == 'pool' else f'{name}_'}log_return" for name in CURVES]
-    daily = read_table(files.days, REMADE, numbers=("fold", *returns))
+    names = [name for name in CURVE_LABELS if name in {_POOL, *summary["out_of_sample"]}]
+    daily = read_table(files.days, REMADE, numbers=("fold", *map(_column, names)))
     asked, folds = summary["walk_forward"], summary["folds"]
     cover = Cover(
         title=" / ".join(fingerprint.tokens),
@@ -100,7 +103,7 @@ def walk_page(files: WalkFiles) -> Page:
         looks=sentence(fold_looks_words(files.looks(summary))),
         missing=() if daily is not None else (f"{files.days.name} is not in the folder",),
     )
-    plots = [] if daily is None or len(daily) < 2 else [_joined(daily)]
+    plots = [] if daily is None or len(daily) < 2 else [_joined(daily, names)]
     sections = (
         Section("joined", "Out of sample, joined", (*plots, _curve_table(summary))),
         Section("folds", "Folds", (_fold_table(summary), _fold_plot(summary))),
@@ -147,13 +150,15 @@ def _outcome(verdict: Document | None) -> tuple[str, str]:
     return sentence(headline).removesuffix("."), f"{sentence(words)}{why}"
 
 
-def _joined(daily: pd.DataFrame) -> Plot:
-    returns = {name: finite(daily["log_return" if name == "pool" else f"{name}_log_return"]) for name in CURVES}
-    values = {name: np.exp(np.cumsum(one)) for name, one in returns.items()}
-    drawn = [
-        Curve(label, values[name], ink(role), DASHES.get(name, ()), name == "pool")
-        for name, (label, role) in CURVES.items()
-    ]
+def _column(name: str) -> str:
+    """Of walk_forward.parquet: the daily log returns of a curve."""
+    return "log_return" if name == _POOL else f"{name}_log_return"
+
+
+def _joined(daily: pd.DataFrame, names: list[str]) -> Plot:
+    values = {name: np.exp(np.cumsum(finite(daily[_column(name)]))) for name in names}
+    pool = Curve(CURVE_LABELS[_POOL], values.pop(_POOL), ink(_POOL), thick=True)
+    drawn = [*baseline_curves(values, CURVE_LABELS), pool]
     times, folds = daily["time"], daily["fold"].to_numpy()
     begins = [0, *(np.flatnonzero(np.diff(folds)) + 1)]
     ends_of = [*begins[1:], len(daily) - 1]
@@ -161,7 +166,7 @@ def _joined(daily: pd.DataFrame) -> Plot:
         Period(f"fold {folds[begin]:.0f}", times.iloc[begin], times.iloc[end])
         for begin, end in zip(begins, ends_of, strict=True)
     ]
-    ends = ", ".join(f"{label} {percent(float(values[name][-1]) - 1)}" for name, (label, _) in CURVES.items())
+    ends = ", ".join(f"{one.label} {percent(float(one.values[-1]) - 1)}" for one in drawn)
     return Plot(
         key="joined",
         title="Value over the joined out-of-sample days",
@@ -183,7 +188,7 @@ def _fold_plot(summary: Document) -> Plot:
     )
 
     words = "; ".join(
-        f"fold {fold['fold']}: {number(float(one), 3)} in, {number(float(other), 3)} out"
+        f"fold {fold['fold']}: {metric_number(metric, float(one), 3)} in, {metric_number(metric, float(other), 3)} out"
         for fold, one, other in zip(folds, inside, outside, strict=True)
     )
     return Plot(
@@ -226,7 +231,7 @@ def _curve_table(summary: Document) -> Table:
         )
         rows.append(
             (
-                CURVES[name][0] if name in CURVES else name,
+                CURVE_LABELS.get(name, name),
                 percent(curve["total_return"]),
                 number(curve["annual_sharpe"], 3),
                 ends,

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from momentum_opt.vocabulary.metrics import METRICS, meaningless
+from momentum_opt.vocabulary.metrics import METRICS, NOT_MEANINGFUL, figure, meaningless
 from momentum_opt.vocabulary.names import PERIOD_LABELS
 
 NOT_ASSESSED: Final = "not assessed; an older version made this walk-forward; its command again judges it"
@@ -13,9 +13,10 @@ FEWEST_TO_ANNUALISE: Final = 90
 """Days of the shortest period whose annualised figures mean something (SPEC §11)."""
 TOO_SHORT: Final = f"* annualised from fewer than {FEWEST_TO_ANNUALISE} days: not meaningful"
 
-NOT_MEANINGFUL: Final = "not meaningful"
-
 ABSENT: Final = "–"
+
+CURVE_LABELS: Final[Mapping[str, str]] = {"pool": "tuned pool", **PERIOD_LABELS}
+"""Curve of a walk-forward → its name; its baselines begin anew with each fold."""
 
 BASELINE_ROLES: Final[Mapping[str, str]] = {
     "hodl": "hodl",
@@ -61,6 +62,11 @@ def percent(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return ABSENT
     return f"{100 * value:,.2f} %".replace("-", "−")
+
+
+def metric_number(name: str, value: float | None, digits: int = 4) -> str:
+    """A metric as a plain number; a figure that could mean nothing is not shown."""
+    return NOT_MEANINGFUL if meaningless(name, value) else number(value, digits)
 
 
 def metric_value(name: str, value: float | None) -> str:
@@ -109,7 +115,7 @@ def limit_words(limit: Mapping[str, Any]) -> str:
 def limits_words(limits: Mapping[str, Mapping[str, Any]]) -> str:
     """Whether limits are kept, and each figure beside its limit; those that are broken are named as such."""
     figures = [
-        f"{name} {'–' if one['value'] is None else format(one['value'], '.4g')} ({limit_words(one)}"
+        f"{name} {'–' if one['value'] is None else figure(name, one['value'], '.4g')} ({limit_words(one)}"
         f"{'' if one['kept'] else ': broken'})"
         for name, one in limits.items()
     ]
@@ -139,8 +145,9 @@ def plain_ticks(value: float, _: object = None) -> str:
 def efficiency_words(summary: Mapping[str, Any]) -> str:
     """The efficiency of a walk-forward with its standard error, or why there is none, from its walk_forward.json."""
     value, error, reason = (summary.get(f"efficiency{tail}") for tail in ("", "_error", "_reason"))
-    inside, outside = (number(summary[f"mean_{period}_sample"]) for period in ("in", "out_of"))
-    means = f"mean {summary['metric']} {inside} in sample, {outside} out of sample"
+    metric = summary["metric"]
+    inside, outside = (metric_number(metric, summary[f"mean_{period}_sample"]) for period in ("in", "out_of"))
+    means = f"mean {metric} {inside} in sample, {outside} out of sample"
     if value is None:
         return f"efficiency undefined: {reason or 'the in-sample sum is not above zero'}; {means}"
     shown = number(value, 3) if error is None else f"{number(value, 3)}, standard error {number(error, 2)}"

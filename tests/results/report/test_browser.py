@@ -81,6 +81,8 @@ return {texts, figures, rules, overflow: root.scrollWidth - root.clientWidth, wi
 
 DRAWN = "return document.documentElement.dataset.figures === 'drawn'"
 TIMED = ("equity", "ratio", "drawdown", "parts", "weights")
+JOINT = "HODL = uniform HODL"
+"""The first weights are equal, so both hold the same tokens."""
 FIGURES = {
     *TIMED, "importance", "overfitting", "unchosen", "history", "scatter", "plateau", "maps",
 }  # fmt: skip
@@ -251,7 +253,7 @@ def test_hovering_shows_the_day_and_every_value(driver: Chrome, noise_run: Path)
     show(driver, noise_run / "report.html", 1280)
     daily = pd.read_parquet(noise_run / "daily.parquet")
     for key, columns, digits in (
-        ("equity", {"this pool": "value", "HODL": "hodl_value", "constant-weight pool": "constant_weight_value"}, 4),
+        ("equity", {"this pool": "value", JOINT: "hodl_value", "constant-weight pool": "constant_weight_value"}, 4),
         ("weights", {token: f"weight_{token}" for token in ("AAA", "BBB", "USD")}, None),
     ):
         ActionChains(driver).move_to_element_with_offset(view(driver, key), 60, 30).perform()
@@ -297,14 +299,14 @@ document.elementFromPoint(at.clientX, at.clientY).dispatchEvent(new WheelEvent("
 
 def test_a_name_in_the_legend_hides_its_line(driver: Chrome, noise_run: Path):
     show(driver, noise_run / "report.html", 1280)
-    assert lines(driver, "equity") == 5
+    assert lines(driver, "equity") == 4
     equity = view(driver, "equity")
-    (name,) = [one for one in equity.find_elements("css selector", ".role-legend-label text") if one.text == "HODL"]
-    for left in (4, 5):
+    (name,) = [one for one in equity.find_elements("css selector", ".role-legend-label text") if one.text == JOINT]
+    for left in (3, 4):
         name.click()
         WebDriverWait(driver, 60).until(lambda one, left=left: lines(one, "equity") == left)
-    for left in (4, 5):
-        equity.send_keys("5")
+    for left in (3, 4):
+        equity.send_keys("4")
         WebDriverWait(driver, 60).until(lambda one, left=left: lines(one, "equity") == left)
     assert driver.get_log("browser") == []
 

@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +18,7 @@ from jsonschema.exceptions import best_match
 from momentum_opt.results.rehearsal import write_rehearsal_plot
 from momentum_opt.results.report import vega
 from momentum_opt.results.report.content import Content, run_content
+from momentum_opt.results.report.figures_path import path_plots
 from momentum_opt.results.report.palette import PALETTE, TOKENS, light
 from momentum_opt.results.report.plot import MOST_ROWS, Plot, for_file, for_page, table, thinned
 from momentum_opt.results.report.run_page import run_page
@@ -165,3 +167,24 @@ def test_no_two_roles_share_a_colour():
     every = [colour for pair in PALETTE.values() for colour in pair] + list(TOKENS)
     assert len(every) == len(set(every))
     assert all(re.fullmatch(r"#[0-9a-f]{6}", colour) for colour in every)
+
+
+def test_baselines_that_coincide_share_a_line(content: Content):
+    """The sample's pool begins with equal weights, so both HODLs hold the same; one that differs has its own line."""
+
+    def labels(content: Content, key: str) -> list[str]:
+        (plot,) = [one for one in path_plots(content) if one.key == key]
+        series = plot.views[0]["layer"][0]["encoding"]["color"]["scale"]["domain"]
+        values = plot.views[0]["data"]["values"].split("\n")[0].split(",")
+        assert values == ["time", *(f"c{place}" for place in range(len(series)))]
+        return series
+
+    joint = "HODL = uniform HODL"
+    assert labels(content, "equity") == [joint, "constant-weight pool", "rebalanced on an exchange", "this pool"]
+    assert labels(content, "drawdown") == [joint, "constant-weight pool", "this pool"]
+    assert content.daily is not None
+    apart = content.daily.copy()
+    apart.loc[apart.index[-1], "uniform_hodl_value"] *= 1.0 + 1e-6
+    content = replace(content, daily=apart)
+    assert labels(content, "equity")[:2] == ["HODL", "uniform HODL"]
+    assert labels(content, "drawdown") == ["HODL", "constant-weight pool", "this pool"]
