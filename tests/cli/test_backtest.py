@@ -299,7 +299,7 @@ def test_a_window_of_its_own_on_the_terminal(mine: Path, tmp_path: Path, capsys:
     assert code("--params", mine, "--start", "2023-04-13", "--end", "2023-04-20", "--out", out) == 0
     shown = capsys.readouterr().out
     assert re.search(r"^ +out of sample$", shown, re.M)
-    assert re.search(r"^ annualised_returns +-?\d\S*\*$", shown, re.M)
+    assert re.search(r"^ annualised_returns +−?\d\S* %\*$", shown, re.M)
     assert "* annualised from fewer than 90 days: not meaningful" in shown
     assert "test period evaluated 2 times" in shown
     page = outline((out / "report.html").read_text())
