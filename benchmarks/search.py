@@ -94,7 +94,7 @@ class Search:
         trials: finished by then.
         objectives: the best by then, of the trials that keep the limits; None where none does yet.
         default_seconds: when the configuration's `n_trials` were finished; None where that was not reached.
-        params: numbers of the best trial; empty where none keeps the limits.
+        params: numbers of the best trial in that time, or else of the first; empty where none keeps the limits.
     """
 
     problem: str
@@ -131,7 +131,7 @@ def problems() -> dict[str, Problem]:
             Problem("B", four, (here,), 15),
             Problem("C", three, tuple(eight_tokens(minute.parent / "hourly_2018")), 60),
             Problem("A, fee 0.3 %", three, (here, "costs.fees=0.003"), 20),
-            Problem("A, drawdown", three, (here, f"objective.limits.max_drawdown.min={DRAWDOWN}"), 20),
+            Problem("A, drawdown", three, (here, f"objective.limits.max_drawdown.min={DRAWDOWN}"), 40),
             Problem(
                 "2021-09",
                 three,
@@ -189,7 +189,7 @@ class Workshop:
                 trials.append(progress.done)
                 feasible = progress.best.violation == 0.0
                 objectives.append(progress.best.objectives[0] if feasible else None)
-                if feasible and taken[-1] <= seconds:
+                if feasible and (taken[-1] <= seconds or not params):
                     params = progress.best.numbers
 
         with tempfile.TemporaryDirectory() as folder:

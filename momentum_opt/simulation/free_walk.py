@@ -80,8 +80,8 @@ def walk_without_costs(
     def run(some: Candidates) -> tuple[BoundaryPath, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         with one_at_a_time:  # so that it is compiled once, and few starts wait in memory
             path, starts = _starts(spec, arrays, settings, some)
-            found = FreeStarts(*map(np.ascontiguousarray, jax.device_get(starts)))
-        return path, walk_free(bars, found, exchange_cost, spec.blocks_per_day, watch)
+            weights, step, value = map(np.ascontiguousarray, jax.device_get(starts))
+        return path, walk_free(bars, FreeStarts(weights, step, value), exchange_cost, spec.blocks_per_day, watch)
 
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(run, pieces(candidates, piece_of(spec, width, threads))))
@@ -93,8 +93,8 @@ def walk_without_costs(
 @partial(jax.jit, static_argnums=0)
 def _starts(
     spec: SimulationSpec, arrays: MarketArrays, settings: Settings, candidates: Candidates
-) -> tuple[BoundaryPath, FreeStarts]:
-    """The simulation at day boundaries, and at the first bars of all blocks."""
+) -> tuple[BoundaryPath, tuple[Array, Array, Array]]:
+    """The simulation at day boundaries, and weights, step and value at the first bars of all blocks."""
     path: Any = simulate(spec, arrays, settings, candidates, Cadence.MINUTE)
 
     def of_blocks(values: Array) -> Array:
@@ -102,7 +102,7 @@ def _starts(
 
     origin, step = of_blocks(path.blocks.chunk.origin), of_blocks(path.blocks.chunk.step)
     weights = origin + step * _moved(spec)[:, None, None]
-    return path._replace(blocks=None), FreeStarts(weights, step, jnp.exp(of_blocks(path.blocks.log_value)))
+    return path._replace(blocks=None), (weights, step, jnp.exp(of_blocks(path.blocks.log_value)))
 
 
 def _moved(spec: SimulationSpec) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ from tests.sample_runs import ROOT, tuned
 NAMED = re.compile(r"(?:\b([A-Za-z][\w-]*) )?HODLs?\b(?: from the period's start)?")
 FREE = {
     None, "and", "both", "does", "from", "here", "hence", "in", "is", "of", "on", "or", "over", "parts", "so", "than",
-    "the", "to", "two", "while", "with",
+    "the", "to", "two", "weights", "while", "with",
 }  # fmt: skip
 """Words before it that say nothing of which it is."""
 
@@ -49,7 +49,12 @@ def figures(page: Page, *keys: str) -> list[str]:
     ]
 
 
-def test_baselines_of_a_period_say_so(content: Content, walk_files: WalkFiles):  # noqa: F811
+def test_baselines_of_a_period_say_so(
+    content: Content,
+    walk_files: WalkFiles,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("COLUMNS", "400")  # no name is wrapped
     walk = walk_page(walk_files)
     summary = json.loads(walk_files.summary.read_text())
     verdict = judged(ahead_of(0.1), draws=100)

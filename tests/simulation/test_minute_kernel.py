@@ -117,7 +117,7 @@ def test_a_piece_is_a_share_in_whole_vectors_that_fits(monkeypatch: pytest.Monke
         monkeypatch.setattr(minute_walk, "WEIGHT_BYTES", of_one * (tiles * TILE + TILE // 2))
         for width, threads in ((1, 1), (17, 2), (64, 2), (1000, 3), (5000, 1)):
             share = LANES * np.ceil(width / threads / LANES)
-            assert minute_walk._piece(spec, width, threads) == min(share, max(LANES, tiles * TILE))
+            assert minute_walk.piece_of(spec, width, threads) == min(share, max(LANES, tiles * TILE))
 
 
 @pytest.mark.parametrize("count", [1, LANES, 2 * LANES + 3])

@@ -146,7 +146,7 @@ def test_without_costs_in_the_kernel(name: str, jumps: bool) -> None:
 
 def test_hours_without_costs_in_the_kernel() -> None:
     """Weights that move a little, as the closed form asks; the last block ends with the prices."""
-    case = Case.random(replace(HOURLY, maximum_change=1e-4), 4, DAYS, seed=3)
+    case = Case.random(replace(HOURLY, maximum_change=5e-6), 4, DAYS, seed=3)
     assert case.spec.engine == "closed_form"
     sets = sets_of(case, 70)  # more than a tile
     found = in_free_kernel(case, sets)
