@@ -2,17 +2,22 @@
 
 Quick evidence leaves out the heat maps and draws fewer random candidates; the neighbours that the verdict reads stay.
 The variance of the candidates' Sharpe ratios then counts with the upper end of its interval (`statistics`), so fewer
-draws never make the verdict laxer.
+draws never make the verdict laxer. Light: imports no JAX.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from momentum_opt.evidence.neighbourhood import JOINT_FACTOR, RADII
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.fingerprint.sections import Evidence
 from momentum_opt.study.trials import TrialRecord
 from momentum_opt.units import counted
+
+RADII: Final = (0.02, 0.05, 0.1)
+"""Largest moves of the clouds of neighbours, as fractions of a range."""
+
+JOINT_FACTOR: Final = 4
+"""Draws of a joint cloud for one of a single parameter's."""
 
 QUICK_RANDOM: Final = 250
 """Random candidates of quick evidence at most."""

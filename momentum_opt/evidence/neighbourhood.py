@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.evidence.effort import JOINT_FACTOR, RADII
 from momentum_opt.fingerprint.sections import Evidence
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.space import SearchSpace
@@ -17,12 +18,6 @@ from momentum_opt.study.trials import TrialRecord
 from momentum_opt.vocabulary.schema import OptunaRange, sample_in_range
 
 JOINT: Final = "joint"
-RADII: Final = (0.02, 0.05, 0.1)
-"""Largest moves of the clouds, as fractions of a range."""
-
-JOINT_FACTOR: Final = 4
-"""Draws of a joint cloud for one of a single parameter's."""
-
 Rows = NDArray[np.float64]
 
 
