@@ -17,7 +17,7 @@ from tests.shared_data import minute_prices
 
 
 def pool_fingerprint(pool: Pool, tokens: tuple[str, ...], start: date, end: date, **keys: Any) -> Fingerprint:
-    """The reference's `Pool` as a fingerprint; `keys` go on top under the incumbent's names."""
+    """The reference's `Pool` as a fingerprint; `keys` go on top under quantammsim's names."""
     period = pool.chunk_period
     short = {"return_val": "returns"} if _shortest((end - start).days, keys) < fewest_days(Objective().metric) else {}
     return Fingerprint.from_dict(

@@ -56,5 +56,5 @@ def test_sets_are_written_as_is_handy():
 def test_a_bad_set_is_named():
     fingerprint = smoke("window.end=2023-03-11", "window.test_end=2023-03-13", "objective.metric=returns")
     sets = [{"k_per_day": 20.0, "memory_days": 10.0}, {"k_per_day": 20.0}]
-    with pytest.raises(ParamsError, match=r"sets\[1\]: .*lacks logit_lamb"):
+    with pytest.raises(ParamsError, match=r"sets\[1\]: .*is missing logit_lamb"):
         simulate(fingerprint, market_of(fingerprint), sets)

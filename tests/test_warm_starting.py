@@ -83,7 +83,7 @@ def test_a_second_memory_is_there_exactly_where_the_pool_has_one(tmp_path: Path)
     double = smoke("pool.use_alt_lamb=true")
     assert read(tmp_path, {"params": params}, double)["logit_delta_lamb"] == dict.fromkeys(TOKENS, 0.25)
     del params["logit_delta_lamb"]
-    with pytest.raises(ParamsError, match=r"known\.json: `params` lacks logit_delta_lamb; .* add what lacks"):
+    with pytest.raises(ParamsError, match=r"known\.json: `params` is missing logit_delta_lamb .*; add it"):
         read(tmp_path, {"params": params}, double)
 
 

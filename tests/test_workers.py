@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from momentum_opt.api.workers import Crew, gpu_environment, share, visible_gpus
+from momentum_opt.api.workers import WorkerProgress, gpu_environment, share, visible_gpus
 
 
 @pytest.mark.parametrize("n_things", range(10))
@@ -57,7 +57,7 @@ def event(done: int, failed: int, best: tuple[int, float] | None, what: str = "t
 def test_reports_of_several_workers_are_one_progress(monkeypatch: pytest.MonkeyPatch):
     """Each counts the whole study, and an older count may come after a newer one."""
     monkeypatch.setattr("momentum_opt.api.workers.time.monotonic", lambda: 107.5)
-    crew = Crew(at_start=8, began=100.0)
+    crew = WorkerProgress(at_start=8, began=100.0)
     screened = crew.take(event(20, 1, None, "screened"), 100)
     assert (screened.what, screened.done, screened.total, screened.new, screened.best) == ("screened", 20, 50, 20, None)
     seen = [crew.take(one, 100) for one in (event(24, 2, (3, 1.5)), event(16, 1, None), event(32, 2, (30, 2.5)))]

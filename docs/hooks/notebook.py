@@ -1,5 +1,6 @@
 """The executed notebook → a page: text as it is, code, and what the code gave."""
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,15 @@ def _parts(cell: dict[str, Any]) -> Iterator[str]:
     for output in cell["outputs"]:
         if "text" in output:
             yield f"```text\n{''.join(output['text']).rstrip()}\n```"
-        elif "image/png" in output["data"]:
-            yield f"![What the cell draws](data:image/png;base64,{''.join(output['data']['image/png']).strip()})"
+        elif "image/svg+xml" in output["data"]:
+            drawn = base64.b64encode("".join(output["data"]["image/svg+xml"]).encode()).decode()
+            yield f"![{''.join(output['data']['text/plain'])[1:-1]}](data:image/svg+xml;base64,{drawn})"
+        elif "text/html" in output["data"]:
+            yield _without_blank_lines("".join(output["data"]["text/html"]))
         else:
             yield f"```text\n{''.join(output['data']['text/plain']).rstrip()}\n```"
+
+
+def _without_blank_lines(html: str) -> str:
+    """A block of HTML, which Markdown takes as it is up to the first blank line."""
+    return "\n".join(line for line in html.splitlines() if line.strip())

@@ -1,6 +1,6 @@
-"""A params file in, its replay and the files about it out (SPEC §15)."""
+"""Replay parameters, of a file or as a notebook has them, with all metrics of all periods (SPEC §15)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 
 from momentum_opt import device
+from momentum_opt.api.callbacks import ignore
+from momentum_opt.api.given_params import GivenParams, parsed_set
 from momentum_opt.api.own_window import UNKNOWN, evaluated_holdouts, sample_label, with_window
-from momentum_opt.api.prices import NO_FOLDER, market_of
+from momentum_opt.api.prices import NO_FOLDER, fitting, market_of
 from momentum_opt.api.replaying import check_replay
-from momentum_opt.errors import DataError, ParamsError
-from momentum_opt.fingerprint import Fingerprint, load_fingerprint, override_fingerprint, replace_values
+from momentum_opt.errors import DataError, ParamsError, UsageError
+from momentum_opt.fingerprint import (
+    Fingerprint,
+    load_fingerprint,
+    override_fingerprint,
+    recordable,
+    replace_values,
+)
 from momentum_opt.market import Market, hash_external, hash_rows
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.best import (
@@ -27,9 +35,11 @@ from momentum_opt.results.best import (
     versions,
 )
 from momentum_opt.results.files import why_not_writable, write_json
-from momentum_opt.results.holdout import note_look, run_of
-from momentum_opt.results.look_lines import Holdout, holdout_document
+from momentum_opt.results.holdout import Looks, note_look, run_of
+from momentum_opt.results.look_lines import Holdout, holdout_document, holdout_of
+from momentum_opt.results.notebook import Tables
 from momentum_opt.results.parameters import internal_form, parse_params, quiet_effects, readable_form
+from momentum_opt.results.report.content import Content
 from momentum_opt.results.run_folder import now_text, prices_record, result_file
 from momentum_opt.results.tables import daily_bars, replay_table, write_table
 from momentum_opt.study.candidates import ParamSet
@@ -43,9 +53,9 @@ _UNKNOWN_SAMPLE = (
 )
 
 
-@dataclass(frozen=True)
-class BacktestResult:
-    """A replayed parameter set.
+@dataclass(frozen=True, repr=False)
+class BacktestResult(Tables):
+    """A replayed parameter set, with its tables and figures: `daily`, `metrics`, `parameters`, `plot()`.
 
     Attributes:
         summary: the content of summary.json.
@@ -68,9 +78,36 @@ class BacktestResult:
         """The test period whose evaluations are shown; None where none was evaluated."""
         return self.holdouts[0] if self.holdouts else None
 
+    def content(self, name: str = "backtest", looks: Looks | None = None, inputs: str = "") -> Content:
+        """Everything that its page shows.
+
+        Args:
+            name: of the parameters.
+            looks: evaluations of the test period; None where they are not counted.
+            inputs: digest of the files that it tells of.
+        """
+        return Content(
+            name=name,
+            document=self.summary,
+            fingerprint=Fingerprint.from_dict(recordable(self.fingerprint.to_dict())),
+            looks=looks,
+            inputs=inputs,
+            daily=replay_table(self.replay, self.market, daily_bars(self.market)),
+        )
+
+    def __repr__(self) -> str:
+        found = self.summary["objective"]
+        window = self.summary["window"]
+        return (
+            f"<backtest of {'/'.join(self.fingerprint.tokens)} from {window['start']} to {window['end']}: "
+            f"{found['metric']} {found['value']}>"
+        )
+
 
 def backtest(
-    params_file: AnyPath,
+    params: AnyPath | GivenParams,
+    fingerprint: Fingerprint | None = None,
+    market: Market | None = None,
     *,
     config: AnyPath | None = None,
     overrides: Sequence[str] = (),
@@ -79,16 +116,23 @@ def backtest(
     start: date | None = None,
     end: date | None = None,
     with_test: bool = True,
-    on_note: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None] | None = None,
 ) -> BacktestResult:
-    """Replay a params file: a best.json alone, or any `params` with a configuration (SPEC §15).
+    """Replay parameters minute by minute, with the metrics of every period and the baselines beside them.
+
+    Three ways: a best.json alone, which is checked against what it records; any params file with a configuration; or,
+    without a file, a mapping with a fingerprint and a market.
 
     With `start` or `end` a pool that starts there is simulated over one period, which is called `out of sample` where
-    all of its days lie after those that were tuned on, `in sample` where all lie among them, and else `mixed`.
+    all of its days lie after those that were tuned on, `in sample` where all lie among them, and else `mixed`. Nothing
+    is written; `write_backtest` of this module does that.
 
     Args:
-        params_file: best.json, the folder of its run, or a document with `params`.
-        config: configuration; None takes the fingerprint in the params file.
+        params: path of a best.json, of the folder of its run, or of a document with `params`; or the parameters
+            themselves, name → number, {token: number} or (asset,) numbers, as for `simulate`.
+        fingerprint: what to simulate; None takes that of the params file, or `config`.
+        market: its prices, as `market_of` or `Market.from_frame` gives them; None loads them.
+        config: configuration file in place of `fingerprint`.
         overrides: `a.b=value` on top of it.
         data: folder of price files; None looks where best.json or the configuration says.
         allow_changed_data: accept prices that differ from the recorded ones.
@@ -97,14 +141,88 @@ def backtest(
         with_test: False simulates no day of the test period.
         on_note: told in a line what the parameters say and the pool does not do, such as a memory beyond its cap.
 
+    Returns:
+        Metrics, days and figures: `metrics`, `parameters`, `baselines`, `daily`, `plot()`, and every bar in `replay`.
+
     Raises:
-        ParamsError: the file has no usable params, or names no fingerprint and no `config` is given.
+        ParamsError: there are no usable params, or no fingerprint and no `config`.
         DataError: prices are missing, or differ from the recorded ones.
         ReplayMismatchError: a best.json, replayed as it is, does not give its recorded objective.
-        UsageError: the window is shorter than two days.
+        UsageError: the window is shorter than two days, or two arguments say the same thing.
     """
     device.configure()
-    params_file = result_file(Path(params_file))
+    _check_arguments(fingerprint, market, config, overrides, data, start or end)
+    told = on_note or ignore
+    if isinstance(params, Mapping):
+        return _of_params(params, fingerprint, market, config, overrides, data, told)
+    if fingerprint is not None or market is not None:
+        path = result_file(Path(params))
+        given = read_params_file(path)["params"]
+        return _of_params(given, fingerprint, market, config, overrides, data, told, str(path))
+    return _of_file(
+        result_file(Path(params)), config, overrides, data, start, end, told, allow_changed_data=allow_changed_data,
+        with_test=with_test,
+    )  # fmt: skip
+
+
+def _check_arguments(
+    fingerprint: Fingerprint | None,
+    market: Market | None,
+    config: AnyPath | None,
+    overrides: Sequence[str],
+    data: AnyPath | None,
+    window: date | None,
+) -> None:
+    """Refuse arguments that would contradict each other."""
+    if fingerprint is not None and (config is not None or overrides):
+        raise UsageError(
+            "backtest: give a fingerprint, or `config` and `overrides`, not both; load_fingerprint joins them"
+        )
+    if market is not None and data is not None:
+        raise UsageError("backtest: give either a market or `data`, the folder of price files")
+    if window is not None and (fingerprint is not None or market is not None):
+        raise UsageError("backtest: `start` and `end` go with a params file; set the fingerprint's own window instead")
+
+
+def _of_params(
+    given: GivenParams,
+    fingerprint: Fingerprint | None,
+    market: Market | None,
+    config: AnyPath | None,
+    overrides: Sequence[str],
+    data: AnyPath | None,
+    on_note: Callable[[str], None],
+    where: str = "params",
+) -> BacktestResult:
+    """A replay of parameters that nothing is recorded about."""
+    if fingerprint is None and config is None:
+        raise ParamsError(f"{where}: nothing says what to simulate; give a fingerprint, or a configuration as `config`")
+    fingerprint = fingerprint or load_fingerprint(Path(str(config)), overrides)
+    params = parsed_set(given, fingerprint, where)
+    market = market_of(fingerprint, root=data) if market is None else fitting(fingerprint, market)
+    replayed = replay(fingerprint, market, params)
+    own = holdout_of(fingerprint, market.root)
+    holdouts = () if own is None else (own,)
+    for line in quiet_effects(params, fingerprint):
+        on_note(line)
+    return BacktestResult(
+        _summary(fingerprint, market, params, replayed, holdouts), replayed, fingerprint, market, (), holdouts
+    )
+
+
+def _of_file(
+    params_file: Path,
+    config: AnyPath | None,
+    overrides: Sequence[str],
+    data: AnyPath | None,
+    start: date | None,
+    end: date | None,
+    on_note: Callable[[str], None],
+    *,
+    allow_changed_data: bool,
+    with_test: bool,
+) -> BacktestResult:
+    """A replay of a params file, checked against what it records."""
     document = read_params_file(params_file)
     fingerprint = fingerprint_of(document, params_file, config, overrides, prices=not allow_changed_data)
     if not with_test:
@@ -131,7 +249,7 @@ def backtest(
         notes += _UNKNOWN_SAMPLE if label == UNKNOWN else ()
     if as_recorded and not allow_changed_data:
         check_replay(as_recorded.objectives, replayed.objectives, str(params_file))
-    holdouts = evaluated_holdouts(document, params_file, fingerprint, market.files[0].path.parent)
+    holdouts = evaluated_holdouts(document, params_file, fingerprint, market.root)
     summary = _summary(fingerprint, market, params, replayed, holdouts)
     for line in quiet_effects(params, fingerprint):
         on_note(line)
@@ -216,13 +334,19 @@ def fingerprint_of(
     return override_fingerprint(fingerprint, overrides, name=name) if overrides else fingerprint
 
 
+def _root(market: Market) -> Path:
+    """Folder of the prices of a market that was loaded from files."""
+    assert market.root is not None
+    return market.root
+
+
 def check_same_prices(recorded: RecordedResult, market: Market, what: str, otherwise: str) -> None:
     """Compare the rows that a result used with the same rows of the files now: prices, and files of costs.
 
     Raises:
         DataError: they differ; `what` was made with others, and `otherwise` is another way out than the old files.
     """
-    root = market.files[0].path.parent
+    root = _root(market)
     changed_costs = [
         f"{paths[file.name]}: costs.{file.name} is"
         for paths in [{file.name: file.path for file in market.external.files}]

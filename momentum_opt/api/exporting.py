@@ -1,4 +1,4 @@
-"""A tuned pool and its tokens' addresses in, the values to deploy it with out (SPEC §14)."""
+"""Write the values that deploy a tuned pool on chain (SPEC §14)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt import device
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.tuned_pool import TunedPool, newest_note, tuned_pool
 from momentum_opt.errors import DataError, UsageError
 from momentum_opt.fingerprint import recordable
@@ -59,7 +60,7 @@ def export(
     data: AnyPath | None = None,
     max_trade_size_ratio: float = MAX_TRADE_SIZE_RATIO,
     accept_verdict: bool = False,
-    on_note: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None] | None = None,
 ) -> ExportResult:
     """The deployment values of a tuned pool, with every rule of the contract checked, and its verdict.
 
@@ -95,7 +96,7 @@ def export(
     check_deployable(checks)
     found = _result(pool)
     _check_verdict(pool, found[VERDICT], accept_verdict=accept_verdict)
-    pool.tell(on_note)
+    pool.tell(on_note or ignore)
     document = _document(pool, deployment, checks, len(history.times_ms), found)
     age = () if at is not None else (newest_note(newest, pool.chunk_ms),)
     return ExportResult(document, deployment, (*age, *price_notes(prices_record(market))))

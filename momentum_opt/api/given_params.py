@@ -1,4 +1,4 @@
-"""Parameter sets as a notebook gives them in; named in full, checked and as arrays out."""
+"""Check parameter sets as a notebook gives them, and make arrays of them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,11 +22,12 @@ def parsed_sets(sets: Sequence[GivenParams], fingerprint: Fingerprint) -> list[P
     Raises:
         ParamsError: a set that the pool cannot run with; it is called sets[its place].
     """
-    start = start_params(fingerprint)
-    return [
-        parse_params(_named(given, fingerprint.tokens), start, fingerprint, f"sets[{place}]")
-        for place, given in enumerate(sets)
-    ]
+    return [parsed_set(given, fingerprint, f"sets[{place}]") for place, given in enumerate(sets)]
+
+
+def parsed_set(given: GivenParams, fingerprint: Fingerprint, where: str) -> ParamSet:
+    """One of them; messages call it `where`."""
+    return parse_params(_named(given, fingerprint.tokens), start_params(fingerprint), fingerprint, where)
 
 
 def check_alike(sets: Sequence[ParamSet]) -> None:

@@ -7,17 +7,22 @@ nothing, and a settled run is left as it is.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.opening import Run, held
-from momentum_opt.api.searching import Watch, evaluator_of, search_here
+from momentum_opt.api.searching import Watch, evaluator_of, readable_of, search_here
 from momentum_opt.api.warm_starting import space_of
 from momentum_opt.api.workers import search_with_workers
+from momentum_opt.evidence.effort import settings_for
 from momentum_opt.evidence.neighbourhood import Neighbourhood, score_neighbourhood
 from momentum_opt.evidence.scoring import constant_weight_objective
 from momentum_opt.fingerprint import Fingerprint
+from momentum_opt.market import Market
 from momentum_opt.results.evidence import recorded_evidence
+from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.study.dropping import result_unless
 from momentum_opt.study.evaluation import Evaluator
 from momentum_opt.study.ledger import Ledger, Outcome
@@ -78,8 +83,8 @@ def search_on(run: Run, watch: Watch, scorer: Scorer, workers: int) -> tuple[Out
         StudyError: trials cannot be saved, or all workers died.
     """
     began = time.monotonic()
-    outcome = _search(run, watch, workers)
-    quiet = replace(watch, on_start=lambda *_: None, on_message=lambda _: None)  # has been said
+    outcome = _search(run, _telling_of(run, watch), workers)
+    quiet = replace(watch, on_start=ignore, on_message=ignore)  # has been said
     while outcome.stopped != INTERRUPTED:
         with held(run):
             look = _look_around(run, watch, scorer)
@@ -93,6 +98,28 @@ def search_on(run: Run, watch: Watch, scorer: Scorer, workers: int) -> tuple[Out
     return outcome, None
 
 
+def _telling_of(run: Run, watch: Watch) -> Watch:
+    """One that also tells what an earlier process has found."""
+
+    def on_start(folder: RunFolder, market: Market, space: SearchSpace) -> None:
+        watch.on_start(folder, market, space)
+        records = run.study.records()
+        if records:
+            watch.on_message(_found_so_far(run.fingerprint, records))
+
+    return replace(watch, on_start=on_start)
+
+
+def _found_so_far(fingerprint: Fingerprint, records: Sequence[TrialRecord]) -> str:
+    sampled = sum(record.counts for record in records)
+    words = f"resuming: {sampled:,} of {counted(fingerprint.search.n_trials, 'trial')} finished"
+    best = best_record(records)
+    if best is None:
+        return f"{words}, all of them failed"
+    values = zip(fingerprint.objective.columns, fingerprint.objective.shown(best.objectives), strict=True)
+    return f"{words}, best trial {best.number}: {', '.join(f'{name} {value:.6g}' for name, value in values)}"
+
+
 def _search(run: Run, watch: Watch, workers: int) -> Outcome:
     return search_here(run, watch) if workers == 1 else search_with_workers(run, watch, workers)
 
@@ -101,7 +128,7 @@ def _look_around(run: Run, watch: Watch, scorer: Scorer) -> _Round:
     """Score the winner's neighbourhood, and let what beats it enter the study."""
     records = run.study.records()
     winner = best_record(records)
-    evidence = run.fingerprint.evidence
+    evidence = settings_for(run.fingerprint, records)
     if winner is None or not evidence.enabled or not (evidence.plateau_draws or evidence.heat_map):
         return _Round()
     if recorded_evidence(run.folder.evidence, run.fingerprint, records, winner) is not None:
@@ -113,7 +140,9 @@ def _look_around(run: Run, watch: Watch, scorer: Scorer) -> _Round:
         )
         return _Round()
     centre = winner if cut is None else next(record for record in records if record.number == cut.near)
-    found = result_unless(watch.should_drop, lambda: score_neighbourhood(scorer.evaluator, scorer.space, centre))
+    found = result_unless(
+        watch.should_drop, lambda: score_neighbourhood(scorer.evaluator, scorer.space, centre, evidence)
+    )
     if found is None:
         return _Round(dropped=watch.should_drop())
     entered = _enter(run, watch, scorer, found, centre, 0 if cut is None else cut.there, len(records))
@@ -145,6 +174,7 @@ def _enter(
     trials = neighbour_trials(rows, numbers, scores, centre.number, scorer.space, run.fingerprint, finished)
     if not trials[there:]:
         return False  # scored by another version, which found fewer
+    run.study.readable = readable_of(scorer.space, run.fingerprint)
     if run.study.append(trials[there:], expected=expected):
         aim = run.fingerprint.objective
         numbers_told = (centre.objectives[0], float(scores.objectives[rows[0], 0]))

@@ -1,4 +1,4 @@
-"""A tuned pool and the newest prices in, the weights of the coming interval and the state to carry on from out."""
+"""Compute the next target weights of a live pool from the newest prices."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt import device
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.tuned_pool import TunedPool, newest_note, tuned_pool
 from momentum_opt.errors import DataError, UsageError
 from momentum_opt.fingerprint import Fingerprint
@@ -39,9 +40,9 @@ def next_weights(
     current_weights: Mapping[str, float] | None = None,
     config: AnyPath | None = None,
     data: AnyPath | None = None,
-    on_note: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Document:
-    """Where the newest update sends the weights of a live pool, by the one-step form (SPEC §6, §7).
+    """Where the newest update sends the weights of a live pool, computed one update at a time as a keeper does.
 
     Without a state the pool is followed from the simulation's start. With one, only the prices since the state's time
     are read. The state is written when all has gone well; the same call again changes nothing.
@@ -73,7 +74,7 @@ def next_weights(
     kept = state_document(position, update.time_ms, pool.params, pool.fingerprint)
     if state is not None:
         _keep(state, kept)
-    pool.tell(on_note)
+    pool.tell(on_note or ignore)
     notes = [] if at is not None else [newest_note(newest, pool.chunk_ms)]
     notes += [] if market is None else price_notes(prices_record(market))
     document = _document(pool, position, update, kept)

@@ -1,4 +1,4 @@
-"""A fingerprint and a folder in; prices, run folder and study out, checked to be of one run. Light: imports no JAX."""
+"""Open prices, run folder and study, and check that they are of one run. Light: imports no JAX."""
 
 import warnings
 from collections.abc import Callable, Generator, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.prices import market_of
 from momentum_opt.errors import MomentumOptError, RunFolderError, StudyError
 from momentum_opt.fingerprint import Fingerprint, check_bar
@@ -63,9 +64,9 @@ def open_run(
     *,
     known: WarmStarts | None = None,
     resume: bool = False,
-    before_new: Callable[[], None] = lambda: None,
+    before_new: Callable[[], None] = ignore,
 ) -> Run:
-    """Load the prices and open run folder and study; either is made where it is not there.
+    """Load the prices, and open run folder and study, creating them if they do not exist.
 
     Args:
         fingerprint: what to search and how.
@@ -140,8 +141,16 @@ def _known_of(study: DurableStudy | None) -> WarmStarts:
     return () if recorded is None else recorded.get(WARM_START, ())
 
 
+def _metric_names(fingerprint: Fingerprint) -> list[str]:
+    """What Optuna's dashboard calls the objectives; where lower is better, the negative is maximised."""
+    aim = fingerprint.objective
+    names = [f"{aim.metric} {part}" if aim.multi_objective else part for part in aim.parts]
+    return [name if sign > 0 else f"minus {name}" for name, sign in zip(names, aim.signs, strict=True)]
+
+
 def _study(store: Store, name: str, fingerprint: Fingerprint, market: Market, known: WarmStarts) -> DurableStudy:
-    study = store.open_study(name, len(fingerprint.objective.parts), run_identity(fingerprint, market, known))
+    names = _metric_names(fingerprint)
+    study = store.open_study(name, len(names), run_identity(fingerprint, market, known), names)
     _check_study(study, fingerprint, market, known)
     return study
 

@@ -81,7 +81,7 @@ def tuned_days(document: Mapping[str, Any]) -> tuple[date, date] | None:
 
 
 def evaluated_holdouts(
-    document: Mapping[str, Any], params_file: Path, fingerprint: Fingerprint, root: Path
+    document: Mapping[str, Any], params_file: Path, fingerprint: Fingerprint, root: Path | None
 ) -> tuple[Holdout, ...]:
     """The test periods that a simulation reads days of: its own, and the recorded one where they overlap.
 
@@ -89,7 +89,7 @@ def evaluated_holdouts(
         document: best.json or another params file.
         params_file: its path.
         fingerprint: of the simulation.
-        root: folder of the prices that it reads.
+        root: folder of the prices that it reads; None where they are in memory.
     """
     own, recorded = holdout_of(fingerprint, root), _recorded(document, params_file)
     found = [] if own is None else [own]

@@ -1,4 +1,4 @@
-"""A fingerprint in, its prices out."""
+"""Load the prices of a fingerprint, or cut those at hand to its days."""
 
 import math
 from collections.abc import Generator
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from momentum_opt.errors import DataError, MissingFileError, MissingFolderError
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market, load_market, with_external
+from momentum_opt.market.frame import cut
+from momentum_opt.market.load import utc_ms
 from momentum_opt.paths import AnyPath
 
 NO_FOLDER = "data.root: no folder of price files is named; set data.root, or give --data FOLDER"
@@ -65,3 +67,21 @@ def market_of(
     except MissingFileError as error:
         option = " with --set costs.NAME=FILE" if settings else ""
         raise MissingFileError([f"{problem}{option}" for problem in error.problems]) from None
+
+
+def fitting(fingerprint: Fingerprint, market: Market) -> Market:
+    """The days of a market that a fingerprint asks for, with at most as much history as its memory does.
+
+    Raises:
+        DataError: the market is of other tokens, or does not reach that far.
+    """
+    if market.tokens != fingerprint.tokens:
+        raise DataError(
+            f"market: holds {', '.join(market.tokens)}, but the configuration's tokens are "
+            f"{', '.join(fingerprint.tokens)}; give prices of exactly these"
+        )
+    history = math.ceil(fingerprint.pool.max_memory_days)
+    days = (utc_ms(fingerprint.window.start), utc_ms(fingerprint.last_day))
+    if (market.start_ms, market.end_ms) == days and market.burn_in_days <= history:
+        return market
+    return cut(market, fingerprint.window.start, fingerprint.last_day, history)

@@ -1,4 +1,4 @@
-"""A tuned pool or a deployment in, the contract beside the simulation over the same prices out (SPEC §14)."""
+"""Run the contract beside the simulation over the same prices (SPEC §14)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from momentum_opt import device
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.exporting import KIND
 from momentum_opt.api.own_window import with_window
 from momentum_opt.api.tuned_pool import TunedPool, newest_note, tuned_pool
@@ -71,7 +72,7 @@ def rehearse(
     end: date | None = None,
     keeper: Keeper | None = None,
     tolerance: float = WEIGHT_TOLERANCE,
-    on_note: Callable[[str], None] = lambda _: None,
+    on_note: Callable[[str], None] | None = None,
 ) -> RehearsalResult:
     """Run the contract model beside the simulation.
 
@@ -115,7 +116,7 @@ def rehearse(
     check_deployable([*simulation_rules(fingerprint), *deployment_rules(deployment)])
     found = run_rehearsal(pool.params, fingerprint, deployment, market, keeper or Keeper())
     document = _document(pool, fingerprint, deployment, market, found, keeper or Keeper(), tolerance, begins)
-    pool.tell(on_note)
+    pool.tell(on_note or ignore)
     age = () if start is None or end is not None else (newest_note(pool.newest(), pool.chunk_ms),)
     notes = (*age, *price_notes(prices_record(market)))
     return RehearsalResult(document, found, market, tolerance, notes)

@@ -1,4 +1,4 @@
-"""Reports: a run folder, or a backtest just made, in; an HTML page and its figures out (SPEC §11, §13, §16)."""
+"""Write the HTML page of a run folder or of a backtest, and its figures (SPEC §11, §13, §16)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ from momentum_opt.errors import DataError, MomentumOptError
 from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.files import read_record
 from momentum_opt.results.records import read_best
-from momentum_opt.results.report.content import Content, digest_of, run_content, run_inputs
+from momentum_opt.results.report.content import digest_of, run_content, run_inputs
 from momentum_opt.results.report.page import Page
 from momentum_opt.results.report.run_page import run_page
 from momentum_opt.results.report.walk_page import REMADE, WalkFiles, walk_page
@@ -76,17 +76,9 @@ def report_of_backtest(result: "BacktestResult", out: Path, params_file: Path) -
         out: its folder.
         params_file: what was replayed; evaluations of the test period are counted where it lies in a run folder.
     """
-    from momentum_opt.fingerprint import Fingerprint, recordable
     from momentum_opt.results.holdout import looks_beside
-    from momentum_opt.results.tables import daily_bars, replay_table
 
-    content = Content(
-        name=str(params_file),
-        document=result.summary,
-        fingerprint=Fingerprint.from_dict(recordable(result.fingerprint.to_dict())),
-        looks=looks_beside(params_file, result.holdout),
-        inputs=digest_of([out / "summary.json", out / "daily.parquet"]),
-        daily=replay_table(result.replay, result.market, daily_bars(result.market)),
-    )
+    inputs = digest_of([out / "summary.json", out / "daily.parquet"])
+    content = result.content(str(params_file), looks_beside(params_file, result.holdout), inputs)
     write_page(run_page(content), out / PAGE, out / FIGURES)
     return out / PAGE

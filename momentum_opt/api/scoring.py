@@ -1,10 +1,11 @@
-"""Parameter sets in, objective and metrics of train and validation out."""
+"""Score parameter sets: objective and metrics of train and validation."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from momentum_opt import device
 from momentum_opt.api.given_params import GivenParams, check_alike, parsed_sets
+from momentum_opt.api.prices import fitting
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.study.constant_weight import has_own_weights
@@ -18,7 +19,7 @@ def score(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParams])
 
     Args:
         fingerprint: what to simulate and how to score it.
-        market: its prices.
+        market: its prices; those of more days are cut to the fingerprint's.
         sets: parameters as for `simulate`, the same names in all of them.
 
     Returns:
@@ -29,7 +30,7 @@ def score(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParams])
         ConfigError: a period is no multiple of the market's bar.
     """
     device.configure()
-    parsed = parsed_sets(sets, fingerprint)
+    parsed, market = parsed_sets(sets, fingerprint), fitting(fingerprint, market)
     check_alike(parsed)
     evaluator = Evaluator(
         fingerprint,

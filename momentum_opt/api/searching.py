@@ -1,14 +1,19 @@
 """An opened run in; searched by this process, or by several, until the study has its trials. Imports JAX."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from momentum_opt import device
+from momentum_opt.api.callbacks import ignore, never
 from momentum_opt.api.opening import Run
 from momentum_opt.api.warm_starting import space_of
 from momentum_opt.errors import StudyError
+from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.market.external import External
+from momentum_opt.results.parameters import readable_columns
 from momentum_opt.results.run_folder import RunFolder
 from momentum_opt.results.tables import screen_table, write_table
 from momentum_opt.simulation.minute_gpu import Choice
@@ -33,12 +38,33 @@ class Watch:
         should_drop: asked while a batch is scored; True ends the search without that batch.
     """
 
-    on_start: Callable[[RunFolder, Market, SearchSpace], None] = lambda *_: None
-    on_batch: Callable[[Progress], None] = lambda _: None
-    on_message: Callable[[str], None] = lambda _: None
-    on_phase: Callable[[str], None] = lambda _: None
-    should_stop: Callable[[], bool] = lambda: False
-    should_drop: Callable[[], bool] = lambda: False
+    on_start: Callable[[RunFolder, Market, SearchSpace], None] = ignore
+    on_batch: Callable[[Progress], None] = ignore
+    on_message: Callable[[str], None] = ignore
+    on_phase: Callable[[str], None] = ignore
+    should_stop: Callable[[], bool] = never
+    should_drop: Callable[[], bool] = never
+
+
+def readable_of(
+    space: SearchSpace, fingerprint: Fingerprint
+) -> Callable[[Sequence[Mapping[str, float]]], list[dict[str, float]]]:
+    """What turns numbers of trials into k per day, memory and the like, by token: `k_per_day_BTC`."""
+    names = tuple(space.ranges)
+
+    def readable(trials: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+        rows = space.lifted(np.array([[one[name] for name in names] for one in trials]))
+        columns = readable_columns(space.columns(rows), fingerprint)
+        return [
+            {
+                f"{form}_{token}": float(values[place, row])
+                for form, values in columns.items()
+                for place, token in enumerate(fingerprint.tokens)
+            }
+            for row in range(len(trials))
+        ]
+
+    return readable
 
 
 def search_here(run: Run, watch: Watch) -> Outcome:
@@ -51,6 +77,7 @@ def search_here(run: Run, watch: Watch) -> Outcome:
     device.configure()
     fingerprint = run.fingerprint
     space = space_of(run)
+    run.study.readable = readable_of(space, fingerprint)
     watch.on_start(run.folder, run.market, space)
     watch.on_phase("compile")
     evaluator = evaluator_of(run)
@@ -66,7 +93,7 @@ def search_here(run: Run, watch: Watch) -> Outcome:
         choice = evaluator.choice  # known once a batch has been scored
         if choice is not None and choice not in said:
             said.append(choice)
-            watch.on_message(f"minutes walked by {choice.reason}")
+            watch.on_message(f"minute loop: {choice.reason}")
 
     return Study(fingerprint, space, evaluator, run.study, proposals).run(
         fingerprint.search.n_trials,

@@ -1,4 +1,4 @@
-"""A run whose search has ended in; its winner replayed, the results in its folder out (SPEC §12, §15).
+"""Replay the winner of a search that has ended, and write the results (SPEC §12, §15).
 
 Any number of processes may settle one folder: each waits for the one before it, reads all trials that are finished by
 then, and replays a winner only where nobody has done so yet. The last one writes the study's totals.
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from momentum_opt.api.callbacks import ignore
 from momentum_opt.api.evidence import find_evidence
 from momentum_opt.api.neighbours import Scorer
 from momentum_opt.api.opening import Run, has_test, held, settled_best
@@ -26,7 +27,7 @@ from momentum_opt.results.holdout import note_look
 from momentum_opt.results.look_lines import holdout_in
 from momentum_opt.results.parameters import internal_form
 from momentum_opt.results.records import read_best
-from momentum_opt.results.tables import daily_bars, replay_table, trials_table, write_table
+from momentum_opt.results.tables import blocks_table, daily_bars, replay_table, trials_table, write_table
 from momentum_opt.results.verdict_section import VERDICT, verdict_section
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.ledger import Outcome
@@ -47,7 +48,8 @@ def settle(
     command: str,
     scorer: Scorer,
     neighbourhood: Neighbourhood | None,
-    on_phase: Callable[[str], None] = lambda _: None,
+    on_phase: Callable[[str], None] = ignore,
+    on_best: Callable[[Document, str], None] = ignore,
 ) -> tuple[Document, tuple[TrialRecord, ...], Findings | None]:
     """Write the results of all trials that are finished by now.
 
@@ -58,6 +60,8 @@ def settle(
         scorer: of the run.
         neighbourhood: of a trial, where one has been scored already.
         on_phase: called with what begins: `replay`, `evidence`.
+        on_best: called with the content of best.json and how the search ended as soon as the winner is replayed, which
+            is before its verdict is known.
 
     Returns:
         The content of best.json, the trials that it is about, and the content of evidence.json.
@@ -68,7 +72,7 @@ def settle(
     """
     with held(run):
         records = tuple(run.study.records())
-        best, findings = _write(run, records, outcome.stopped, command, scorer, neighbourhood, on_phase)
+        best, findings = _write(run, records, outcome.stopped, command, scorer, neighbourhood, on_phase, on_best)
         return best, records, findings
 
 
@@ -80,6 +84,7 @@ def _write(
     scorer: Scorer,
     neighbourhood: Neighbourhood | None,
     on_phase: Callable[[str], None],
+    on_best: Callable[[Document, str], None],
 ) -> tuple[Document, Findings | None]:
     if not records:
         raise StudyError(f"the study was stopped ({stopped}) before its first batch; run the command again")
@@ -87,13 +92,16 @@ def _write(
     space = scorer.space
     with_test = stopped != INTERRUPTED
     figures = _minute_figures(run, records, space) if with_test else {}
+    write_table(run.folder.blocks, blocks_table(records))
     write_table(run.folder.trials, trials_table(records, space, run.fingerprint, figures))
     winner = _winner(records, run.fingerprint)
     best, replayed = settled_best(run, winner, records, with_test=with_test), None
     if best is None:
         measured = _convergence(run, records, winner, stopped, scorer)
         best, replayed = _settled_anew(run, space, records, winner, command, measured, with_test=with_test)
-    on_phase("evidence")
+    on_best(best, stopped)
+    if run.fingerprint.evidence.enabled:
+        on_phase("evidence")
     findings = find_evidence(run, records, stopped, winner, replayed, scorer, neighbourhood)
     return _judged(run, best, findings), findings
 

@@ -1,8 +1,9 @@
-"""A fingerprint, its prices and parameter sets in; the pool at every bar out, as plain arrays for a notebook."""
+"""Simulate parameter sets for a notebook: the pool at every bar, as arrays and as a DataFrame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from momentum_opt import device
 from momentum_opt.api.given_params import GivenParams, parsed_sets
+from momentum_opt.api.prices import fitting
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
+from momentum_opt.results.notebook import Figure, simulated_figure, time_frame
 from momentum_opt.simulation.external_bars import external_bars
 from momentum_opt.simulation.inputs import MarketArrays, market_arrays
 from momentum_opt.simulation.minutes import MinuteInputs, MinutePath, minute_inputs, simulate_minutes
@@ -21,8 +24,11 @@ from momentum_opt.simulation.trajectory import Candidates, Settings
 from momentum_opt.study.candidates import settings_of, stack
 from momentum_opt.study.sharding import on_a_core
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Simulation:
     """One pool from start to the end of the last period.
 
@@ -42,13 +48,29 @@ class Simulation:
     weights: NDArray[np.float64]
     reserves: NDArray[np.float64]
 
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """`value`, and `price_T`, `weight_T` and `reserves_T` of each token T; indexed by `time` in UTC."""
+        parts = {"price": self.prices, "weight": self.weights, "reserves": self.reserves}
+        columns = {f"{name}_{token}": table[:, place] for place, token in enumerate(self.tokens)
+                   for name, table in parts.items()}  # fmt: skip
+        return time_frame(self.times, {"value": self.value, **columns})
+
+    def plot(self, name: str = "value") -> Figure:
+        """A figure of the pool, `value` or `weights`, as the last expression of a cell draws it."""
+        return simulated_figure(name, self.frame, self.tokens)
+
+    def __repr__(self) -> str:
+        change = self.value[-1] / self.value[0] - 1.0
+        return f"<simulation of {'/'.join(self.tokens)}, {len(self.value):,} bars: value {change:+.1%}>"
+
 
 def simulate(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParams]) -> list[Simulation]:
     """Simulate parameter sets at every bar, in float64; numbers equal those of `backtest`, without its metrics.
 
     Args:
         fingerprint: what to simulate; what it searches and scores is not read.
-        market: its prices.
+        market: its prices; those of more days are cut to the fingerprint's.
         sets: parameters under their internal names (a best.json's `params`), or `k_per_day` and `memory_days`;
             without initial weights they start as the search does.
 
@@ -60,7 +82,7 @@ def simulate(fingerprint: Fingerprint, market: Market, sets: Sequence[GivenParam
         ConfigError: a period is no multiple of the market's bar.
     """
     device.configure()
-    parsed = parsed_sets(sets, fingerprint)
+    parsed, market = parsed_sets(sets, fingerprint), fitting(fingerprint, market)
     spec = simulation_spec(
         fingerprint, bar_minutes=market.bar_minutes, burn_in_days=market.burn_in_days, external=market.external
     )

@@ -1,4 +1,4 @@
-"""Any trial of a run in, a best.json of it out: replayed, checked, and its look at the test noted (SPEC §15)."""
+"""Write a best.json of any trial: replay it, check it, note the evaluation of its test period (SPEC §15)."""
 
 from pathlib import Path
 from typing import Any

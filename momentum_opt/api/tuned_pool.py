@@ -1,4 +1,4 @@
-"""A params file in, the pool that it describes out: for the commands that use newer prices than the recorded ones."""
+"""Read the pool of a params file, for the commands that use newer prices than the recorded ones."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""A fingerprint in, a study and its run folder out: search, replay the winner, write what was found (SPEC §12, §15).
+"""Search, replay the winner and write the run folder (SPEC §12, §15).
 
 A study that is finished is recognised without JAX, so that the same command again returns at once.
 """
@@ -8,25 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from momentum_opt.api.callbacks import ignore, never
 from momentum_opt.api.opening import Run, open_run, settled_best
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.market import Market
 from momentum_opt.paths import AnyPath
 from momentum_opt.results.evidence import recorded_evidence
+from momentum_opt.results.notebook import Tables
 from momentum_opt.results.run_folder import RunFolder, WarmStarts
 from momentum_opt.results.verdict_section import VERDICT, verdict_section
 from momentum_opt.study.ledger import Ledger, Outcome, Progress
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from momentum_opt.results.report.content import Content
     from momentum_opt.study.space import SearchSpace
 
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class TuneResult:
-    """How a tune ended.
+@dataclass(frozen=True, repr=False)
+class TuneResult(Tables):
+    """How a tune ended, with its tables and figures: `trials`, `daily`, `metrics`, `parameters`, `plot()`.
 
     Attributes:
         folder: the run folder.
@@ -40,6 +45,29 @@ class TuneResult:
     outcome: Outcome
     findings: Findings | None
 
+    @property
+    def trials(self) -> "pd.DataFrame":
+        """Every finished trial: state, objective, parameters per token, metrics of train and validation.
+
+        The index is the number of the trial; the columns are those of trials.parquet.
+        """
+        from momentum_opt.results.trial_list import read_trials
+
+        return read_trials(self.folder.path).rows.set_index("number")
+
+    def content(self) -> "Content":
+        """Everything that the page of the run shows."""
+        from momentum_opt.results.report.content import run_content
+
+        return run_content(self.folder)
+
+    def __repr__(self) -> str:
+        found, study = self.best["objective"], self.best["study"]
+        return (
+            f"<tune in {self.folder.path}: best of {study['n_trials']} trials is {self.best['trial']}, "
+            f"{found['metric']} {found['value']}; {self.outcome.stopped}>"
+        )
+
 
 def tune(
     fingerprint: Fingerprint,
@@ -51,17 +79,18 @@ def tune(
     known: WarmStarts | None = None,
     resume: bool = False,
     workers: int = 1,
-    on_start: Callable[[RunFolder, Market, "SearchSpace"], None] = lambda *_: None,
-    on_batch: Callable[[Progress], None] = lambda _: None,
-    on_message: Callable[[str], None] = lambda _: None,
-    on_phase: Callable[[str], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    should_drop: Callable[[], bool] = lambda: False,
+    on_start: Callable[[RunFolder, Market, "SearchSpace"], None] | None = None,
+    on_batch: Callable[[Progress], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
+    on_phase: Callable[[str], None] | None = None,
+    on_best: Callable[[Document, str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    should_drop: Callable[[], bool] | None = None,
 ) -> TuneResult:
-    """Search, replay the winner, and write the run folder (SPEC §12, §15).
+    """Search for the best parameters, replay the winner minute by minute, and write the run folder.
 
-    The same call goes on where an earlier one stopped, and takes part where another process is at work. Test is looked
-    at once per winner.
+    The same call resumes a run that was stopped, and takes part where another process is at work. The test period is
+    evaluated once per winner.
 
     Args:
         fingerprint: what to search and how.
@@ -77,8 +106,13 @@ def tune(
         on_message: called with a line about how this process searches, and every line that a worker process writes.
         on_phase: called with what begins: `prices`, `search`, `compile`, `replay`, `evidence`. Where the search was
             stopped, what follows still counts as part of it.
+        on_best: called with the content of best.json and how the search ended as soon as the winner is replayed, which
+            is before its verdict is known.
         should_stop: asked between batches; True ends the study early, with its results written.
         should_drop: asked while a batch is scored; True ends the study without that batch.
+
+    Returns:
+        The winner and every trial: `trials`, `daily`, `metrics`, `parameters`, `plot()`, and best.json in `best`.
 
     Raises:
         ConfigError: the configuration asks for what cannot be done.
@@ -87,7 +121,8 @@ def tune(
         StudyError: every candidate failed, the study was stopped before its first batch, or it cannot be saved.
         ReplayMismatchError: the winner's replay did not give its tuned value.
     """
-    on_phase("prices")
+    begin = on_phase or ignore
+    begin("prices")
     run = open_run(
         fingerprint, Path(run_dir), config_text, study_name, known=known, resume=resume,
         before_new=lambda: _start_devices(workers),
@@ -100,12 +135,15 @@ def tune(
         from momentum_opt.api.searching import Watch
         from momentum_opt.api.settling import settle
 
-        on_phase("search")
-        watch = Watch(on_start, on_batch, on_message, on_phase, should_stop, should_drop)
+        begin("search")
+        watch = Watch(
+            on_start or ignore, on_batch or ignore, on_message or ignore, begin, should_stop or never,
+            should_drop or never,
+        )  # fmt: skip
         scorer = Scorer(run)
         outcome, neighbourhood = search_on(run, watch, scorer, workers)
-        begin = (lambda _: None) if outcome.stopped == "interrupted" else on_phase
-        best, records, findings = settle(run, outcome, command, scorer, neighbourhood, begin)
+        settling = ignore if outcome.stopped == "interrupted" else begin
+        best, records, findings = settle(run, outcome, command, scorer, neighbourhood, settling, on_best or ignore)
         return TuneResult(run.folder, best, Outcome(records, outcome.stopped, outcome.dropped), findings)
     finally:
         run.study.close()

@@ -1,4 +1,4 @@
-"""A finished trial in; its replay, checked against its tuned value, and a best.json document out."""
+"""Replay a finished trial, check it against its tuned value, and make its best.json."""
 
 from dataclasses import replace
 from typing import Any

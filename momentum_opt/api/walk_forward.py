@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt import device
+from momentum_opt.api.callbacks import ignore, never
 from momentum_opt.api.prices import market_of
 from momentum_opt.api.tuning import TuneResult, tune
 from momentum_opt.errors import StudyError
@@ -83,12 +84,12 @@ def walk_forward(
     *,
     config_text: str = "",
     command: str = "walk-forward",
-    on_market: Callable[[Market], None] = lambda _: None,
-    on_fold: Callable[[Fold, Sequence[Fold]], None] = lambda *_: None,
-    on_batch: Callable[[Progress], None] = lambda _: None,
-    on_phase: Callable[[str], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    should_drop: Callable[[], bool] = lambda: False,
+    on_market: Callable[[Market], None] | None = None,
+    on_fold: Callable[[Fold, Sequence[Fold]], None] | None = None,
+    on_batch: Callable[[Progress], None] | None = None,
+    on_phase: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    should_drop: Callable[[], bool] | None = None,
 ) -> WalkForwardResult:
     """Tune every fold on its own days and evaluate its winner on the days that follow.
 
@@ -121,23 +122,26 @@ def walk_forward(
     check_bar(fingerprint, market.bar_minutes)
     if fingerprint.search.storage != "journal":
         open_store(fingerprint.search.storage, path).close()  # one that cannot be opened is told of before any folder
-    on_market(market)
+    (on_market or ignore)(market)
+    begin = on_phase or ignore
     folder = open_walk_forward(path, config_text, fingerprint)
     done: list[tuple[Fold, Document, FoldDays]] = []
     dropped = False
     for fold in folds:
-        on_fold(fold, folds)
-        tuned = _tuned(plans[fold], folder, fold, command, on_batch, on_phase, should_stop, should_drop)
+        (on_fold or ignore)(fold, folds)
+        tuned = _tuned(
+            plans[fold], folder, fold, command, on_batch or ignore, begin, should_stop or never, should_drop or never
+        )
         dropped = tuned is not None and tuned.outcome.dropped
         if tuned is None or tuned.outcome.stopped == INTERRUPTED:
             break
-        on_phase("test")
+        begin("test")
         done.append((fold, *_evaluated(fingerprint, folder, fold, tuned, command)))
     if not done:
         raise StudyError("the walk-forward was stopped before its first fold was tuned; run the command again")
     stopped = FINISHED if len(done) == len(folds) else INTERRUPTED
     if stopped == FINISHED:
-        on_phase("summary")
+        begin("summary")
     days = joined([(part, fold.counted_days) for fold, _, part in done])
     documents = [document for _, document, _ in done]
     summary = summarise(fingerprint, folds, documents, days, stopped, prices_record(market))
@@ -204,7 +208,7 @@ def _evaluated(
     whole = evaluation_fingerprint(fingerprint, fold)
     market = market_of(whole, burn_in_days=best["data"]["burn_in_days"])
     params = parse_params(best["params"], start_params(whole), whole, str(place))
-    holdout = holdout_of(whole, market.files[0].path.parent)
+    holdout = holdout_of(whole, market.root)
     assert holdout is not None
     note_look(folder.path, holdout, command, best["params"], required=True)  # first: a kill must not hide the look
     replayed = replay(whole, market, params)

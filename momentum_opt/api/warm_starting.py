@@ -1,4 +1,4 @@
-"""Known parameters to begin a search with (SPEC §3): params files in, parameters under the searched names out."""
+"""Read the known parameters that a search begins with (SPEC §3)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -27,7 +27,7 @@ def main() -> int:
     if job["cores"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, job["cores"])  # before JAX counts them
     try:
-        stopped, dropped = _work(job, Leash())
+        stopped, dropped = _work(job, StopSignal())
     except MomentumOptError as error:
         _say(f"error: {' '.join(str(error).split())}")
         return error.exit_code
@@ -37,7 +37,7 @@ def main() -> int:
     return 0
 
 
-class Leash:
+class StopSignal:
     """Whether to go on: until a signal comes, or standard input is closed, on purpose or by the death of its holder."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Leash:
         self._since = self._since or time.monotonic()
 
 
-def _work(job: Mapping[str, Any], leash: Leash) -> tuple[str, bool]:
+def _work(job: Mapping[str, Any], stop: StopSignal) -> tuple[str, bool]:
     from momentum_opt.api.opening import open_run
     from momentum_opt.api.searching import Watch, search_here
     from momentum_opt.fingerprint import Fingerprint
@@ -71,7 +71,7 @@ def _work(job: Mapping[str, Any], leash: Leash) -> tuple[str, bool]:
     warnings.simplefilter("ignore", ForeignTrialsWarning)  # one line says so: that of the process that began the search
     fingerprint = Fingerprint.from_dict(job["fingerprint"])
     run = open_run(fingerprint, Path(job["run_dir"]), "", job["study"], resume=True)
-    watch = Watch(on_batch=_report_batch, should_stop=leash.has_gone, should_drop=leash.is_overdue)
+    watch = Watch(on_batch=_report_batch, should_stop=stop.has_gone, should_drop=stop.is_overdue)
     outcome = search_here(run, watch)
     return outcome.stopped, outcome.dropped
 

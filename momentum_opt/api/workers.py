@@ -51,7 +51,7 @@ class Worker:
 
 
 @dataclass
-class Crew:
+class WorkerProgress:
     """What the workers have reported so far.
 
     Attributes:
@@ -99,7 +99,7 @@ def search_with_workers(run: Run, watch: Watch, n_workers: int) -> Outcome:
     device.configure()
     watch.on_start(run.folder, run.market, space_of(run))
     events: queue.SimpleQueue[tuple[Worker, Event | str | None]] = queue.SimpleQueue()
-    total, crew = run.fingerprint.search.n_trials, Crew(run.study.count_sampled())
+    total, crew = run.fingerprint.search.n_trials, WorkerProgress(run.study.count_sampled())
     workers = [_start(run, place, n_workers, events) for place in range(n_workers)]
     living, asked, said = set(range(n_workers)), False, set[str]()
     try:

@@ -1,4 +1,4 @@
-"""What the Tab key offers for values: the word so far in, candidates out. Imports no JAX."""
+"""Complete values for the Tab key. Imports no JAX."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -156,7 +156,7 @@ def import_file(
         Path | None, typer.Option("--out", metavar="FILE", help="Write here instead of to stdout.", show_default=False)
     ] = None,
 ) -> None:
-    """Turn the incumbent's JSON fingerprint into YAML."""
+    """Turn the quantammsim's JSON fingerprint into YAML."""
     from momentum_opt.fingerprint import import_fingerprint
 
     text, ignored = import_fingerprint(_read_json(file), name=str(file), folder=file.parent)

@@ -1,4 +1,4 @@
-"""Examples below the help of each command: words of a command in, the text that `--help` ends with out."""
+"""Show examples below the help of each command."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""A walk-forward as tables for a terminal: the content of walk_forward.json in, text out."""
+"""Show a walk-forward as tables in a terminal."""
 
 from momentum_opt.cli.render import Document, left_out_notes, metric_cell, number, verdict_lines
 from momentum_opt.cli.text_table import TextTable, filled

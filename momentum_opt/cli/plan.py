@@ -1,4 +1,4 @@
-"""What `tune` is asked to do: a configuration or a run folder in; fingerprint, run folder and study name out."""
+"""Plan a tune: fingerprint, run folder and study name of a configuration or a run folder."""
 
 import re
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def plan_of(
         run_dir: None takes `runs/<name>-<digest>`; with `resume`, where that is not there, the newest run of the same
             configuration, so that what has changed in it can be told.
         known: params files to begin with.
-        resume: go on with a run, never begin one.
+        resume: resume an existing run, fail if there is none.
 
     Raises:
         ConfigError: mistakes of the configuration.

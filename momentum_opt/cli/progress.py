@@ -1,8 +1,8 @@
-"""Progress of a study on stderr: a bar on a terminal, a plain line every few seconds elsewhere (SPEC §16)."""
+"""Show on stderr what is at work: a bar or a spinner on a terminal, plain lines elsewhere (SPEC §16)."""
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -10,7 +10,7 @@ from momentum_opt.vocabulary.metrics import figure
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
-    from rich.progress import TaskID
+    from rich.progress import ProgressColumn, TaskID
 
     from momentum_opt.fingerprint.sections import Objective
     from momentum_opt.study.ledger import Progress
@@ -20,6 +20,17 @@ BAR_COLUMNS = 120
 
 PLAIN_SECONDS = 5.0
 """Seconds between two plain lines."""
+
+PHASES: Final = {
+    "prices": "reading prices",
+    "compile": "compiling the search",
+    "replay": "replaying the winner minute by minute",
+    "evidence": "gathering evidence",
+    "report": "drawing the report",
+    "test": "evaluating the winner out of sample",
+    "summary": "summing up the folds",
+}
+"""Phase → what is said of it; a search has its own words."""
 
 
 def describe(progress: "Progress", aim: "Objective | None" = None) -> str:
@@ -46,8 +57,12 @@ def _best(value: float, aim: "Objective | None") -> str:
     return f"{value:.6g}" if aim is None else figure(aim.metric, aim.signs[0] * value, ".6g")
 
 
+_SAID: Final = ("replay", "evidence", "report")
+"""Phases that a plain line tells of; the others are short, or told of by lines of their own."""
+
+
 class Reporter:
-    """Shows the progress of one study; use it as a context.
+    """Shows phase after phase, and the progress of a search; use it as a context.
 
     Args:
         aim: its objective.
@@ -58,26 +73,66 @@ class Reporter:
         self._bar: Bar | None = None
         self._tasks: dict[str, TaskID] = {}
         self._next = 0.0
+        self._phase: tuple[str, float] | None = None
 
     def __enter__(self) -> "Reporter":
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn
-            from rich.table import Column
-
-            console = Console(stderr=True)  # honours NO_COLOR
-            words = TextColumn("{task.description}", table_column=Column(no_wrap=False))  # wrapped, not cut
-            bar = [BarColumn(bar_width=24)] if console.width >= BAR_COLUMNS else []
-            self._bar = Progress(*bar, words, console=console)
-            self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def enter(self, name: str) -> None:
+        """Begin a phase: what there is to be told of the one before it has been told."""
+        self._end()
+        words = PHASES.get(name)
+        if words is None:
+            return
+        self._phase = (words, time.monotonic())
+        if not sys.stderr.isatty():
+            if name in _SAID:
+                typer.echo(f"{words} …", err=True)
+            return
+        from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._start(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), transient=True)
+        if self._bar is not None:
+            self._bar.add_task(words, total=None)
+
+    def leave(self) -> None:
+        """End a phase, so that something else can be printed."""
+        self._end()
+
+    def _end(self) -> None:
         if self._bar is not None:
             self._bar.stop()
+            self._bar, self._tasks = None, {}
+            if self._phase is not None:
+                words, began = self._phase
+                typer.echo(f"{words}: {time.monotonic() - began:.1f} s", err=True)
+        self._phase = None
+
+    def _start(self, *columns: "ProgressColumn", transient: bool) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=transient)  # honours NO_COLOR
+        self._bar.start()
+
+    def _start_bar(self) -> None:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.table import Column
+
+            words = TextColumn("{task.description}", table_column=Column(no_wrap=False))  # wrapped, not cut
+            bar = [BarColumn(bar_width=24)] if Console(stderr=True).width >= BAR_COLUMNS else []
+            self._start(*bar, words, transient=False)
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
 
     def __call__(self, progress: "Progress") -> None:
         """Show `progress`; lines are thinned out, the last one is always shown."""
+        if self._bar is None or self._phase is not None:
+            self._end()
+            self._start_bar()
         if self._bar is not None:
             if progress.what not in self._tasks:
                 self._tasks[progress.what] = self._bar.add_task("", total=progress.total)

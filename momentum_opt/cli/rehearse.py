@@ -43,7 +43,7 @@ def rehearse(
         typer.Option("--end", metavar="DATE", help="Day after the last; with --start the newest prices end it."),
     ] = None,
     delay: Annotated[
-        str, typer.Option("--delay", metavar="TIME", help="Every update comes late by this: 300s, 5m or 1h.")
+        str, typer.Option("--delay", metavar="TIME", help="Delay of every update, e.g. 300s, 5m, 1h.")
     ] = "0s",
     miss: Annotated[float, typer.Option("--miss", metavar="SHARE", help="Share of updates that do not come.")] = 0.0,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the missed updates.")] = 0,

@@ -1,9 +1,10 @@
-"""Results as tables for a terminal: documents of a run in, text out. Numbers in the units of the field."""
+"""Show results as tables in a terminal, numbers in the units of the field."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
+from momentum_opt.cli.streams import coloured
 from momentum_opt.cli.text_table import TextTable, filled, width_of_output
 from momentum_opt.results.baselines import coinciding, joint_label
 from momentum_opt.results.holdout import looks_words
@@ -14,6 +15,8 @@ from momentum_opt.results.report.wording import (
     TOO_SHORT,
     limits_words,
     meaningless_note,
+    metric_value,
+    percent,
     too_short,
 )
 from momentum_opt.units import counted
@@ -40,7 +43,9 @@ SHOWN_METRICS = (
     "weight_turnover",
 )
 
-_FORM_FORMATS = {"lamb": ".6f", "initial_weights": ".4f"}
+_FORMS: Final[Mapping[str, Callable[[float], str]]] = {"lamb": "{:.6f}".format, "initial_weights": percent}
+
+_MARKS: Final = {True: ("met", "green"), False: ("not met", "red"), None: ("not computed", "yellow")}
 
 Document = Mapping[str, Any]
 
@@ -50,7 +55,7 @@ def parameter_table(document: Document) -> str:
     readable = document["readable"]
     table = TextTable(("token", *(FORM_LABELS.get(name, name) for name in readable)))
     for token in readable["initial_weights"]:
-        cells = (f"{values[token]:{_FORM_FORMATS.get(name, '.4g')}}" for name, values in readable.items())
+        cells = (_FORMS.get(name, "{:.4g}".format)(values[token]) for name, values in readable.items())
         table.add_row(token, *cells)
     return table.text()
 
@@ -79,15 +84,15 @@ def metric_table(document: Document) -> str:
     if parts:
         table.add_section()
         for name, label in RETURN_PARTS.items():
-            table.add_row(label, *(number(parts[period][name]) for period in parts))
+            table.add_row(label, *(percent(parts[period][name]) for period in parts))
     marked = any(count < FEWEST_TO_ANNUALISE for count in days.values())
     note = meaningless_note((name, values.get(name)) for name in names for values in metrics.values())
     return "\n".join([table.text(), *([filled(TOO_SHORT)] * marked), *([filled(note)] if note else [])])
 
 
 def _marked(name: str, value: float | None, days: int | None) -> str:
-    """A number, with an asterisk where it was annualised from too few days; words where it could mean nothing."""
-    return f"{metric_cell(name, value)}{too_short(name, value, days)}"
+    """A metric in its unit, with an asterisk where it was annualised from too few days; words where it says nothing."""
+    return f"{metric_value(name, value)}{too_short(name, value, days)}"
 
 
 def test_lines(document: Document, looks: "Looks | None") -> list[str]:
@@ -106,10 +111,15 @@ def verdict_lines(verdict: Document | None, detectable: Document | None, apart: 
     if verdict is None:
         return []
     found = [] if detectable is None else [filled(words, "  ") for words in detectable["words"].split("; ")]
-    marks = {True: "met", False: "not met", None: "not computed"}
-    rules = [f"  {marks[rule['met']]:<7}  {rule['words']}" for rule in verdict["rules"]]
-    further = [f"  {line['words']}" for line in verdict.get("lines", ()) if line["name"] not in apart]
-    return [f"verdict: {verdict['words']}", *rules, *found, *further]
+    rules = [_rule_line(rule) for rule in verdict["rules"]]
+    further = [filled(f"  {line['words']}", "    ") for line in verdict.get("lines", ()) if line["name"] not in apart]
+    return [coloured(filled(f"verdict: {verdict['words']}", "  "), bold=True), *rules, *found, *further]
+
+
+def _rule_line(rule: Document) -> str:
+    mark, colour = _MARKS[rule["met"]]
+    line = filled(f"  {mark:<7}  {rule['words']}", " " * 11)
+    return line.replace(mark, coloured(mark, colour), 1)
 
 
 def convergence_lines(document: Document) -> list[str]:
@@ -118,7 +128,8 @@ def convergence_lines(document: Document) -> list[str]:
     if measured is None:
         return []
     verdict = {True: "converged", False: "not converged", None: "convergence not measured"}[measured["converged"]]
-    return [f"search: {'; '.join([verdict, *measured['remedies']])}", *(f"  {fact}" for fact in measured["facts"])]
+    head = filled(f"search: {'; '.join([verdict, *measured['remedies']])}", "  ")
+    return [head, *(filled(f"  {fact}", "    ") for fact in measured["facts"])]
 
 
 def data_lines(document: Document) -> list[str]:

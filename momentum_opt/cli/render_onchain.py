@@ -1,4 +1,4 @@
-"""Deployment, rehearsal and next weights as text for a terminal: documents in, lines out."""
+"""Show deployment, rehearsal and next weights in a terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

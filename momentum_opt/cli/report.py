@@ -35,8 +35,11 @@ def current_or_warning(run: Path) -> Path | None:
     in_phase("the report was drawn", f"all results are kept in {run}; momentum-opt report {run} draws it")
     try:
         from momentum_opt.api.reporting import current_report
+        from momentum_opt.cli.progress import Reporter
 
-        return current_report(run)
+        with Reporter() as show:
+            show.enter("report")
+            return current_report(run)
     except (MomentumOptError, OSError) as error:
         typer.echo(f"warning: no report: {error}", err=True)
         return None

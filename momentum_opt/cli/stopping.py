@@ -177,7 +177,7 @@ def _watch(stop: Stop, reader: int) -> None:
             os._exit(INTERRUPTED)
         patience = GRACE_SECONDS
         if stop.phase.waits:
-            _say("stopping after this batch; once more to stop at once")
+            _say("finishing this batch, then saving; press Ctrl-C again to quit now")
 
 
 def _say(line: str) -> None:

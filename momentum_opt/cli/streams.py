@@ -11,6 +11,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+import typer
+
 
 def open_streams() -> None:
     """Mend the standard streams of this process, once, before anything is opened; those of a test are left alone."""
@@ -69,3 +71,10 @@ def _has_number(stream: Any, number: int) -> bool:
         return stream.fileno() == number
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def coloured(text: str, colour: str | None = None, *, bold: bool = False) -> str:
+    """Text for stdout in a colour, where that is a terminal and nobody asked for none (NO_COLOR)."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return typer.style(text, fg=colour, bold=bold or None)

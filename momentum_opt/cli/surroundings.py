@@ -1,4 +1,4 @@
-"""What surrounds a command (names, folders, disks, variables) in; one clear line where it cannot work there out."""
+"""Explain in one line why a command cannot work here: names, folders, disks, variables."""
 
 import errno
 import os

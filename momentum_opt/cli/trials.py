@@ -74,7 +74,7 @@ def list_trials(
             show_default=False,
         ),
     ] = None,
-    reverse: Annotated[bool, typer.Option("--reverse", help="Turn the order round.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Reverse the sort order.")] = False,
     columns: Annotated[
         str | None,
         typer.Option("--columns", metavar="A,B,…", help="Columns to show, or all.", show_default=False),

@@ -9,7 +9,15 @@ import typer
 from momentum_opt.cli.config import AsJson, Config, Data, Settings, overrides_of
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, Phase, leave_if, leave_without_result, stop_request
-from momentum_opt.cli.tune import RunDir, Storage, Trials, append_log, phase_of_run
+from momentum_opt.cli.tune import (
+    EvidenceOption,
+    RunDir,
+    Storage,
+    Trials,
+    append_log,
+    evidence_overrides,
+    phase_of_run,
+)
 from momentum_opt.errors import StudyError
 from momentum_opt.passwords import command_line
 
@@ -30,6 +38,7 @@ def walk_forward(
     data: Data = None,
     run_dir: RunDir = None,
     storage: Storage = None,
+    evidence: EvidenceOption = None,
     with_report: WithReport = True,
     as_json: AsJson = False,
 ) -> None:
@@ -38,11 +47,14 @@ def walk_forward(
     from momentum_opt.fingerprint import read_configuration
 
     overrides = overrides_of(settings, data, trials, None if storage is None else storage_text(storage))
+    overrides = [*overrides, *evidence_overrides(evidence)]
     fingerprint, text = read_configuration(config, overrides)
     result = _run(fingerprint, text, config, run_dir)
     finished = result.stopped == "finished"
     page = current_or_warning(result.folder.path) if with_report and finished else None
     _print(result, page, as_json=as_json)
+    if not finished:
+        typer.echo(f"stopped; go on with: {command_line()}", err=True)
     leave_if(result.dropped)
     if not finished:
         raise typer.Exit(INTERRUPTED)
@@ -50,7 +62,7 @@ def walk_forward(
 
 def _phase(name: str, folder: Path) -> Phase:
     """What a signal ends in a phase of a walk-forward, and what is kept then."""
-    kept = f"what is finished is kept in {folder}; run the command again to go on"
+    kept = f"what is finished is kept in {folder}; go on with: {command_line()}"
     beside = {"test": Phase("a winner's test was evaluated", kept), "summary": Phase("the folds were summed up", kept)}
     if name in beside:
         return beside[name]
@@ -87,6 +99,10 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
             report(progress)
             append_log(folder.log, f"{now_text()} {describe(progress, fingerprint.objective)}")
 
+        def on_phase(name: str) -> None:
+            stop.enter(_phase(name, folder.path))
+            report.enter(name)
+
         try:
             return api.walk_forward(
                 fingerprint,
@@ -96,7 +112,7 @@ def _run(fingerprint: "Fingerprint", text: str, config: Path, run_dir: Path | No
                 on_market=on_market,
                 on_fold=on_fold,
                 on_batch=on_batch,
-                on_phase=lambda name: stop.enter(_phase(name, folder.path)),
+                on_phase=on_phase,
                 should_stop=stop.was_asked,
                 should_drop=stop.is_overdue,
             )

@@ -20,7 +20,8 @@ def weights(
         ),
     ] = None,
     at: Annotated[
-        str | None, typer.Option("--at", metavar="TIME", help="Read no price after this moment.", show_default=False)
+        str | None,
+        typer.Option("--at", metavar="TIME", help="Ignore prices after this time (UTC).", show_default=False),
     ] = None,
     current_weights: Annotated[
         str | None,

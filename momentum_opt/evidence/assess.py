@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from momentum_opt.evidence.detectable import Detectable, detectable
+from momentum_opt.evidence.effort import settings_for
 from momentum_opt.evidence.findings import (
     CandidateCounts,
     Distribution,
@@ -79,7 +80,7 @@ def assess(
     """
     began = time.monotonic()
     fingerprint = evaluator.fingerprint
-    settings, seed = fingerprint.evidence, fingerprint.search.seed
+    settings, seed = settings_for(fingerprint, records), fingerprint.search.seed
     others = screened
     if others is None:
         rng = np.random.default_rng([seed, winner.number])
@@ -100,11 +101,12 @@ def assess(
             draws=settings.bootstrap_draws,
             seed=seed,
             missing=missing,
+            cautious=bool(settings.quick),
         )
 
     excess = say(path.returns - path.baseline, excess=True)
     if neighbourhood is None:
-        neighbourhood = score_neighbourhood(evaluator, space, winner)
+        neighbourhood = score_neighbourhood(evaluator, space, winner, settings)
     plateau = None if neighbourhood is None else _plateau(evaluator, space, winner, neighbourhood)
     sampled = [record for record in records if record.counts]
     validation = (path.metric, path.validation, path.baseline_validation)
@@ -194,7 +196,7 @@ def _plateau(
 
 
 def _spread(source: str, others: ScoredRows, winner: TrialRecord, aim: Objective) -> NonAdaptiveFindings:
-    """Where the winner stands among candidates that no result chose."""
+    """Where the winner stands among randomly drawn candidates."""
     sign, metric = aim.signs[0], aim.metric
     found = [_distribution("objective", sign * others.objectives, sign * winner.objectives[0], sign)]
     if others.validation is not None:

@@ -101,7 +101,7 @@ class CandidateCounts:
 
 @dataclass(frozen=True)
 class Distribution:
-    """One number of the candidates that no result chose, and where the winner stands among them.
+    """One number of the randomly drawn candidates, and where the winner stands among them.
 
     Attributes:
         name: what was measured.
@@ -120,7 +120,7 @@ class Distribution:
 
 @dataclass(frozen=True)
 class NonAdaptiveFindings:
-    """Candidates that no result chose: the screened ones, or parameter sets drawn evenly from the search ranges.
+    """Randomly drawn candidates: the screened ones, or parameter sets drawn evenly from the search ranges.
 
     Attributes:
         source: `screened` or `random`.
@@ -242,7 +242,7 @@ class Findings:
         candidates: whom it was chosen among.
         excess: returns in excess of the constant-weight pool; the verdict reads these.
         absolute: the pool's own returns.
-        non_adaptive: candidates that no result chose, and where the winner stands among them.
+        non_adaptive: randomly drawn candidates, and where the winner stands among them.
         plateau: around the winner; None where no cloud was asked for.
         verdict: the rules.
         seconds: what it took to compute.

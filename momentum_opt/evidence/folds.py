@@ -1,4 +1,4 @@
-"""Folds of a walk-forward (SPEC §13): a fingerprint in; what each fold is tuned on, and the days that follow, out."""
+"""Lay out the folds of a walk-forward: what each is tuned on, and the days that follow (SPEC §13)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -10,18 +10,14 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from momentum_opt.evidence.effort import JOINT_FACTOR, RADII
+from momentum_opt.fingerprint.sections import Evidence
 from momentum_opt.study.evaluation import BatchScores, Evaluator
 from momentum_opt.study.space import SearchSpace
 from momentum_opt.study.trials import TrialRecord
 from momentum_opt.vocabulary.schema import OptunaRange, sample_in_range
 
 JOINT: Final = "joint"
-RADII: Final = (0.02, 0.05, 0.1)
-"""Largest moves of the clouds, as fractions of a range."""
-
-JOINT_FACTOR: Final = 4
-"""Draws of a joint cloud for one of a single parameter's."""
-
 Rows = NDArray[np.float64]
 
 
@@ -74,12 +70,14 @@ class Neighbourhood:
         return np.where(np.isfinite(self.scores.objectives).all(axis=1), self.scores.objectives[:, 0], np.nan)
 
 
-def score_neighbourhood(evaluator: Evaluator, space: SearchSpace, winner: TrialRecord) -> Neighbourhood | None:
-    """The neighbourhood of a trial as the `evidence` section asks for it; None where it asks for none.
+def score_neighbourhood(
+    evaluator: Evaluator, space: SearchSpace, winner: TrialRecord, settings: Evidence | None = None
+) -> Neighbourhood | None:
+    """The neighbourhood of a trial as `settings` ask for it, else the `evidence` section; None where they ask for none.
 
     It follows from seed, trial and configuration alone: whoever scores it again finds the same.
     """
-    settings, seed = evaluator.fingerprint.evidence, evaluator.fingerprint.search.seed
+    settings, seed = settings or evaluator.fingerprint.evidence, evaluator.fingerprint.search.seed
     if not settings.plateau_draws and not settings.heat_map:
         return None
     (numbers,) = space.lifted(np.array([[winner.numbers[key] for key in keys_of(space)]]))

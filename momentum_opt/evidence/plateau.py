@@ -1,4 +1,4 @@
-"""How the objective falls off around a winner (SPEC §13): clouds and grids with their objectives in, findings out."""
+"""Measure how the objective falls off around a winner (SPEC §13)."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""Candidates that were scored beside the trials: rows of numbers in, objectives, validation and block sums out."""
+"""Score candidates beside the trials: objectives, validation and block sums."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

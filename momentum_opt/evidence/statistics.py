@@ -1,10 +1,11 @@
-"""Sharpe ratio of a winner against its competitors (SPEC §13): returns and block sums in, `SharpeFindings` out."""
+"""Hold the Sharpe ratio of a winner against its competitors (SPEC §13)."""
 
 import math
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri
 
 from momentum_opt.evidence.bootstrap import sharpe_interval
 from momentum_opt.evidence.findings import Histogram, OverfittingFindings, SharpeFindings
@@ -15,9 +16,12 @@ from momentum_opt.study.block_sums import Sums
 from momentum_opt.units import DAYS_PER_YEAR
 
 MOST_CANDIDATES: Final = 20_000
-"""Candidates that PBO is computed over; of more, an even choice is taken."""
+"""Candidates that PBO is computed over; of more, an evenly spaced subset is taken."""
 
 LOGIT_BINS: Final = 40
+
+CONFIDENCE: Final = 0.95
+"""Of the interval of the candidates' variance."""
 
 Values = NDArray[np.float64]
 
@@ -33,6 +37,7 @@ def sharpe_findings(
     draws: int,
     seed: int,
     missing: str | None = None,
+    cautious: bool = False,
 ) -> SharpeFindings:
     """Everything that daily returns of train say about the winner.
 
@@ -46,13 +51,14 @@ def sharpe_findings(
         draws: of the bootstrap.
         seed: of the bootstrap.
         missing: why `competitors` is not complete, or None.
+        cautious: whether the variance of few `non_adaptive` counts with the upper end of its interval.
     """
     own = moments_of(returns)
     reasons: dict[str, str] = {}
     varies = len(returns) > 1 and not math.isnan(own.sharpe)
     if not varies:
         reasons["sharpe"] = "the returns do not vary"
-    variance = _variance(non_adaptive, excess=excess)
+    variance = _variance(non_adaptive, excess=excess, cautious=cautious)
     if variance is None:
         reasons["deflated_sharpe"] = "fewer than two candidates that were not chosen by their results have a ratio"
     found = None
@@ -108,10 +114,17 @@ def histogram(values: Values, bins: int) -> Histogram:
     return Histogram(tuple(map(float, edges)), tuple(map(int, counts)))
 
 
-def _variance(non_adaptive: Sums, *, excess: bool) -> float | None:
-    """V, the population variance of the Sharpe ratios of randomly drawn candidates."""
+def _variance(non_adaptive: Sums, *, excess: bool, cautious: bool) -> float | None:
+    """V, the population variance of the Sharpe ratios of randomly drawn candidates; `cautious`: its upper limit."""
     ratios = sharpe_ratios(non_adaptive, excess=excess)
-    return float(ratios.var()) if len(ratios) > 1 else None
+    if len(ratios) < 2:
+        return None
+    return float(ratios.var()) * (upper_limit(len(ratios)) if cautious else 1.0)
+
+
+def upper_limit(count: int) -> float:
+    """Upper end of the one-sided 95 % interval of a variance over the population variance of so many normal draws."""
+    return count / float(chdtri(count - 1, CONFIDENCE))
 
 
 def _equal_blocks(sums: Sums, *, excess: bool) -> Moments:

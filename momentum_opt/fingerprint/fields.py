@@ -40,7 +40,7 @@ class Key:
     """How a configuration value stands in the run fingerprint (SPEC §3).
 
     Args:
-        name: the incumbent's dotted key; None: it has none, and the value stands under its own section's name.
+        name: quantammsim's dotted key; None: it has none, and the value stands under its own section's name.
         in_digest: whether the value can change a trial's numbers.
         file: the value may be a path; the digest then only knows that it is one.
         example: a value that would do, for keys without a default.
@@ -182,7 +182,7 @@ class Word:
     def __call__(self, value: Any) -> str:
         """The word, or `RefusedError`."""
         if not isinstance(value, str) or value not in self.choices:
-            raise RefusedError(Mistake("unknown word", choose_among(value, self.choices), value))
+            raise RefusedError(Mistake("unknown value", choose_among(value, self.choices), value))
         return value
 
 
@@ -323,6 +323,8 @@ def cost(*, below: float | None = None, at_most: float | None = None) -> PlainVa
 
     def check(value: Any, info: ValidationInfo) -> float | Path:
         is_path = isinstance(value, str | Path) and not _number_meant(value)
+        if is_path and not is_table(value):
+            raise RefusedError(Mistake("needs a number or a .parquet or .csv file", "give one of them", value))
         return _table(value, info) if is_path else to_number(value, interval)
 
     return PlainValidator(AsItStands("cost", check))
@@ -335,7 +337,7 @@ def table_file() -> PlainValidator:
 
 def _table(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(value, str | Path) or not is_table(value):
-        raise RefusedError(Mistake("not a number or a .parquet or .csv file", "give a number, or a file's path", value))
+        raise RefusedError(Mistake("needs a .parquet or .csv file", "give the path of one", value))
     path = _placed(value, info)
     if info.context and (fault := file_fault(path)) is not None:
         raise RefusedError(Mistake(*fault, str(path)))

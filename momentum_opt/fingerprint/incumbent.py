@@ -25,7 +25,7 @@ _STORAGE: Final[Path] = (*_OPTUNA, "storage")
 def import_fingerprint(
     mapping: Mapping[str, Any], *, name: str = "fingerprint", folder: FilePath | None = None
 ) -> tuple[str, list[str]]:
-    """The configuration that means the same as the incumbent's fingerprint `mapping`.
+    """The configuration that means the same as the quantammsim fingerprint `mapping`.
 
     Only keys that `mapping` gives are written, passwords hidden; the others keep their defaults. Ignored are keys that
     do not concern a momentum pool, early stopping that is switched off, storage that is not one URL, and per-asset

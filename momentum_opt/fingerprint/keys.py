@@ -89,7 +89,7 @@ def to_yaml_form(config: RunConfig) -> dict[str, Any]:
 
 
 def to_mapping_form(config: RunConfig) -> dict[str, Any]:
-    """All values under the incumbent's keys; plain values only."""
+    """All values under quantammsim's keys; plain values only."""
     return _nested((leaf.key, *_value_of(config, leaf, as_time=True)) for leaf in LEAVES)
 
 
@@ -151,7 +151,7 @@ def _strangers(branch: Mapping[str, Any], path: Path) -> Iterator[Path]:
 
 
 def digested(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """What a fingerprint's digest covers, under the incumbent's keys; of a path only that it is one."""
+    """What a fingerprint's digest covers, under quantammsim's keys; of a path only that it is one."""
     values = ((leaf, _digest_value(leaf, mapping)) for leaf in LEAVES if leaf.in_digest)
     return _nested((leaf.key, value, True) for leaf, value in values if value not in leaf.tacit)
 

@@ -64,7 +64,7 @@ class Fingerprint(Mapping[str, Any]):
         """The inverse of `to_dict`; keys that are left out take their defaults.
 
         Args:
-            mapping: the incumbent's keys and values.
+            mapping: quantammsim's keys and values.
             name: where it came from, for messages.
 
         Raises:
@@ -93,7 +93,7 @@ class Fingerprint(Mapping[str, Any]):
         return fingerprint
 
     def to_dict(self) -> dict[str, Any]:
-        """A fresh, JSON-ready dict of everything, under the incumbent's keys."""
+        """A fresh, JSON-ready dict of everything, under quantammsim's keys."""
         derived = (SCHEMA_VERSION, self.n_assets, self.bout_length)
         return {**dict(zip(_DERIVED, derived, strict=True)), **to_mapping_form(self._config)}
 
@@ -235,7 +235,7 @@ _KEY_OF: Final = {leaf.path: leaf.key for leaf in LEAVES}
 
 
 class MappingPlaces:
-    """Names values of a mapping by the incumbent's keys."""
+    """Names values of a mapping by quantammsim's keys."""
 
     def __init__(self, name: str | FilePath) -> None:
         self._name = str(name)

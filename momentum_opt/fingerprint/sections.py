@@ -1,6 +1,6 @@
 """The sections of a configuration (SPEC §3): every key, its type, default, limits and fingerprint key, written once.
 
-The YAML form, the incumbent's mapping form, the digest and the messages are all derived from these classes.
+The YAML form, quantammsim's mapping form, the digest and the messages are all derived from these classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -128,11 +128,11 @@ class Costs(Section):
     """What trading costs. A file in place of a number holds a cost that varies with time."""
 
     fees: Annotated[float | Path, cost(below=1), Key("fees", file=True, unit="share")] = 0.0
-    """Share of what comes in that the pool keeps."""
+    """Swap fee, fraction of the input amount."""
     gas_cost: Annotated[float | Path, cost(at_most=LARGEST_GAS), Key("gas_cost", file=True, unit="numeraire")] = 0.0
     """Price of one arbitrage, whatever its size."""
     arb_fees: Annotated[float | Path, cost(below=1), Key("arb_fees", file=True, unit="share")] = 0.0
-    """What moving tokens costs the arbitrageur elsewhere, as a share of their worth."""
+    """Arbitrageur's external cost, fraction of notional."""
     noise_trader_ratio: Annotated[
         float, number(at_least=0, at_most=1e4), Key("noise_trader_ratio", unit="multiple")
     ] = 0.0
@@ -396,6 +396,8 @@ class Evidence(Section):
 
     enabled: Annotated[bool, flag(), Key(in_digest=False)] = True
     """Whether a tune ends with evidence."""
+    quick: Annotated[bool | None, flag(), Key(in_digest=False, added=True)] = None
+    """Fewer random candidates, no heat maps; null: with costs, where full evidence would score more than the search."""
     blocks: Annotated[int, whole(at_least=2, at_most=24), Key(in_digest=False)] = 16
     """Blocks of train days that are halved in every way; even."""
     bootstrap_draws: Annotated[int, whole(at_least=1, at_most=10**6), Key(in_digest=False, unit="draws")] = 2000

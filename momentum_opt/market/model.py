@@ -1,7 +1,9 @@
 """What the loader hands on: prices of all tokens on one grid, and what was read and filled in each file."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -10,6 +12,9 @@ from momentum_opt.market.external import External
 from momentum_opt.market.oddities import Oddities
 from momentum_opt.units import MINUTES_PER_DAY, MS_PER_MINUTE
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True)
 class TokenFile:
@@ -17,7 +22,7 @@ class TokenFile:
 
     Args:
         token: name of the token.
-        path: the file.
+        path: the file; None where the prices came from a notebook's own table.
         sha256: hex digest of the used rows: `unix` as little-endian int64 bytes, then `close` as little-endian float64
             bytes.
         first_ms: time of the first used row, UTC ms; before the grid where a gap at its start was filled.
@@ -29,7 +34,7 @@ class TokenFile:
     """
 
     token: str
-    path: Path
+    path: Path | None
     sha256: str
     first_ms: int
     last_ms: int
@@ -63,6 +68,32 @@ class Market:
     files: tuple[TokenFile, ...]
     oddities: tuple[Oddities, ...] = ()
     external: External = field(default_factory=External)
+
+    @staticmethod
+    def from_frame(frame: "pd.DataFrame", start: date | str | None = None) -> "Market":
+        """A market of closes that are in memory already, for `simulate`, `score` and `backtest`.
+
+        These take of it the days that a fingerprint asks for, and as many days before as its memory does.
+
+        Args:
+            frame: one column per token, numeraire per token; its index are the starts of the bars in UTC
+                (`DatetimeIndex` with a time zone), rising, on a grid of whole minutes that divide a day, without a gap.
+                Nothing is sorted, dropped or filled.
+            start: day on which the window starts, for those who use the market without a fingerprint; days before it
+                are history. None is the first whole day.
+
+        Raises:
+            DataError: the first thing that is wrong, where it is, and what to do.
+        """
+        from momentum_opt.market.frame import market_of_frame  # it needs this module
+
+        return market_of_frame(frame, start)
+
+    @property
+    def root(self) -> Path | None:
+        """Folder of the price files; None where the prices came from a table."""
+        path = self.files[0].path
+        return None if path is None else path.parent
 
     @property
     def bars_per_day(self) -> int:

@@ -19,7 +19,7 @@ class Costs(NamedTuple):
     """What trading costs; traced, so that sweeping it compiles nothing new."""
 
     fees: CostValue
-    """Share of what comes in that the pool keeps."""
+    """Swap fee, fraction of the input amount."""
     gas_cost: CostValue
     """Numeraire per trade, paid by the arbitrageur."""
     arb_fees: CostValue

@@ -41,7 +41,7 @@ class MomentumPool(Pool):
     STATE_PARAMS: ClassVar[tuple[str, ...] | None] = ("logit_lamb", "logit_delta_lamb")
 
     def rule_constants(self, params: Params, settings: RuleSettings) -> MomentumConstants:
-        """k and what follows from the capped decay λ (SPEC §5, §6)."""
+        """k and what follows from the capped decay λ."""
         logit, period = jnp.asarray(params["logit_lamb"]), settings.chunk_period
         lamb = capped_lamb(logit, settings.max_memory_days, period)
         memory_days = lamb_to_memory_days_clipped(lamb, period, settings.max_memory_days)
@@ -56,7 +56,7 @@ class MomentumPool(Pool):
         return initial_state(first_price, settings.use_alt_lamb)
 
     def read_price(self, state: EstimatorState, price: PerAsset, constants: MomentumConstants) -> EstimatorState:
-        """One step of the gradient estimator (SPEC §6)."""
+        """One step of the gradient estimator."""
         return estimator_step(state, price, constants.estimator)
 
     def weight_change(self, state: EstimatorState, constants: MomentumConstants) -> PerAsset:

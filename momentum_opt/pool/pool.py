@@ -80,7 +80,7 @@ class Pool(ABC):
 
     @abstractmethod
     def weight_change(self, state: RuleState, constants: RuleConstants) -> PerAsset:
-        """u of SPEC §7, which sums to zero over the tokens: what the rule asks for, before the guard rails."""
+        """Change of the weights that the rule asks for, before the guard rails; it sums to zero over the tokens."""
 
     @abstractmethod
     def resting_params(self, params: Params) -> dict[str, Any]:

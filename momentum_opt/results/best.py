@@ -1,4 +1,4 @@
-"""best.json (SPEC §15): a trial and its replay in, one document from which the result can be replayed out."""
+"""Make and read best.json, from which a result can be replayed (SPEC §15)."""
 
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,7 +79,7 @@ def best_document(
         "fingerprint": recordable(fingerprint.to_dict()),
         "digest": fingerprint.digest,
         "data": prices_record(market),
-        "holdout": holdout_document(holdout_of(fingerprint, market.files[0].path.parent)),
+        "holdout": holdout_document(holdout_of(fingerprint, market.root)),
         "trial": trial.number,
         "source": trial.source,
         "verdict": None,  # known once the evidence is gathered

@@ -1,4 +1,4 @@
-"""evidence.json (SPEC §13, §15): findings in, a strict JSON file out, and the same findings back."""
+"""Write and read evidence.json (SPEC §13, §15)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from momentum_opt.errors import RunFolderError
+from momentum_opt.evidence.effort import settings_for
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.fingerprint import Fingerprint
 from momentum_opt.results.checksums import CHECKSUMS
@@ -63,6 +64,6 @@ def recorded_evidence(
         found = read_evidence(path)
     except (RunFolderError, OSError):
         return None
-    told = (found.trial, found.candidates.trials, dict(found.settings))
+    told = (found.trial, found.candidates.trials, {"quick": False, **found.settings})  # older ones were all in full
     sampled = sum(record.counts for record in records)
-    return found if told == (winner.number, sampled, fingerprint.evidence.model_dump()) else None
+    return found if told == (winner.number, sampled, settings_for(fingerprint, records).model_dump()) else None

@@ -1,4 +1,4 @@
-"""Strict JSON files: plain values in, a file that is either whole or not there out."""
+"""Write strict JSON files that are either whole or not there."""
 
 import errno
 import json

@@ -66,9 +66,9 @@ class Look:
         return self.params is None
 
 
-def holdout_of(fingerprint: Fingerprint, root: Path) -> Holdout | None:
-    """The test period of a configuration on the price files in `root`; None where it has none."""
-    if fingerprint.periods.test is None or fingerprint.window.test_end is None:
+def holdout_of(fingerprint: Fingerprint, root: Path | None) -> Holdout | None:
+    """The test period of a configuration on the price files in `root`; None without a test period or files."""
+    if root is None or fingerprint.periods.test is None or fingerprint.window.test_end is None:
         return None
     return holdout_between(fingerprint.tokens, fingerprint.window.end, fingerprint.window.test_end, root)
 

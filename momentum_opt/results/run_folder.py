@@ -71,6 +71,11 @@ class RunFolder:
         return self.path / "trials.parquet"
 
     @property
+    def blocks(self) -> Path:
+        """Sums per block of train days, one row per finished trial."""
+        return self.path / "blocks.parquet"
+
+    @property
     def screen(self) -> Path:
         """One row per screened candidate."""
         return self.path / "screen.parquet"
@@ -292,13 +297,13 @@ def prices_record(market: Market) -> dict[str, Any]:
     `costs` lists the files of the `costs` section; their paths stand in the fingerprint.
     """
     return {
-        "root": str(market.files[0].path.parent.resolve()),
+        "root": None if market.root is None else str(market.root.resolve()),
         "bar_minutes": market.bar_minutes,
         "burn_in_days": market.burn_in_days,
         "files": [
             {
                 "token": file.token,
-                "file": file.path.name,
+                "file": None if file.path is None else file.path.name,
                 "sha256": file.sha256,
                 "first": utc_text(file.first_ms),
                 "last": utc_text(file.last_ms),

@@ -1,4 +1,4 @@
-"""Tables of a run: trial records and replays in, parquet files out. Everything is keyed by token name."""
+"""Write trial records and replays as parquet tables, keyed by token name."""
 
 import io
 import math
@@ -184,7 +184,7 @@ def trials_table(
     fingerprint: Fingerprint,
     figures: Mapping[int, Mapping[str, float]] = MappingProxyType({}),
 ) -> pd.DataFrame:
-    """One row per finished trial, by number (SPEC §15); the columns of `columns_table`.
+    """One row per finished trial, by number (SPEC §15); the columns of `columns_table`, without the sums per block.
 
     Args:
         records: the trials.
@@ -192,12 +192,19 @@ def trials_table(
         fingerprint: of the run.
         figures: number of a trial → metric of train → what was measured besides; empty in other rows.
     """
-    columns = columns_of(records, space)
+    columns = replace(columns_of(records, space), blocks=None)
     more: dict[str, Values] = {}
     for name in dict.fromkeys(name for row in figures.values() for name in row):
         values = (figures.get(record.number, {}).get(name, math.nan) for record in records)
         more[f"train_{name}"] = np.fromiter(values, np.float64, len(records))
     return columns_table(replace(columns, metrics={**more, **columns.metrics}), space, fingerprint)
+
+
+def blocks_table(records: Sequence[TrialRecord]) -> pd.DataFrame:
+    """`number` of every finished trial, and its sums per block of train days, `block_n_0` … (`study.block_sums`)."""
+    blocks = _decoded_blocks(records)
+    numbers = np.array([record.number for record in records], np.int64)
+    return pd.DataFrame({"number": numbers, **({} if blocks is None else as_columns(blocks))})
 
 
 def columns_table(columns: TrialColumns, space: SearchSpace, fingerprint: Fingerprint) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""A run folder's table of trials in; the rows and columns that a user asks for out. Light: no JAX, no Optuna."""
+"""Select rows and columns of a run's trials. Light: no JAX, no Optuna."""
 
 import math
 import re
@@ -95,7 +95,8 @@ def read_trials(path: Path) -> TrialList:
             "command again and stop it with Ctrl-C"
         )
     _, fingerprint = read_identity(folder)
-    rows = read_parquet(folder.trials, REMADE, numbers=("number", *fingerprint.objective.columns))
+    # A table of an older version holds the sums per block too.
+    rows = read_parquet(folder.trials, REMADE, numbers=("number", *fingerprint.objective.columns), without="block_")
     if not {"state", "fail_reason"} <= set(rows):
         raise RunFolderError(f"{folder.trials}: not a table of trials; {REMADE}")
     return TrialList(rows, fingerprint, folder)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from momentum_opt.errors import MomentumOptError
+from momentum_opt.evidence.effort import quick_words
 from momentum_opt.evidence.findings import Findings
 from momentum_opt.results.evidence import read_evidence
 from momentum_opt.results.look_lines import is_run
@@ -40,6 +41,13 @@ def further_lines(document: Document) -> list[dict[str, Any]]:
     if measured is not None:
         lines.append(_line("convergence", f"search {measured['words']}", met=measured["converged"]))
     return lines
+
+
+def _effort(findings: Findings) -> list[dict[str, Any]]:
+    settings = findings.settings
+    if not settings.get("quick"):
+        return []
+    return [_line("evidence", quick_words(findings.non_adaptive.source, findings.non_adaptive.drawn), met=None)]
 
 
 def sweep_lines(findings: Findings) -> list[dict[str, Any]]:
@@ -120,7 +128,7 @@ def verdict_section(findings: Findings | None, document: Document) -> dict[str, 
         return None
     found = {
         **asdict(findings.verdict),
-        LINES: [*sweep_lines(findings), *further_lines(document)],
+        LINES: [*_effort(findings), *sweep_lines(findings), *further_lines(document)],
         "candidates": findings.candidates.distinct,
         "detectable": None if findings.detectable is None else asdict(findings.detectable),
     }

@@ -1,4 +1,4 @@
-"""The state file of a live pool: its position at one update in, a strict JSON document and the same position out."""
+"""Write and read the state file of a live pool."""
 
 import hashlib
 import json

@@ -42,9 +42,9 @@ Walker = MinuteLoop | Literal["numba"]
 """What walks the minutes: a loop that is traced with everything else, or the CPU's kernel beside it."""
 
 NAMES: Final[dict[Walker, str]] = {
-    "xla": "XLA's loop on the GPU",
-    "pallas": "the GPU's kernel",
-    "numba": "the CPU's kernel",
+    "xla": "XLA on the GPU",
+    "pallas": "Pallas kernel on the GPU",
+    "numba": "Numba kernel on the CPU",
 }
 
 
@@ -91,7 +91,7 @@ class Timing(NamedTuple):
         taken: dict[Walker, float] = {walker: pace.of(width) for walker, pace in self.paces.items()}
         fastest = min(taken, key=taken.__getitem__)
         slower = (
-            f"{NAMES[walker]} takes {seconds / taken[fastest]:.2g} times as long"
+            f"{NAMES[walker]} {seconds / taken[fastest]:.2g}× slower"
             for walker, seconds in taken.items()
             if walker != fastest
         )

@@ -108,7 +108,7 @@ def check_params(params: ParamSet, fingerprint: Fingerprint) -> None:
     """
     missing = missing_params(params, fingerprint)
     if missing:
-        raise ParamsError(f"`params` lacks {', '.join(missing)}; it holds {', '.join(params)}; add what lacks")
+        raise ParamsError(f"`params` is missing {', '.join(missing)} (got {', '.join(params)}); add it")
     for name, values in params.items():
         if not np.isfinite(values).all():
             raise ParamsError(f"`params.{name}` must be finite, but holds {values.tolist()}; give numbers")

@@ -79,8 +79,8 @@ class DatabaseStore(Store):
             return relational.append_rows(self._engine, self._tables, study_id, trials, digest, expected)
         except self.failures as error:
             raise StudyError(
-                f"storage {self.where}: the last batch cannot be saved ({relational.reason_of(error)}); "
-                "the trials before it are safe: mend the storage, and run the command again"
+                f"storage {self.where}: could not save the last batch ({relational.reason_of(error)}); "
+                "earlier trials are safe. Fix the storage and rerun"
             ) from error
 
     def close(self) -> None:

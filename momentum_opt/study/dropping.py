@@ -1,4 +1,4 @@
-"""Work that need not be waited for: a function in, its result out, or nothing where it was given up."""
+"""Run a blocking call in a thread that can be abandoned."""
 
 import threading
 from collections.abc import Callable

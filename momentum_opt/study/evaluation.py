@@ -1,4 +1,4 @@
-"""Batches of parameter sets in, their scores on the host out (SPEC §12): compiled once, on as many devices as pay."""
+"""Score batches of parameter sets with one compiled program, sharded over the devices worth using (SPEC §12)."""
 
 import copy
 from collections.abc import Sequence
@@ -214,9 +214,10 @@ class Evaluator:
     def plan(self) -> str:
         """How many candidates are scored at a time, in a line for the user."""
         parts = self._threads if self._walks else len(self._devices)
-        where = f" in {parts} parts side by side" if parts > 1 else ""
-        limit = "device.batch_limit" if self.fingerprint.device.batch_limit is not None else "memory and speed"
-        return f"{counted(self.width, 'candidate')} at a time{where}; {limit} would allow {self.most:,}"
+        unit = "core" if self._walks or jax.default_backend() == "cpu" else "device"
+        where = f" on {counted(parts, unit)}"
+        limit = "device.batch_limit" if self.fingerprint.device.batch_limit is not None else ""
+        return f"batch of {self.width:,}{where} ({self.most:,} {f'allowed by {limit}' if limit else 'would fit'})"
 
     def _set_width(self, batch_size: int) -> None:
         width = min(batch_size, self.most)

@@ -251,7 +251,9 @@ class JournalFile(BaseJournalBackend):
         return end
 
     def _mend(self, handle: int) -> tuple[list[Entry], int]:
-        """Read the whole journal and cut a torn tail off; damage in the middle is not ours to cut.
+        """Read the whole journal and cut off a torn last line.
+
+        Damage before the last line is an error, because truncating there would lose trials.
 
         Returns:
             The entries, kept so that they need not be read again, and where they end.

@@ -27,11 +27,9 @@ from momentum_opt.study.trials import (
     BATCH_START,
     BLOCKS,
     FAIL_REASON,
-    TRAIN,
-    VALIDATION,
     WORKER,
     TrialRecord,
-    json_metrics,
+    metric_attributes,
     record_of,
     was_sampled,
 )
@@ -243,10 +241,7 @@ def _tell(
     values, problem = scores.objectives[place], scores.problem(place)
     if problem is not None:
         return mirror.tell(trial, None, {**batch, FAIL_REASON: problem})
-    attributes: dict[str, Any] = {
-        key: json_metrics({name: values[place] for name, values in table.items()})
-        for key, table in ((TRAIN, scores.train), (VALIDATION, scores.validation))
-    }
+    attributes: dict[str, Any] = metric_attributes(scores.train, scores.validation, place)
     if scores.blocks is not None:
         attributes[BLOCKS] = encoded(scores.blocks[place])
     found = [float(value) for value in values]

@@ -20,7 +20,16 @@ from momentum_opt.study.limits import merit
 from momentum_opt.study.memetic import Memetic, finished_of, memetic_of, notes
 from momentum_opt.study.samplers import GivenPoints, ask_batch, batch_sampler, work_out_parents
 from momentum_opt.study.space import SearchSpace
-from momentum_opt.study.trials import NEAR, SOURCE, WARM_START, WORKER, violation_of_trial, was_sampled, was_screened
+from momentum_opt.study.trials import (
+    BLOCKS,
+    NEAR,
+    SOURCE,
+    WARM_START,
+    WORKER,
+    violation_of_trial,
+    was_sampled,
+    was_screened,
+)
 
 if TYPE_CHECKING:
     from momentum_opt.study.improvement import Improver
@@ -70,6 +79,7 @@ class Mirror:
             bare = copy.copy(trial)
             # No sampler reads more of them, and copies of all would cost most of the time.
             bare.user_attrs = {key: trial.user_attrs[key] for key in (SOURCE,) if key in trial.user_attrs}
+            bare.system_attrs = {key: value for key, value in trial.system_attrs.items() if key != BLOCKS}
             self._study.add_trial(bare)
             self._complete += trial.state == TrialState.COMPLETE
             if was_sampled(trial):

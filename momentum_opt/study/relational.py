@@ -65,7 +65,7 @@ def database_url(text: str) -> URL:
                 "storage: the driver of PostgreSQL is not installed; pip install 'momentum-opt[postgres]'"
             ) from None
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise StorageError(f"storage {where}: a database in memory is gone at the end; write sqlite:///file")
+        raise StorageError(f"storage {where}: an in-memory database does not outlive the process; write sqlite:///file")
     if (
         url.get_backend_name() == "sqlite"
         and url.password is None

@@ -28,10 +28,8 @@ from momentum_opt.study.trials import (
     FAIL_REASON,
     SCREEN,
     SOURCE,
-    TRAIN,
-    VALIDATION,
     TrialRecord,
-    json_metrics,
+    metric_attributes,
 )
 
 AT_ONCE: Final = 2
@@ -243,10 +241,7 @@ def finished_trial(
     known = problem is None
     own: dict[str, Any] = {FAIL_REASON: problem}
     if known:
-        own = {
-            key: json_metrics({name: column[row] for name, column in table.items()})
-            for key, table in ((TRAIN, scores.train), (VALIDATION, scores.validation))
-        }
+        own = metric_attributes(scores.train, scores.validation, row)
         own |= {} if scores.blocks is None else {BLOCKS: encoded(scores.blocks[row])}
     return create_trial(
         state=TrialState.COMPLETE if known else TrialState.FAIL,

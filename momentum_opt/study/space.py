@@ -200,7 +200,7 @@ def _clip_to_effective(
     """The ranges of logit_lamb up to the cap, and a line for each that was cut off or has no effect."""
     pool = fingerprint.pool
     limit = effective_logit_limit(pool.max_memory_days, pool.chunk_period)
-    reason = f"logits above {limit:.4f} all act as the cap of {pool.max_memory_days:g} days"
+    reason = f"memory is capped at {pool.max_memory_days:g} days (max_memory_days)"
     after = tuple(clipped(bounds, limit) for bounds in whole)
     alike = len(set(whole)) == 1
     notes: list[str] = []

@@ -4,9 +4,10 @@ A store keeps Optuna studies that plain Optuna can open, adds a batch of finishe
 workers that are at work on a study, so that each draws from a random stream of its own.
 """
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
@@ -23,10 +24,10 @@ from momentum_opt.study.journal import JournalFile, journal_storage
 from momentum_opt.study.locks import first_free
 from momentum_opt.study.places import JOURNAL_SCHEME, lock_prefix, storage_file
 from momentum_opt.study.sealing import FINISHED, claims_a_search, is_as_written, is_of, sealed
-from momentum_opt.study.trials import BATCH_START, SOURCE, TrialRecord, record_of, was_sampled
+from momentum_opt.study.trials import BATCH_START, BLOCKS, SOURCE, TrialRecord, record_of, was_sampled
 
 IDENTITY: Final = "identity"
-"""Study attribute that says what the study searches, and on which prices."""
+"""System attribute of a study that says what the study searches, and on which prices."""
 
 ANEW: Final = "begin anew with another --run-dir or search.study_name"
 RESTORE: Final = f"restore the storage from a copy, or {ANEW}"
@@ -132,13 +133,16 @@ class Store(ABC):
             self._studies[name] = DurableStudy(self, study)
         return self._studies[name]
 
-    def open_study(self, name: str, n_objectives: int, identity: Mapping[str, Any]) -> "DurableStudy":
-        """The study, made where it is not there, and then marked with what it searches.
+    def open_study(
+        self, name: str, n_objectives: int, identity: Mapping[str, Any], metric_names: Sequence[str] = ()
+    ) -> "DurableStudy":
+        """Open the study, creating it and recording its identity if it does not exist.
 
         Args:
             name: of the study.
             n_objectives: all of them are maximised.
             identity: JSON-ready facts that tell this study from another one of the same name.
+            metric_names: of the objectives, for Optuna's dashboard.
 
         Raises:
             StorageError: the studies cannot be read or written.
@@ -153,9 +157,23 @@ class Store(ABC):
                     raise self._unreadable(error) from None
                 found = self._studies[name] = DurableStudy(self, study)
             if found.identity is None and not found.holds_trials():
-                found.study.set_user_attr(IDENTITY, dict(identity))
+                self._note_identity(name, identity)
+                if metric_names:
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                        found.study.set_metric_names(list(metric_names))
         found.digest = str(identity.get("digest", ""))
         return found
+
+    def _note_identity(self, name: str, identity: Mapping[str, Any]) -> None:
+        """As a system attribute, which Optuna's dashboard does not show: no person reads it."""
+        self.storage.set_study_system_attr(self.storage.get_study_id_from_name(name), IDENTITY, dict(identity))
+
+    def identity_of(self, name: str) -> Any:
+        """What was noted of a study as its identity; a user attribute in those of an older version."""
+        study = self.storage.get_study_id_from_name(name)
+        found = self.storage.get_study_system_attrs(study).get(IDENTITY)
+        return self.storage.get_study_user_attrs(study).get(IDENTITY) if found is None else found
 
     def _unreadable(self, error: Exception) -> StorageError:
         return StorageError(
@@ -171,6 +189,7 @@ class DurableStudy:
         study: Optuna's view of it.
         name: in the store.
         digest: of the fingerprint that is searched; trials with another one, or with none, are not of the search.
+        readable: numbers of trials → what a person reads of them, noted beside (`k_per_day_BTC`); None: nothing.
     """
 
     def __init__(self, store: Store, study: optuna.Study) -> None:
@@ -178,13 +197,14 @@ class DurableStudy:
         self.study = study
         self.name = study.study_name
         self.digest = str((self.identity or {}).get("digest", ""))
+        self.readable: Callable[[Sequence[Mapping[str, float]]], Sequence[Mapping[str, float]]] | None = None
         self._is_ours: dict[int, bool] = {}  # of the finished trials that have been looked at, by number
 
     @property
     def identity(self) -> Mapping[str, Any] | None:
         """The facts that it was made with; None of a study that this program did not make."""
         try:
-            found = self.study.user_attrs.get(IDENTITY)
+            found = self._store.identity_of(self.name)
         except DAMAGE as error:
             raise RunFolderError(
                 f"storage {self._store.where}: study {self.name} cannot be read ({error}); {RESTORE}"
@@ -253,7 +273,7 @@ class DurableStudy:
         except self._store.failures as error:
             raise StudyError(
                 f"storage {self._store.where}: the trials cannot be read ({self._store.reason_of(error)}); "
-                "mend the storage, and run the command again"
+                "fix the storage and rerun"
             ) from error
         except DAMAGE as error:
             if isinstance(error, MomentumOptError):
@@ -269,7 +289,20 @@ class DurableStudy:
 
     def append(self, trials: Sequence[FrozenTrial], expected: int | None = None) -> bool:
         """`Store.append` to this study; `expected` counts the trials of the search."""
-        return self._store.append(self.study, [sealed(one, self.digest) for one in trials], self.digest, expected)
+        kept = [sealed(one, self.digest) for one in self._as_kept(trials)] if trials else []
+        return self._store.append(self.study, kept, self.digest, expected)
+
+    def _as_kept(self, trials: Sequence[FrozenTrial]) -> Iterator[FrozenTrial]:
+        """The trials with their readable parameters beside, and what no person reads among the system attributes."""
+        told: Sequence[Mapping[str, float]] = (
+            [{}] * len(trials) if self.readable is None else self.readable([one.params for one in trials])
+        )
+        for trial, forms in zip(trials, told, strict=True):
+            kept = copy.copy(trial)
+            hidden = {BLOCKS: trial.user_attrs[BLOCKS]} if BLOCKS in trial.user_attrs else {}
+            kept.system_attrs = {**trial.system_attrs, **hidden}
+            kept.user_attrs = {**{key: one for key, one in trial.user_attrs.items() if key not in hidden}, **forms}
+            yield kept
 
     def count_sampled(self) -> int:
         """How many finished trials count towards the study's total: all but screened ones and neighbours."""
@@ -281,7 +314,7 @@ class DurableStudy:
 
     @contextmanager
     def sole(self, task: str) -> Generator[bool]:
-        """Whether this worker is to do a task that one alone should do; no other is, for as long as the context lasts.
+        """Elect one worker for `task`; no other is elected for as long as the context lasts.
 
         Where the store cannot number the workers of other machines, one of each machine is told so.
         """

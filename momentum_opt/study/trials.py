@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,12 @@ from momentum_opt.study.pareto import balanced_row, pareto_rows
 BATCH_START = "batch_start"
 BATCH_SIZE = "batch_size"
 BLOCKS = "blocks"
+"""System attribute of what no person reads."""
 WORKER = "worker"
 FAIL_REASON = "fail_reason"
-TRAIN = "train"
-VALIDATION = "validation"
+TRAIN = "train_"
+VALIDATION = "validation_"
+"""Before the names of metrics: attributes are flat, so that Optuna's dashboard shows, sorts and filters them."""
 SOURCE = "source"
 SCREEN = "screen"
 WARM_START = "warm_start"
@@ -99,11 +102,11 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         number=trial.number,
         numbers={name: float(value) for name, value in trial.params.items()},
         objectives=tuple(trial.values) if complete else (),
-        train=_from_json(attributes.get(TRAIN, {})),
-        validation=_from_json(attributes.get(VALIDATION, {})),
+        train=_metrics_of(attributes, TRAIN),
+        validation=_metrics_of(attributes, VALIDATION),
         fail_reason=None if complete else attributes.get(FAIL_REASON, "unknown"),
         source=attributes.get(SOURCE, SAMPLER),
-        blocks=attributes.get(BLOCKS) if complete else None,
+        blocks=trial.system_attrs.get(BLOCKS, attributes.get(BLOCKS)) if complete else None,
         points=attributes.get(POINTS, 1),
         start={
             name: float(attributes[f"{START_OF}{name}"]) for name in trial.params if f"{START_OF}{name}" in attributes
@@ -120,9 +123,15 @@ def violation_of_trial(trial: FrozenTrial) -> float:
     return sum((value for value in trial.constraints.values() if value > 0.0), start=0.0)
 
 
-def json_metrics(metrics: Mapping[str, float]) -> dict[str, float | None]:
-    """Metrics as strict JSON: null where a value is not finite."""
-    return {name: float(value) if math.isfinite(value) else None for name, value in metrics.items()}
+def metric_attributes(
+    train: Mapping[str, NDArray[np.float64]], validation: Mapping[str, NDArray[np.float64]], row: int
+) -> dict[str, float | None]:
+    """One row of the metrics as attributes of a trial, strict JSON: null where a value is not finite."""
+    return {
+        f"{prefix}{name}": float(values[row]) if math.isfinite(values[row]) else None
+        for prefix, table in ((TRAIN, train), (VALIDATION, validation))
+        for name, values in table.items()
+    }
 
 
 def not_finite(values: Sequence[float] | NDArray[np.float64]) -> str:
@@ -130,8 +139,15 @@ def not_finite(values: Sequence[float] | NDArray[np.float64]) -> str:
     return f"objective is not finite ({', '.join(f'{value:g}' for value in values)})"
 
 
-def _from_json(metrics: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: math.nan if value is None else value for name, value in metrics.items()}
+def _metrics_of(attributes: Mapping[str, Any], prefix: str) -> dict[str, float]:
+    """The metrics of a period; those of an older version stand in one attribute together."""
+    together = attributes.get(prefix[:-1])
+    found = (
+        together
+        if isinstance(together, Mapping)
+        else {name.removeprefix(prefix): value for name, value in attributes.items() if name.startswith(prefix)}
+    )
+    return {name: math.nan if value is None else value for name, value in found.items()}
 
 
 def best_record(records: Sequence[TrialRecord]) -> TrialRecord | None:

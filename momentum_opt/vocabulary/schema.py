@@ -114,7 +114,7 @@ def get_param_value(
     run_fingerprint: Mapping[str, Any],
     schema: Mapping[str, ParamSpec],
 ) -> Any:
-    """The starting value of parameter `name`: given values first, then the fingerprint, then the schema (SPEC §4).
+    """The starting value of parameter `name`: given values first, then the fingerprint, then the schema.
 
     In both mappings `initial_<name>` is tried before `<name>`.
 

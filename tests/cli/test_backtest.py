@@ -194,9 +194,9 @@ def test_a_result_that_does_not_repeat(best: Path, tmp_path: Path, capsys: pytes
         ({"k_per_day": -1, "memory_days": 10}, "must not be negative"),
         ({"absolute_k": -1, "memory_days": 10}, "must not be negative"),
         ({"k_per_day": 20, "memory_days": 0}, "above 0"),
-        ({"k_per_day": 20}, "lacks logit_lamb"),
-        ({"memory_days": 10}, "lacks exactly one of log_k, k, absolute_k"),
-        ({"log_k": 1, "k_per_day": 1, "memory_days": 10}, "lacks exactly one of"),
+        ({"k_per_day": 20}, "is missing logit_lamb"),
+        ({"memory_days": 10}, "is missing exactly one of log_k, k, absolute_k"),
+        ({"log_k": 1, "k_per_day": 1, "memory_days": 10}, "is missing exactly one of"),
         ({"k_per_day": "many", "memory_days": 10}, "'many' is no number"),
         ({"k_per_day": float("nan"), "memory_days": 10}, "must be finite"),
         ({"k_per_day": 1, "memory_days": 10, "initial_weights": LIGHT}, "below min"),
@@ -299,7 +299,7 @@ def test_a_window_of_its_own_on_the_terminal(mine: Path, tmp_path: Path, capsys:
     assert code("--params", mine, "--start", "2023-04-13", "--end", "2023-04-20", "--out", out) == 0
     shown = capsys.readouterr().out
     assert re.search(r"^ +out of sample$", shown, re.M)
-    assert re.search(r"^ annualised_returns +-?\d\S*\*$", shown, re.M)
+    assert re.search(r"^ annualised_returns +−?\d\S* %\*$", shown, re.M)
     assert "* annualised from fewer than 90 days: not meaningful" in shown
     assert "test period evaluated 2 times" in shown
     page = outline((out / "report.html").read_text())

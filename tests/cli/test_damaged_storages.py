@@ -32,7 +32,7 @@ SERVERS = [
     ("a driver that is not there", "mysql+pymysql://u@h/db", r"its driver is not installed \(.*pymysql.*; install it"),
     ("an asynchronous driver", "postgresql+asyncpg://u@h/db", r"an asynchronous driver .* cannot serve; write"),
     ("a web page", "https://optuna.org/studies", r"unknown kind of database or driver: https\); check"),
-    ("in memory", "sqlite://", r"a database in memory is gone at the end; write sqlite:///file"),
+    ("in memory", "sqlite://", r"an in-memory database does not outlive the process; write sqlite:///file"),
     ("a file on a host", "sqlite://host/file", r"cannot be opened \(Invalid SQLite URL.*; check the URL"),
     ("a password left out", "postgresql://u:***@h/db", r"its password was left out .*; give the whole URL with"),
     ("a password left out of a query", "postgresql://h/db?password=***", r"its password was left out .*; give the"),
@@ -189,8 +189,8 @@ def test_changed_trials_of_a_journal(row: Row, site: Site, capsys: pytest.Captur
             r"trial 0 of study config cannot be",
         ),
         ("UPDATE trials SET state = 'RUNNING' WHERE trial_id = 3", r"trial 2 of study config is not as it was written"),
-        ("UPDATE study_user_attributes SET value_json = '{'", r"study config cannot be read"),
-        ("UPDATE study_user_attributes SET value_json = '3'", r"its trials are not of momentum-opt"),
+        ("UPDATE study_system_attributes SET value_json = '{'", r"study config cannot be read"),
+        ("UPDATE study_system_attributes SET value_json = '3'", r"its trials are not of momentum-opt"),
     ],
 )
 def test_changed_trials_of_a_database(statement: str, said: str, site: Site, capsys: pytest.CaptureFixture[str]):  # noqa: F811

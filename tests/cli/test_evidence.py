@@ -39,9 +39,11 @@ def test_the_evidence_is_of_the_winner(done: Done):
 
 
 def test_the_sums_of_a_trial_are_its_daily_returns(done: Done):
-    """The winner's row of trials.parquet against its replay, day by day."""
+    """The winner's row of blocks.parquet against its replay, day by day."""
     folder = done[1]
-    rows = pd.read_parquet(folder / "trials.parquet")
+    rows, trials = (pd.read_parquet(folder / name) for name in ("blocks.parquet", "trials.parquet"))
+    assert rows["number"].tolist() == trials["number"].tolist()
+    assert not [name for name in trials if name.startswith("block_")]
     best = json.loads((folder / "best.json").read_text())
     row = rows[rows["number"] == best["trial"]]
     sums = row[column_names(16)].to_numpy().reshape(1, len(ROWS), 17)
@@ -68,7 +70,7 @@ def test_it_is_kept_by_the_same_command_and_left_out_on_request(done: Done, tmp_
     assert "verdict: " in shown
     assert "test period evaluated once" in shown
     assert code("tune", SMOKE, "--run-dir", folder, "--set", "evidence.enabled=false") == 0
-    assert "verdict: " not in capsys.readouterr().out
+    assert "verdict: not judged; --evidence full judges it\n" in capsys.readouterr().out
     assert not path.exists()
 
 
@@ -91,3 +93,24 @@ def test_on_noise_nothing_is_found(tmp_path: Path, capsys):
     found = read_evidence(tmp_path / "run" / "evidence.json")
     assert found.verdict.outcome == "nothing found"
     assert found.excess.overfitting is not None
+
+
+def test_quick_evidence_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = tmp_path / "run"
+    told = ("tune", SMOKE, "--run-dir", folder, "--no-report", "--set", "search.n_trials=8")
+    assert code(*told, "--evidence", "some") == 2
+    assert "--evidence: unknown value (some); choose one of full, quick, none" in capsys.readouterr().err
+    assert not folder.exists()
+    assert code(*told, "--evidence", "quick") == 0
+    assert "quick evidence: 100 random candidates, no heat maps; " in capsys.readouterr().out.replace("\n    ", " ")
+    found = read_evidence(folder / "evidence.json")
+    assert found.settings["quick"] is True
+    assert found.plateau is not None
+    assert found.plateau.heat_maps == ()
+    full = code(*told, "--evidence", "full")
+    assert full == 0
+    again = read_evidence(folder / "evidence.json")
+    assert again.settings["quick"] is False
+    if again.trial == found.trial and found.excess.variance and again.excess.variance:
+        assert found.excess.variance > again.excess.variance
+    capsys.readouterr()

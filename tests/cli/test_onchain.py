@@ -320,7 +320,7 @@ def _set(document: dict[str, Any], path: str, value: Any) -> None:
         ("source.fingerprint", {"foo": 1}, r"source\.fingerprint: foo: unknown key"),
         ("tokens", ["SYNA", "SYNB", "ETH"], r"its tokens are not those of its fingerprint; give the file as"),
         ("contract", [], r"its tokens are not those of its fingerprint; give the file as export wrote it"),
-        ("source.params", {"k": 1.0}, r"source: `params` lacks logit_lamb"),
+        ("source.params", {"k": 1.0}, r"source: `params` is missing logit_lamb"),
         ("contract.epsilonMax", 4, r"contract\.epsilonMax: 4 is no whole number in quotes"),
     ],
 )

@@ -288,7 +288,7 @@ def test_on_a_server_that_asks_for_it(role: str, host: str, tmp_path: Path):
     assert_hidden(done.stdout + done.stderr, tmp_path, ("wr0ng", "r2Xk"))
     engine = sa.create_engine(database_url(storage))
     with engine.connect() as connection:
-        kept = " ".join(connection.scalars(sa.text("SELECT value_json FROM study_user_attributes")))
+        kept = " ".join(connection.scalars(sa.text("SELECT value_json FROM study_system_attributes")))
     engine.dispose()
     assert "***" in kept
     assert_hidden(kept, tmp_path)

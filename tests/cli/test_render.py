@@ -53,10 +53,11 @@ def test_annualised_figures_of_short_periods_are_marked():
     text = metric_table(content)
     table = rows(text)
     for name in ("calmar", "daily_log_sharpe", "annualised_returns"):
-        assert [name, "0.5000", "0.5000*"] in table
+        shown = "50.00 %" if name == "annualised_returns" else "0.500"
+        assert [name, shown, f"{shown}*"] in table
     for name in ("returns", "max_drawdown", "returns_over_hodl"):
-        assert [name, "0.5000", "0.5000"] in table
-    assert ["HODL from the period's start: daily_log_sharpe", "–", "-4.0000*"] in table
+        assert [name, "50.00 %", "50.00 %"] in table
+    assert ["HODL from the period's start: daily_log_sharpe", "–", "−4.000*"] in table
     assert ["constant-weight pool: daily_log_sharpe", "–", "–"] in table
     assert text.endswith("\n* annualised from fewer than 90 days: not meaningful")
     assert "*" not in metric_table({**content, "days": {"train": 90, "test": 90}})
@@ -64,8 +65,8 @@ def test_annualised_figures_of_short_periods_are_marked():
 
 
 def test_parameters():
-    assert ["AAA", "20", "10", "0.680000", "0.5000"] in rows(parameter_table(document()))
-    assert ["BBB", "0.0001235", "365", "0.990000", "0.5000"] in rows(parameter_table(document()))
+    assert ["AAA", "20", "10", "0.680000", "50.00 %"] in rows(parameter_table(document()))
+    assert ["BBB", "0.0001235", "365", "0.990000", "50.00 %"] in rows(parameter_table(document()))
 
 
 def test_metrics_lead_with_the_objective():
@@ -74,9 +75,9 @@ def test_metrics_lead_with_the_objective():
     content["metrics"]["test"]["returns"] = 1234567.0
     table = rows(metric_table(content))
     assert table[0] == ["train", "test"]
-    assert table[2] == ["calmar", "0.5000", "–"]
-    assert ["returns", "0.5000", "1.235e+06"] in table
-    assert ["HODL from the period's start: returns", "0.1000", "0.1000"] in table
+    assert table[2] == ["calmar", "0.500", "–"]
+    assert ["returns", "50.00 %", "123,456,700.00 %"] in table
+    assert ["HODL from the period's start: returns", "10.00 %", "10.00 %"] in table
     assert ["constant-weight pool: daily_log_sharpe", "–", "–"] in table
 
 
@@ -86,11 +87,11 @@ def test_baselines_that_coincide_share_a_row():
     for period in content["baselines"].values():
         period["uniform_hodl"] = {**period["hodl"]}
     both = "HODL from the period's start = uniform HODL from the period's start: returns"
-    assert [both, "0.1000", "0.1000"] in rows(metric_table(content))
+    assert [both, "10.00 %", "10.00 %"] in rows(metric_table(content))
     content["baselines"]["test"]["uniform_hodl"]["returns"] = 0.1 + 1e-6
     table = rows(metric_table(content))
     assert both not in {row[0] for row in table}
-    assert ["uniform HODL from the period's start: returns", "0.1000", "0.1000"] in table
+    assert ["uniform HODL from the period's start: returns", "10.00 %", "10.00 %"] in table
 
 
 def test_figures_that_could_mean_nothing_are_not_shown():
@@ -99,10 +100,10 @@ def test_figures_that_could_mean_nothing_are_not_shown():
     content["metrics"]["test"] |= {"annualised_returns": 1e6, "returns": 2e9}
     text = metric_table(content)
     table = rows(text)
-    assert ["calmar", "not meaningful", "0.5000*"] in table
-    assert ["daily_log_sharpe", "not meaningful", "0.5000*"] in table
-    assert ["annualised_returns", "1e+06", "not meaningful"] in table
-    assert ["returns", "0.5000", "2e+09"] in table  # that of a token which rose as much
+    assert ["calmar", "not meaningful", "0.500*"] in table
+    assert ["daily_log_sharpe", "not meaningful", "0.500*"] in table
+    assert ["annualised_returns", "99,999,900.00 %", "not meaningful"] in table
+    assert ["returns", "50.00 %", "200,000,000,000.00 %"] in table  # that of a token which rose as much
     assert " ".join(text.splitlines()[-1:]) == (
         "not meaningful: of calmar, annualised_returns returns of a short time are compounded to a year; of "
         "daily_log_sharpe what it is divided by is almost zero"

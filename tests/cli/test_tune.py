@@ -70,8 +70,8 @@ def test_the_folder(done: Done):
     assert process.returncode == 0, process.stderr
     assert folder.name == f"smoke-{smoke().digest[:8]}"
     expected = {
-        "config.yaml", "fingerprint.json", "study.journal", "trials.parquet", "best.json", "test_looks.jsonl",
-        "log.txt",
+        "config.yaml", "fingerprint.json", "study.journal", "trials.parquet", "blocks.parquet", "best.json",
+        "test_looks.jsonl", "log.txt",
     }  # fmt: skip
     assert expected <= set(contents(folder))
     assert (folder / "config.yaml").read_bytes() == SMOKE.read_bytes()
@@ -97,7 +97,7 @@ def test_stdout_is_one_document_and_the_rest_goes_to_stderr(done: Done):
         process.stderr,
         re.M,
     )
-    assert re.search(r"^\d+ candidates at a time.*; memory and speed would allow [\d,]+$", process.stderr, re.M)
+    assert re.search(r"^batch of \d+ on \d+ cores? \([\d,]+ would fit\)$", process.stderr, re.M)
     assert "{" not in process.stderr
 
 
@@ -314,7 +314,7 @@ def test_interrupted_and_gone_on_with(tmp_path: Path, capsys: pytest.CaptureFixt
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopping after this batch" in errors
+    assert "finishing this batch" in errors
     assert "(interrupted)" in output
     done = strict((tmp_path / "run" / "best.json").read_text())["study"]["n_trials"]
     assert 0 < done < 100000
@@ -441,7 +441,7 @@ def test_a_damaged_journal_is_one_line(done: Done, tmp_path: Path, capsys: pytes
     with shown_warnings():
         assert code("tune", SMOKE, "--run-dir", folder) == 0
     captured = capsys.readouterr()
-    assert re.search(rf"^warning: TornJournalWarning: .*{len(lines) - 2} trials are kept", captured.err, re.M)
+    assert re.search(rf"^warning: TornJournalWarning: .*{len(lines) - 3} trials are kept", captured.err, re.M)
     assert "best of 16 trials" in captured.out
 
 
@@ -457,4 +457,4 @@ def test_a_signal_never_enters_a_write_to_stderr(monkeypatch: pytest.MonkeyPatch
         signal.raise_signal(signal.SIGINT)
         monkeypatch.undo()
         assert stop.was_asked()
-    assert "stopping after this batch" in capfd.readouterr().err
+    assert "finishing this batch" in capfd.readouterr().err

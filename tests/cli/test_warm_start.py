@@ -110,7 +110,7 @@ def test_the_default_folder_tells_starts_apart(
     [
         ({"log_k": {"BTC": 1, "ETH": 2}, "logit_lamb": 1}, "names the tokens BTC, ETH, but the pool holds SYNA, SYNB"),
         ({"log_kk": 1, "logit_lamb": 1}, "unknown parameter log_kk"),
-        ({"log_k": 1}, "`params` lacks logit_lamb"),
+        ({"log_k": 1}, "`params` is missing logit_lamb"),
         ({"k_per_day": -1, "memory_days": 3}, "must not be negative"),
     ],
 )

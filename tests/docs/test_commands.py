@@ -29,7 +29,7 @@ ONLY_PARSED = {
 }
 """Which commands are not run, and what they need."""
 OTHER_PROGRAMS = {"make", "mkdir", "for", "sha256sum", "cat", "s=$(date", "freqtrade", "pytest", "git"}
-OTHER_PROGRAMS |= {"sudo", "pip", "echo", "export", "psql", "sbatch", "docker", "kubectl"}
+OTHER_PROGRAMS |= {"optuna-dashboard", "sudo", "pip", "echo", "export", "psql", "sbatch", "docker", "kubectl"}
 """What else a page may show; `make` targets are looked up in the Makefile."""
 
 LINES = list(dict.fromkeys(line for _, line in command_lines() if line.startswith("momentum-opt ")))

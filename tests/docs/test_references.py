@@ -105,9 +105,6 @@ def test_the_notebook_was_executed():
 
 @pytest.mark.slow
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import matplotlib as mpl
-
-    mpl.use("agg")
     (tmp_path / "docs").mkdir()
     for name in ("configs", "data"):
         (tmp_path / name).symlink_to(ROOT / name)

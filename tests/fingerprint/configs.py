@@ -44,7 +44,7 @@ def _numbers(low: float, high: float) -> st.SearchStrategy[float | int]:
 
 @st.composite
 def mappings(draw: st.DrawFn) -> dict[str, Any]:
-    """Valid fingerprints in the incumbent's form."""
+    """Valid fingerprints in quantammsim's form."""
     tokens = draw(st.lists(st.from_regex(r"[A-Z]{2,5}", fullmatch=True), min_size=2, max_size=8, unique=True))
     chunk = draw(st.sampled_from([1, 60, 240, 1440, 2880]))
     several = draw(st.booleans())

@@ -79,6 +79,6 @@ def test_import_refuses_another_pool():
     with pytest.raises(ConfigError) as caught:
         import_fingerprint({**INCUMBENT, "rule": "mean_reversion_channel", "fees": -1}, name="old.json")
     assert [problem.split(" (")[0] for problem in caught.value.problems] == [
-        "old.json: rule: unknown word",
+        "old.json: rule: unknown value",
         "old.json: fees: out of range",
     ]

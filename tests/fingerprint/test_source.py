@@ -133,7 +133,7 @@ def test_overrides(tmp_path: Path):
         (["tokens.0=A"], "--set tokens.0=A: tokens has no keys"),
         (["pool.chunk_perod=60"], "--set pool.chunk_perod=60: unknown key; did you mean chunk_period?"),
         (["pool={chunk_perod: 60}"], "--set pool={chunk_perod: 60}: pool.chunk_perod: unknown key"),
-        (["pool.rule=a", "pool.rule=b"], "--set pool.rule=b: unknown word ('b')"),
+        (["pool.rule=a", "pool.rule=b"], "--set pool.rule=b: unknown value ('b')"),
     ],
 )
 def test_mistakes_of_overrides(tmp_path: Path, overrides: list[str], said: str):

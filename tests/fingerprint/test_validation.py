@@ -42,7 +42,7 @@ def test_all_mistakes_at_once_in_file_order(tmp_path: Path):
         ":6: pool.chunk_perod: unknown key; did you mean chunk_period?",
         ":7: pool.minimum_weight: 3 tokens cannot each hold as much (0.5); give at most 1/3; 0.0333333 is the default",
         ":9: costs.fees: out of range (1.5); give a number >= 0 and < 1",
-        ":11: objective.metric: unknown word ('daily_sharp'); did you mean daily_sharpe?",
+        ":11: objective.metric: unknown value ('daily_sharp'); did you mean daily_sharpe?",
     ]
 
 
@@ -87,7 +87,7 @@ def test_a_mistake_in_one_parameter_hides_none_in_another(tmp_path: Path):
         ("window.validation_fraction=0.001", "leaves 0 of 365 days to validation, and daily_log_sharpe needs 3"),
         ("window.validation_fraction=0.999", "window.end: 0 train days"),
         ("objective.windows=98", "292 train days in 98 windows leave 2 to the shortest, and daily_log_sharpe needs 3"),
-        ("pool.rule=mean_reversion", "unknown word ('mean_reversion'); choose one of momentum"),
+        ("pool.rule=mean_reversion", "unknown value ('mean_reversion'); choose one of momentum"),
         ("pool.chunk_period=0", "out of range (0); give a whole number >= 1"),
         ("pool.chunk_period=1.5", "not a whole number (1.5)"),
         (
@@ -138,9 +138,9 @@ def test_a_mistake_in_one_parameter_hides_none_in_another(tmp_path: Path):
         ("costs.fees=-0.1", "out of range"),
         ("costs.fees=1", "out of range (1)"),
         ("costs.fees='0.003'", "not a number ('0.003'); write it without quotes"),
-        ("costs.fees=fees.txt", "not a number or a .parquet or .csv file ('fees.txt')"),
+        ("costs.fees=fees.txt", "needs a number or a .parquet or .csv file ('fees.txt')"),
         ("costs.fees=fees.csv", "no such file"),
-        ("costs.trades=5", "not a number or a .parquet"),
+        ("costs.trades=5", "needs a .parquet or .csv file"),
         ("costs.protocol_fee_split=1.1", "out of range"),
         ("costs.arb_frequency=0", "out of range"),
         ("objective.metric=sharp", "did you mean sharpe?"),

@@ -8,6 +8,7 @@ import pytest
 
 from momentum_opt.errors import MissingFileError, RunFolderError
 from momentum_opt.evidence.bootstrap import Interval
+from momentum_opt.evidence.effort import settings_for
 from momentum_opt.evidence.findings import (
     CandidateCounts,
     Cloud,
@@ -44,7 +45,7 @@ PLATEAU = PlateauFindings(
 RECORDS = [TrialRecord(number, {"log_k": 1.0}, (1.0,), {}, {}, None) for number in range(4)]
 FINDINGS = Findings(
     trial=2,
-    settings=smoke().evidence.model_dump(),
+    settings=settings_for(smoke(), []).model_dump(),
     candidates=CandidateCounts(4, 0, 0, 4),
     excess=EXCESS,
     absolute=ABSOLUTE,

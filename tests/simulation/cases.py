@@ -85,7 +85,7 @@ class Case:
         return Market(TOKENS[: self.n], self.pool.bar_minutes, 0, self.prices, self.start_row, days, ())
 
     def fingerprint(self, days: int | None = None, val_fraction: float = 0.0, **keys: Any) -> Fingerprint:
-        """The pool as a fingerprint of the first `days` (all of them); `keys` on top under the incumbent's names."""
+        """The pool as a fingerprint of the first `days` (all of them); `keys` on top under quantammsim's names."""
         end = START + timedelta(days=self.days if days is None else days)
         optimisation = {"val_fraction": val_fraction, **keys.pop("optimisation_settings", {})}
         return pool_fingerprint(self.pool, TOKENS[: self.n], START, end, optimisation_settings=optimisation, **keys)

@@ -161,7 +161,7 @@ def choice(kernel_seconds: float, kernel: CostPath, loop: CostPath = SOME, cores
 def test_the_fastest_of_equal_walkers_is_taken():
     assert choice(0.25, SOME) == Choice(
         "pallas",
-        "the GPU's kernel; XLA's loop on the GPU takes 4 times as long; the CPU's kernel takes 32 times as long",
+        "Pallas kernel on the GPU; XLA on the GPU 4× slower; Numba kernel on the CPU 32× slower",
     )
     assert choice(0.25, SOME._replace(reserves=SOME.reserves * (1 + 1e-10))).walker == "pallas"
     assert choice(3.0, SOME).walker == "xla"
@@ -172,7 +172,7 @@ def test_the_cores_are_taken_for_few_candidates():
     """A GPU takes as long for one as for four, and longer for eight."""
     assert choice(0.25, SOME, cores_seconds=0.5, width=1) == Choice(
         "numba",
-        "the CPU's kernel; XLA's loop on the GPU takes 8 times as long; the GPU's kernel takes 2 times as long",
+        "Numba kernel on the CPU; XLA on the GPU 8× slower; Pallas kernel on the GPU 2× slower",
     )
     assert choice(0.25, SOME, cores_seconds=0.5).walker == "pallas"
     assert choice(0.25, SOME, cores_seconds=0.24, width=8).walker == "numba"
@@ -191,7 +191,7 @@ def test_another_result_is_not_taken(field: str, factor: float):
     values[1, 1, 2] *= factor
     wrong = choice(0.25, SOME._replace(**{field: values}))
     assert wrong.walker == "xla"
-    assert "the GPU's kernel gives reserves that are" in wrong.reason
+    assert "Pallas kernel on the GPU gives reserves that are" in wrong.reason
 
 
 def test_candidates_that_break_in_both_are_equal():
@@ -206,7 +206,7 @@ def test_a_kernel_that_fails_is_not_taken():
 
     found = compared({"xla": Probe(lambda: SOME, 4, grows=False), "pallas": Probe(fails, 4, grows=False)})
     assert found.choice(4) == Choice(
-        "xla", "XLA's loop on the GPU; the GPU's kernel failed: NotImplementedError: no such operation"
+        "xla", "XLA on the GPU; Pallas kernel on the GPU failed: NotImplementedError: no such operation"
     )
 
 

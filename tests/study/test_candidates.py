@@ -86,9 +86,9 @@ def test_complete_sets_pass(form):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        (without("log_k"), "`params` lacks exactly one of log_k, k, absolute_k; it holds logit_lamb"),
-        (GOOD | {"k": np.ones(3)}, "lacks exactly one of log_k"),
-        (without("logit_lamb"), "`params` lacks logit_lamb"),
+        (without("log_k"), r"`params` is missing exactly one of log_k, k, absolute_k .got logit_lamb"),
+        (GOOD | {"k": np.ones(3)}, "is missing exactly one of log_k"),
+        (without("logit_lamb"), "`params` is missing logit_lamb"),
         (GOOD | {"log_k": np.array([1.0, np.nan, 2.0])}, r"`params\.log_k` must be finite, but holds \[1\.0, nan"),
         (GOOD | {"logit_lamb": np.array([1.0, np.inf, 2.0])}, r"`params\.logit_lamb` must be finite"),
         (without("log_k") | {"k": np.array([1.0, -2.0, 1.0])}, r"`params\.k` must not be negative, but holds -2\.0"),
@@ -102,7 +102,7 @@ def test_sets_that_cannot_run_are_refused(params, message):
 
 
 def test_a_second_memory_needs_its_parameter():
-    with pytest.raises(ParamsError, match="`params` lacks logit_delta_lamb"):
+    with pytest.raises(ParamsError, match="`params` is missing logit_delta_lamb"):
         check_params(GOOD, ALT)
 
 

@@ -63,7 +63,7 @@ def test_the_clip_to_effective_values():
     assert memory_days(high) == pytest.approx(365, rel=1e-9)
     assert space.distributions["logit_lamb_AAA"] == FloatDistribution(-4.0, high)
     assert space.notes == (
-        "logit_lamb: searched up to 4.6028 instead of 8: logits above 4.6028 all act as the cap of 365 days",
+        "logit_lamb: searched up to 4.6028 instead of 8: memory is capped at 365 days (max_memory_days)",
     )
 
 
@@ -91,7 +91,7 @@ def test_ranges_that_differ_between_tokens():
     assert space.distributions["logit_lamb_AAA"] == FloatDistribution(6.0, 8.0)
     high = space.ranges["logit_lamb_BBB"].high
     assert memory_days(high) == pytest.approx(365, rel=1e-9)
-    reason = "logits above 4.6028 all act as the cap of 365 days"
+    reason = "memory is capped at 365 days (max_memory_days)"
     assert space.notes == (
         f"logit_lamb_AAA: {reason}, so its whole range [6, 8] acts the same",
         f"logit_lamb_BBB: searched up to 4.6028 instead of 8: {reason}",

@@ -64,7 +64,7 @@ def trials(count: int, seed: int = 0) -> list[FrozenTrial]:
     for number in range(count):
         trial = source.ask(space)
         trial.set_user_attr("train", {"returns": number / 7, "calmar": None, "é": "–"})
-        trial.set_user_attr("blocks", [math.pi * place for place in range(80)])
+        trial.set_user_attr("sums", [math.pi * place for place in range(80)])
         if number % 5 == 4:
             source.tell(trial, state=TrialState.FAIL)
         else:
@@ -97,6 +97,24 @@ def test_a_batch_is_what_optuna_would_have_written(open_it: Open, request: pytes
         assert [one.number for one in study.finished()] == list(range(12))
     assert study.append(batch[:2], expected=12)  # the other one does not count
     assert [one.number for one in study.finished()] == [*range(12), 13, 14]
+
+
+def test_what_the_dashboard_shows_and_what_not(open_it: Open, request: pytest.FixtureRequest):
+    study = open_it().open_study(name_of(request), 2, {}, ["returns", "minus turnover"])
+    study.readable = lambda rows: [{"k_per_day_BTC": 2 * row["k"]} for row in rows]
+    attributes = {"train_returns": 0.5, "blocks": "AAAA"}
+    study.append([
+        create_trial(values=[1.0, 2.0], params={"k": 3.0}, distributions={"k": FloatDistribution(0, 9)},
+                     user_attrs=attributes, system_attrs={"generation": 4})
+    ])  # fmt: skip
+    again = open_it().open_study(name_of(request), 2, {}, ["returns", "minus turnover"])
+    assert again.study.metric_names == ["returns", "minus turnover"]
+    (trial,) = again.finished()
+    assert {"train_returns": 0.5, "k_per_day_BTC": 6.0}.items() <= trial.user_attrs.items()
+    assert "blocks" not in trial.user_attrs
+    assert trial.system_attrs == {"generation": 4, "blocks": "AAAA"}
+    (record,) = again.records()
+    assert (record.blocks, record.train) == ("AAAA", {"returns": 0.5})
 
 
 def test_several_objectives(open_it: Open, request: pytest.FixtureRequest):
@@ -195,9 +213,9 @@ def test_a_server_that_goes_away(tmp_path: Path):
         claim = study.worker()
         claim.__enter__()
         study.append(trials(2))
-    with pytest.raises(StudyError, match=r"last batch cannot be saved \(.*; the trials before it are safe"):
+    with pytest.raises(StudyError, match=r"could not save the last batch \(.*; earlier trials are safe"):
         study.append(trials(2))
-    with pytest.raises(StudyError, match=r"the trials cannot be read \(.*; mend the storage"):
+    with pytest.raises(StudyError, match=r"the trials cannot be read \(.*; fix the storage"):
         study.finished()
     claim.__exit__(None, None, None)
     store.close()
@@ -230,7 +248,7 @@ def test_a_database_that_is_locked_for_good(tmp_path: Path, monkeypatch: pytest.
     study.append(trials(2))
     other = sqlite3.connect(tmp_path / "study.db")
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StudyError, match=r"last batch cannot be saved \(database is locked\); the trials before"):
+    with pytest.raises(StudyError, match=r"could not save the last batch \(database is locked\); earlier trials"):
         study.append(trials(2))
     other.close()
     assert len(study.finished()) == 2
@@ -246,8 +264,8 @@ def test_a_database_that_is_locked_for_good(tmp_path: Path, monkeypatch: pytest.
             r"postgresql://me:\*\*\*@127\.0\.0\.1:1/x: cannot be opened \(connect",
         ),
         ("sqlite:////nowhere/at/all.db", "there is no folder /nowhere/at; make it"),
-        ("sqlite://", "in memory is gone at the end"),
-        ("sqlite:///:memory:", "in memory is gone at the end"),
+        ("sqlite://", "does not outlive the process"),
+        ("sqlite:///:memory:", "does not outlive the process"),
         ("sqlite:////proc/mine.db", "cannot be opened"),
         ("journal://", "names no file"),
     ],

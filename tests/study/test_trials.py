@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState, create_trial
 
 from momentum_opt.study.ledger import Ledger
-from momentum_opt.study.trials import TrialRecord, best_record, json_metrics, pareto_front, record_of
+from momentum_opt.study.trials import TrialRecord, best_record, metric_attributes, pareto_front, record_of
 
 Objectives = tuple[float, ...]
 SMALL = st.integers(-3, 3).map(float)
@@ -114,18 +115,23 @@ def test_a_rise_too_small_counts_as_none():
 
 def test_records_of_optuna_trials():
     study = optuna.create_study(direction="maximize")
-    attributes = {"train": {"returns": 0.5, "calmar": None}, "validation": {"returns": 0.25}}
+    attributes = {"train_returns": 0.5, "train_calmar": None, "validation_returns": 0.25, "k_per_day_BTC": 4.0}
     study.add_trial(create_trial(value=2.0, user_attrs=attributes))
     study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={"fail_reason": "too light"}))
     study.add_trial(create_trial(state=TrialState.FAIL))
-    good, light, bare = (record_of(trial) for trial in study.trials)
+    older = {"train": {"returns": 0.5, "calmar": None}, "validation": {"returns": 0.25}, "blocks": "AAAA"}
+    study.add_trial(create_trial(value=2.0, user_attrs=older))
+    good, light, bare, old = (record_of(trial) for trial in study.trials)
     assert (good.objectives, good.failed, good.fail_reason) == ((2.0,), False, None)
     assert good.train["returns"] == 0.5
     assert math.isnan(good.train["calmar"])
     assert good.validation == {"returns": 0.25}
     assert (light.objectives, light.failed, light.fail_reason) == ((), True, "too light")
     assert bare.fail_reason == "unknown"
+    assert (old.train["returns"], old.validation, old.blocks) == (0.5, {"returns": 0.25}, "AAAA")
 
 
 def test_metrics_as_strict_json():
-    assert json_metrics({"a": 1.0, "b": math.nan, "c": -math.inf}) == {"a": 1.0, "b": None, "c": None}
+    train = {"a": np.array([0.0, 1.0]), "b": np.array([0.0, math.nan]), "c": np.array([0.0, -math.inf])}
+    found = metric_attributes(train, {"a": np.array([0.0, 2.0])}, 1)
+    assert found == {"train_a": 1.0, "train_b": None, "train_c": None, "validation_a": 2.0}

@@ -66,3 +66,8 @@ def _sections(content: Content) -> Iterable[Section]:
 
 def _kept(*parts: Plot | Table | None) -> tuple[Plot | Table, ...]:
     return tuple(part for part in parts if part is not None)
+
+
+def run_plots(content: Content) -> dict[str, Plot]:
+    """Every figure of the page by its key, in the page's order."""
+    return {part.key: part for one in _sections(content) for part in one.parts if isinstance(part, Plot)}

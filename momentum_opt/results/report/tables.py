@@ -192,7 +192,7 @@ def data_table(data: Document) -> Table:
     rows = (
         (
             file["token"],
-            file["file"],
+            file["file"] or "a table in memory",
             f"{file['rows']:,}",
             file["first"].replace("T", " ").removesuffix(":00Z"),
             file["last"].replace("T", " ").removesuffix(":00Z"),
@@ -201,8 +201,9 @@ def data_table(data: Document) -> Table:
         )
         for file in data["files"]
     )
+    source = "Prices of a table in memory" if data["root"] is None else f"Folder {data['root']}"
     note = (
-        f"Folder {data['root']}; bars of {counted(data['bar_minutes'], 'minute')}; "
+        f"{source}; bars of {counted(data['bar_minutes'], 'minute')}; "
         f"{counted(data['burn_in_days'], 'day')} of history before the start. Times are UTC; the digest is SHA-256 of "
         "the used rows. A minute without a row holds the last close."
     )
