@@ -5,6 +5,7 @@ A study that is finished is recognised without JAX, so that the same command aga
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from momentum_opt.results.verdict_section import VERDICT, verdict_section
 from momentum_opt.study.ledger import Ledger, Outcome, Progress
 
 if TYPE_CHECKING:
+    from momentum_opt.results.tear_sheet import TearSheet
     from momentum_opt.study.space import SearchSpace
 
 Document = dict[str, Any]
@@ -39,6 +41,17 @@ class TuneResult:
     best: Document
     outcome: Outcome
     findings: Findings | None
+
+    @cached_property
+    def tear_sheet(self) -> "TearSheet":
+        """The winner's monthly returns, ratios, rolling figures, drawdowns, flows and parts, as DataFrames.
+
+        Raises:
+            RunFolderError: daily.parquet is not in the folder, or cannot be read.
+        """
+        from momentum_opt.results.report.content import run_sheet
+
+        return run_sheet(self.folder, self.best)
 
 
 def tune(

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from momentum_opt.results.report import tables
 from momentum_opt.results.report.content import Content
 from momentum_opt.results.report.figures_luck import luck_plots
-from momentum_opt.results.report.figures_path import path_plots
+from momentum_opt.results.report.figures_path import marked_periods, path_plots
 from momentum_opt.results.report.figures_plateau import plateau_plots
 from momentum_opt.results.report.figures_search import importance_plots, search_plots
+from momentum_opt.results.report.figures_tear import tear_parts
 from momentum_opt.results.report.page import Cover, Page, Section, page_of
 from momentum_opt.results.report.plot import Plot
 from momentum_opt.results.report.tables import Table
@@ -38,6 +39,7 @@ def run_page(content: Content) -> Page:
 def _sections(content: Content) -> Iterable[Section]:
     findings = content.findings
     sharpe = () if findings is None else (tables.sharpe_table(findings),)
+    sheet = content.tear_sheet()
     results = (
         tables.metric_table(content),
         tables.limits_table(content),
@@ -45,7 +47,8 @@ def _sections(content: Content) -> Iterable[Section]:
         tables.fees_table(content),
     )
     yield Section("results", "Results", _kept(*results))
-    yield Section("path", "Value over time", tuple(path_plots(content)))
+    yield Section("path", "Value over time", tuple(path_plots(content, sheet)))
+    yield Section("tear", "Tear sheet", () if sheet is None else tear_parts(sheet, marked_periods(content)))
     yield Section("parameters", "Parameters", (tables.parameter_table(content), *importance_plots(content)))
     yield Section("luck", "Overfitting statistics", (*sharpe, *luck_plots(findings)))
     yield Section("search", "Search", tuple(search_plots(content)))

@@ -82,7 +82,8 @@ return {texts, figures, rules, overflow: root.scrollWidth - root.clientWidth, wi
 DRAWN = "return document.documentElement.dataset.figures === 'drawn'"
 TIMED = ("equity", "ratio", "drawdown", "parts", "weights")
 FIGURES = {
-    *TIMED, "importance", "overfitting", "unchosen", "history", "scatter", "plateau", "maps",
+    *TIMED, "rolling_sharpe", "rolling_volatility", "days", "flows",
+    "importance", "overfitting", "unchosen", "history", "scatter", "plateau", "maps",
 }  # fmt: skip
 
 
@@ -168,9 +169,18 @@ def test_everything_can_be_reached_by_keyboard(driver: Chrome, noise_run: Path, 
             break
     links = [f"#{key}" for key in outline((noise_run / "report.html").read_text()).ids if f"#{key}" in reached]
     assert reached[:2] == ["#main", "theme"]
-    assert {"#verdict", "#results", "#path", "#parameters", "#luck", "#search", "#plateau", "#data", "#record"} <= set(
-        links
-    )
+    assert {
+        "#verdict",
+        "#results",
+        "#path",
+        "#tear",
+        "#parameters",
+        "#luck",
+        "#search",
+        "#plateau",
+        "#data",
+        "#record",
+    } <= set(links)
     assert "scroll" in reached  # a table that may be wider than the screen
 
 
