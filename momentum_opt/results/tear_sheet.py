@@ -29,7 +29,7 @@ TAIL: Final = 0.05
 FOLDER: Final = "tear_sheet"
 """Where the CSV files lie beside a summary.json."""
 
-_WINDOWS: Final = (90, 30, 7)
+_WINDOWS: Final = (90, 30)
 """Days of the rolling figures: the longest that fits into the days twice."""
 _MOST_BINS: Final = 60
 _STILL: Final = 1e-12

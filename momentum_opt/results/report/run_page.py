@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from momentum_opt.results.report import tables
 from momentum_opt.results.report.content import Content
+from momentum_opt.results.report.figures_front import front_parts
 from momentum_opt.results.report.figures_luck import luck_plots
 from momentum_opt.results.report.figures_path import marked_periods, path_plots
 from momentum_opt.results.report.figures_plateau import plateau_plots
@@ -12,6 +13,7 @@ from momentum_opt.results.report.figures_tear import tear_parts
 from momentum_opt.results.report.page import Cover, Page, Section, page_of
 from momentum_opt.results.report.plot import Plot
 from momentum_opt.results.report.tables import Table
+from momentum_opt.results.report.trial_points import trial_table
 from momentum_opt.results.report.verdict import verdict_box
 
 
@@ -51,7 +53,9 @@ def _sections(content: Content) -> Iterable[Section]:
     yield Section("tear", "Tear sheet", () if sheet is None else tear_parts(sheet, marked_periods(content)))
     yield Section("parameters", "Parameters", (tables.parameter_table(content), *importance_plots(content)))
     yield Section("luck", "Overfitting statistics", (*sharpe, *luck_plots(findings)))
-    yield Section("search", "Search", tuple(search_plots(content)))
+    yield Section("objectives", "Several objectives", front_parts(content))
+    search = tuple(search_plots(content))
+    yield Section("search", "Search", (*search, trial_table(content)) if search else ())
     yield Section("plateau", "Neighbourhood", tuple(plateau_plots(findings, content.fingerprint.objective.signs[0])))
     yield Section("data", "Data", (tables.data_table(content.document["data"]),))
     yield Section(

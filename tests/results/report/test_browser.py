@@ -361,3 +361,65 @@ def test_a_clicked_trial_is_told_of_in_both_figures(driver: Chrome, noise_run: P
     WebDriverWait(driver, 60).until(lambda _: told("scatter") != words)
     assert check() > first
     assert driver.get_log("browser") == []
+
+
+def listed(driver: Chrome) -> list[int]:
+    """Numbers of the trials in the page's table."""
+    script = "return [...document.querySelectorAll('#trials tbody th')].map(cell => cell.textContent)"
+    return [int(text.replace(",", "")) for text in driver.execute_script(script)]
+
+
+def count(driver: Chrome) -> str:
+    return driver.find_element("css selector", "#trials .count").text
+
+
+def press(driver: Chrome, key: str, name: str) -> None:
+    (button,) = [
+        one for one in driver.find_elements("css selector", f"#figure-{key} .tools button") if one.text == name
+    ]
+    button.click()
+
+
+def test_a_brush_over_trials_filters_the_table_and_the_other_figure(driver: Chrome, noise_run: Path):
+    show(driver, noise_run / "report.html", 1280)
+    trials = pd.read_parquet(noise_run / "trials.parquet").set_index("number")
+    best = trials["objective"].sort_values(ascending=False, kind="stable")
+    assert count(driver) == f"15 of {len(trials)}"
+    assert trials.loc[listed(driver), "objective"].tolist() == best.iloc[:15].tolist()
+    script = """
+const points = [...document.querySelectorAll("#figure-history .mark-symbol.role-mark path")];
+return points.filter(one => Number(getComputedStyle(one).opacity) > 0.2).length;
+"""
+    drawn = driver.execute_script(script)
+    history = view(driver, "history")
+    half = history.size["width"] // 4
+    # from the middle of the lower edge to the right: the later trials, whatever their objective
+    for by_button in (False, True):
+        actions = ActionChains(driver).move_to_element_with_offset(history, 0, -90)
+        if by_button:
+            press(driver, "history", "Select")
+            actions.click_and_hold().move_by_offset(half, 60).move_by_offset(20, 90).release().perform()
+        else:
+            actions.key_down(Keys.SHIFT).click_and_hold().move_by_offset(half, 60).move_by_offset(20, 90)
+            actions.release().key_up(Keys.SHIFT).perform()
+        WebDriverWait(driver, 60).until(lambda one: "brushed" in count(one))
+        brushed = int(count(driver).split(" of ")[1].split()[0])
+        assert 0 < brushed < len(trials)
+        WebDriverWait(driver, 60).until(lambda one: one.execute_script(script) < drawn)
+        for _ in range(3):
+            more = [one for one in driver.find_elements("css selector", "#trials .tools button") if one.is_displayed()]
+            if more:
+                more[0].click()
+        numbers = listed(driver)
+        assert len(numbers) == brushed
+        assert min(numbers) > len(trials) / 4  # what was left out lies to the left
+        press(driver, "history", "Reset")
+        WebDriverWait(driver, 60).until(lambda one: count(one) == f"15 of {len(trials)}")
+        WebDriverWait(driver, 60).until(lambda one: one.execute_script(script) == drawn)
+    heading = driver.find_element("css selector", "#trials thead th:first-child button")
+    heading.send_keys(Keys.ENTER)
+    assert listed(driver) == sorted(trials.index)[:15]
+    driver.find_element("css selector", "#trials tbody tr:nth-child(3) button").send_keys(Keys.ENTER)
+    picked = driver.find_element("css selector", "#figure-scatter .picked")
+    WebDriverWait(driver, 60).until(lambda _: picked.text.startswith("trial 2 "))
+    assert driver.get_log("browser") == []
