@@ -20,7 +20,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "momentum-opt backtest --params runs/quickstart-02e10653/best.json --out replay --minute",
             "momentum-opt backtest --params params.json --config configs/quickstart.yaml",
         ),
-        "report": ("momentum-opt report runs/quickstart-02e10653",),
+        "report": (
+            "momentum-opt report runs/quickstart-02e10653",
+            "momentum-opt report runs/quickstart-02e10653 --pair k_SYNA memory_SYNB",
+        ),
         "walk-forward": (
             "momentum-opt walk-forward configs/quickstart.yaml --set walk_forward.train_days=120 "
             "--set walk_forward.test_days=40",

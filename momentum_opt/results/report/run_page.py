@@ -1,6 +1,7 @@
 """The page of a tuned run or of a backtest: its content in, all sections out."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from momentum_opt.results.report import tables
 from momentum_opt.results.report.content import Content
@@ -15,10 +16,19 @@ from momentum_opt.results.report.plot import Plot
 from momentum_opt.results.report.tables import Table
 from momentum_opt.results.report.trial_points import trial_table
 from momentum_opt.results.report.verdict import verdict_box
+from momentum_opt.results.report.wording import objective_labels
+
+if TYPE_CHECKING:
+    from momentum_opt.evidence.pairs import PairMap
 
 
-def run_page(content: Content) -> Page:
-    """Define every figure that the content allows, and fill the page."""
+def run_page(content: Content, pair: "PairMap | None" = None) -> Page:
+    """Define every figure that the content allows, and fill the page.
+
+    Args:
+        content: of the run or backtest.
+        pair: the objective over two numbers, where that was asked for.
+    """
     fingerprint, document = content.fingerprint, content.document
     cover = Cover(
         title=" / ".join(content.tokens),
@@ -35,10 +45,10 @@ def run_page(content: Content) -> Page:
         looks=content.looks_words(),
         missing=content.missing,
     )
-    return page_of(cover, tuple(_sections(content)))
+    return page_of(cover, tuple(_sections(content, pair)))
 
 
-def _sections(content: Content) -> Iterable[Section]:
+def _sections(content: Content, pair: "PairMap | None") -> Iterable[Section]:
     findings = content.findings
     sharpe = () if findings is None else (tables.sharpe_table(findings),)
     sheet = content.tear_sheet()
@@ -57,6 +67,12 @@ def _sections(content: Content) -> Iterable[Section]:
     search = tuple(search_plots(content))
     yield Section("search", "Search", (*search, trial_table(content)) if search else ())
     yield Section("plateau", "Neighbourhood", tuple(plateau_plots(findings, content.fingerprint.objective.signs[0])))
+    if pair is not None:
+        from momentum_opt.results.report.figures_pair import pair_plots  # what it draws imports JAX
+
+        aim = content.fingerprint.objective
+        plots = pair_plots(pair, objective_labels(aim)[0], aim.signs[0])
+        yield Section("pair", "Pairs of parameters", tuple(plots))
     yield Section("data", "Data", (tables.data_table(content.document["data"]),))
     yield Section(
         "record",
