@@ -2,7 +2,7 @@
 
 All returns are of the pool tokens of the start; a day is one of UTC, and its return is that from its start to the next
 one's. Ratios read daily log returns and population deviations, annualised over 365 days, as the metrics of the same
-names do (docs/equations.md).
+names do.
 """
 
 from collections.abc import Mapping

@@ -81,6 +81,7 @@
     });
     const more = button(box.querySelector(".tools"), "More", () => { most += 5 * page; draw(); });
     draw();
+    box.hidden = false;
     return {
       show: numbers => { chosen = numbers; most = page; draw(); },
       mark: number => { here = number; draw(); },

@@ -385,7 +385,8 @@ def test_a_brush_over_trials_filters_the_table_and_the_other_figure(driver: Chro
     trials = pd.read_parquet(noise_run / "trials.parquet").set_index("number")
     best = trials["objective"].sort_values(ascending=False, kind="stable")
     assert count(driver) == f"15 of {len(trials)}"
-    assert trials.loc[listed(driver), "objective"].tolist() == best.iloc[:15].tolist()
+    # The page has six digits, by which more are alike.
+    assert trials.loc[listed(driver), "objective"].tolist() == pytest.approx(best.iloc[:15].tolist(), rel=1e-5)
     script = """
 const points = [...document.querySelectorAll("#figure-history .mark-symbol.role-mark path")];
 return points.filter(one => Number(getComputedStyle(one).opacity) > 0.2).length;
