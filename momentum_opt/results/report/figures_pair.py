@@ -30,12 +30,10 @@ def pair_plots(found: PairMap, label: str, sign: int) -> list[Plot]:
         sign: −1 where a lower objective is better.
     """
     names = [parameter_label(side.key) for side in (found.across, found.up)]
-    known = found.objective[np.isfinite(found.objective)]
-    best = float(sign * (sign * known).max()) if known.size else np.nan
-    top = np.unravel_index(
-        np.nanargmax(np.where(np.isfinite(found.objective), sign * found.objective, -np.inf)), found.objective.shape
-    )
-    place = f"{number(float(found.across.values[top[1]]), 3)} and {number(float(found.up.values[top[0]]), 3)}"
+    ranked = np.where(np.isfinite(found.objective), sign * found.objective, -np.inf)  # the winner is in it
+    row, column = np.unravel_index(ranked.argmax(), ranked.shape)
+    best = float(found.objective[row, column])
+    place = f"{number(float(found.across.values[column]), 3)} and {number(float(found.up.values[row]), 3)}"
     words = f"the winner's {number(found.winner)}, the best cell {number(best)} at {place}"
     area = Plot(
         key="pair",

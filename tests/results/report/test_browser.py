@@ -14,9 +14,15 @@ import pytest
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from momentum_opt.api.pairing import pair_of
+from momentum_opt.results.report.content import run_content
+from momentum_opt.results.report.run_page import run_page
+from momentum_opt.results.report.write import write_page
+from momentum_opt.results.run_folder import RunFolder
 from tests.browser import ARTEFACTS, chromium, needs_browser, pdf, requests, screenshot
 from tests.browser import show as open_page
 from tests.results.report.pages import outline
+from tests.results.report.test_front import with_several
 from tests.sample_runs import run
 
 pytestmark = [pytest.mark.slow, needs_browser]
@@ -360,6 +366,35 @@ def test_a_clicked_trial_is_told_of_in_both_figures(driver: Chrome, noise_run: P
     view(driver, "history").send_keys(Keys.ARROW_RIGHT)
     WebDriverWait(driver, 60).until(lambda _: told("scatter") != words)
     assert check() > first
+    assert driver.get_log("browser") == []
+
+
+def test_several_objectives_and_a_pair_are_drawn(driver: Chrome, noise_run: Path, tmp_path: Path):
+    content = with_several(run_content(RunFolder(noise_run)))
+    pair = pair_of(content, noise_run / "best.json", ("k_AAA", "memory_BBB"))
+    write_page(run_page(content, pair), tmp_path / "page.html", None)
+    for width, dark in VIEWS:
+        show(driver, tmp_path / "page.html", width, dark=dark)
+        screenshot(driver, SHOTS / f"several-{width}-{'dark' if dark else 'light'}.png")
+        found = driver.execute_script(PROBE)
+        assert found["overflow"] <= 0
+        assert dict(found["figures"]).keys() >= {f"figure-{key}" for key in ("fronts", "parallel", "pair", "slices")}
+        for name, views in found["figures"]:
+            assert all(tall > 80 and marks > 5 for _, tall, marks, _ in views), name
+        assert [one for one in found["texts"] if one[1] < 11.0] == []
+    show(driver, tmp_path / "page.html", 1280)
+    lines = """
+const paths = [...document.querySelectorAll("#figure-parallel .mark-line.role-mark path")];
+return paths.filter(one => Number(getComputedStyle(one).opacity) > 0.1).length;
+"""
+    everything = driver.execute_script(lines)
+    fronts = view(driver, "fronts")
+    actions = ActionChains(driver).move_to_element_with_offset(fronts, 0, -60).key_down(Keys.SHIFT).click_and_hold()
+    actions.move_by_offset(100, 60).move_by_offset(40, 60).release().key_up(Keys.SHIFT).perform()
+    WebDriverWait(driver, 60).until(lambda one: "brushed" in count(one))
+    WebDriverWait(driver, 60).until(lambda one: one.execute_script(lines) < everything)
+    press(driver, "fronts", "Reset")
+    WebDriverWait(driver, 60).until(lambda one: one.execute_script(lines) == everything)
     assert driver.get_log("browser") == []
 
 
