@@ -183,7 +183,7 @@ def _parallel_view(
         bottom, top = (float(end(values)) for end in (np.nanmin, np.nanmax))
         if column in downward:
             bottom, top = top, bottom
-        ends += [{"axis": label, "n": 0, "end": number(bottom, 3)}, {"axis": label, "n": 1, "end": number(top, 3)}]
+        ends += [{"axis": label, "n": 0, "end": number(bottom, 2)}, {"axis": label, "n": 1, "end": number(top, 2)}]
     names = [*axes.values()]
     x: Spec = {
         "field": "axis", "type": "ordinal", "sort": names, "title": None, "scale": {"padding": 0.3},
