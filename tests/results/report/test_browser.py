@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -429,23 +430,26 @@ return points.filter(one => Number(getComputedStyle(one).opacity) > 0.2).length;
     drawn = driver.execute_script(script)
     history = view(driver, "history")
     half = history.size["width"] // 4
-    # from the middle of the lower edge to the right: the later trials, whatever their objective
+    # from the middle of the lower edge to the right and beyond the upper one: the later trials, also the best of them
     for by_button in (False, True):
-        actions = ActionChains(driver).move_to_element_with_offset(history, 0, -90)
         if by_button:
             press(driver, "history", "Select")
-            actions.click_and_hold().move_by_offset(half, 60).move_by_offset(20, 90).release().perform()
+        view(driver, "history")
+        actions = ActionChains(driver).move_to_element_with_offset(history, 0, 80)
+        if by_button:
+            actions.click_and_hold().move_by_offset(half, -100).move_by_offset(20, -150).release().perform()
         else:
-            actions.key_down(Keys.SHIFT).click_and_hold().move_by_offset(half, 60).move_by_offset(20, 90)
+            actions.key_down(Keys.SHIFT).click_and_hold().move_by_offset(half, -100).move_by_offset(20, -150)
             actions.release().key_up(Keys.SHIFT).perform()
-        WebDriverWait(driver, 60).until(lambda one: "brushed" in count(one))
+        WebDriverWait(driver, 60).until(lambda one: re.search(r"of [1-9]\d* brushed", count(one)))
+        time.sleep(0.5)  # the drag has ended, and what it chose is shown a moment later
         brushed = int(count(driver).split(" of ")[1].split()[0])
         assert 0 < brushed < len(trials)
         WebDriverWait(driver, 60).until(lambda one: one.execute_script(script) < drawn)
         for _ in range(3):
-            more = [one for one in driver.find_elements("css selector", "#trials .tools button") if one.is_displayed()]
-            if more:
-                more[0].click()
+            driver.execute_script(
+                "const more = document.querySelector('#trials .tools button'); more.hidden || more.click()"
+            )
         numbers = listed(driver)
         assert len(numbers) == brushed
         assert min(numbers) > len(trials) / 4  # what was left out lies to the left
