@@ -83,8 +83,9 @@ docs: $(VENV)/installed-docs ## build the documentation site, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean --strict
 	@echo "open $(CURDIR)/site/index.html"
 
-pictures: $(VENV)/installed-docs ## draw the pictures of the documentation anew, and run its notebook
+pictures: $(VENV)/installed-docs ## draw the pictures of the documentation anew (one needs Chromium), and run its notebook
 	$(BIN)/python -m docs.pictures.draw
+	$(BIN)/python -m docs.pictures.page
 	$(BIN)/python -m docs.run_notebook
 
 package: $(VENV)/installed-dev ## build wheel and sdist into dist/

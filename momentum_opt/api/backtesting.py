@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,10 @@ from momentum_opt.results.holdout import Looks, note_look, run_of
 from momentum_opt.results.look_lines import Holdout, holdout_document, holdout_of
 from momentum_opt.results.notebook import Tables
 from momentum_opt.results.parameters import internal_form, parse_params, quiet_effects, readable_form
-from momentum_opt.results.report.content import Content
+from momentum_opt.results.report.content import Content, period_sheet
 from momentum_opt.results.run_folder import now_text, prices_record, result_file
 from momentum_opt.results.tables import daily_bars, replay_table, write_table
+from momentum_opt.results.tear_sheet import FOLDER, TearSheet, write_tear_sheet
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.space import start_params
@@ -102,6 +104,12 @@ class BacktestResult(Tables):
             f"<backtest of {'/'.join(self.fingerprint.tokens)} from {window['start']} to {window['end']}: "
             f"{found['metric']} {found['value']}>"
         )
+
+    @cached_property
+    def tear_sheet(self) -> TearSheet:
+        """Monthly returns, ratios, rolling figures, drawdowns, flows and parts of the return, as DataFrames."""
+        daily = replay_table(self.replay, self.market, daily_bars(self.market))
+        return period_sheet(daily, self.fingerprint, self.summary["metrics"])
 
 
 def backtest(
@@ -263,7 +271,7 @@ def _unchecked(params_file: Path) -> tuple[str, ...]:
 
 
 def write_backtest(result: BacktestResult, out: Path, *, minute: bool) -> list[Path]:
-    """Write summary.json, daily.parquet and, where asked for, minute.parquet.
+    """Write summary.json, daily.parquet, the tear sheet's CSV files and, where asked for, minute.parquet.
 
     Raises:
         DataError: one of them is already there, or the folder cannot be written.
@@ -272,11 +280,12 @@ def write_backtest(result: BacktestResult, out: Path, *, minute: bool) -> list[P
     tables = {"daily.parquet": daily_bars(result.market)}
     if minute:
         tables["minute.parquet"] = np.arange(len(result.replay.value))
-    paths = [out / "summary.json", *(out / name for name in tables)]
+    paths = [out / "summary.json", *(out / name for name in tables), out / FOLDER]
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, bars in tables.items():
             write_table(out / name, replay_table(result.replay, result.market, bars))
+        write_tear_sheet(result.tear_sheet, out / FOLDER)
         write_json(paths[0], result.summary)
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror}); give another --out") from error
@@ -289,7 +298,7 @@ def check_out(out: Path, *, minute: bool) -> None:
     Raises:
         DataError: naming what is there already, or why it cannot be written.
     """
-    names = ("summary.json", "daily.parquet", "report.html", *(["minute.parquet"] if minute else []))
+    names = ("summary.json", "daily.parquet", FOLDER, "report.html", *(["minute.parquet"] if minute else []))
     there = [str(out / name) for name in names if (out / name).exists()]
     if there:
         raise DataError(f"{', '.join(there)}: exists already; give another --out")

@@ -1,9 +1,10 @@
 """Write the HTML page of a run folder or of a backtest, and its figures (SPEC §11, §13, §16)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from momentum_opt.errors import DataError, MomentumOptError
+from momentum_opt.errors import DataError, MomentumOptError, UsageError
 from momentum_opt.paths import AnyPath, path_or_none
 from momentum_opt.results.files import read_record
 from momentum_opt.results.records import read_best
@@ -21,31 +22,52 @@ PAGE = "report.html"
 FIGURES = "figures"
 
 
-def report(run: AnyPath, out: AnyPath | None = None) -> Path:
+def report(
+    run: AnyPath,
+    out: AnyPath | None = None,
+    *,
+    pair: Sequence[str] | None = None,
+    data: AnyPath | None = None,
+) -> Path:
     """Make a page anew: `report.html`, and `figures` as SVG and PNG, in the folder of a run or of a walk-forward.
 
     Args:
         run: its folder.
         out: write the page to this file, and nothing into the folder.
+        pair: two numbers of the search, such as `k_BTC` and `memory_ETH`: the page also shows the objective over them,
+            and along each number, which are simulated for that.
+        data: folder of the prices that `pair` is simulated on; None looks where the run found them.
 
     Returns:
         The page.
 
     Raises:
         RunFolderError: `run` is no such folder or has no result yet.
-        DataError: `out` exists already, or cannot be written.
+        DataError: `out` exists already, or cannot be written; prices are not there, or not those of the run.
+        UsageError: `pair` names what was not searched, or is asked of a walk-forward.
     """
     run, out = Path(run), path_or_none(out)
     if out is not None and out.exists():
         raise DataError(f"{out}: exists already; give another --out")
     page = out or run / PAGE
-    write_page(_page(run), page, None if out else run / FIGURES)
+    write_page(_page(run, pair, data), page, None if out else run / FIGURES)
     return page
 
 
-def _page(run: Path) -> Page:
-    walk = WalkFiles(run)
-    return walk_page(walk) if walk.summary.is_file() else run_page(run_content(RunFolder(run)))
+def _page(run: Path, pair: Sequence[str] | None = None, data: AnyPath | None = None) -> Page:
+    walk, folder = WalkFiles(run), RunFolder(run)
+    if walk.summary.is_file():
+        if pair is not None:
+            raise UsageError(
+                f"--pair: {run} is a walk-forward; give the run folder of a fold, such as {run / 'fold-01'}"
+            )
+        return walk_page(walk)
+    content = run_content(folder)
+    if pair is None:
+        return run_page(content)
+    from momentum_opt.api.pairing import pair_of  # imports JAX, which a report does without
+
+    return run_page(content, pair_of(content, folder.best, pair, data))
 
 
 def current_report(run: Path) -> Path:

@@ -5,6 +5,7 @@ A study that is finished is recognised without JAX, so that the same command aga
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from momentum_opt.results.report.content import Content
+    from momentum_opt.results.tear_sheet import TearSheet
     from momentum_opt.study.space import SearchSpace
 
 Document = dict[str, Any]
@@ -67,6 +69,17 @@ class TuneResult(Tables):
             f"<tune in {self.folder.path}: best of {study['n_trials']} trials is {self.best['trial']}, "
             f"{found['metric']} {found['value']}; {self.outcome.stopped}>"
         )
+
+    @cached_property
+    def tear_sheet(self) -> "TearSheet":
+        """The winner's monthly returns, ratios, rolling figures, drawdowns, flows and parts, as DataFrames.
+
+        Raises:
+            RunFolderError: daily.parquet is not in the folder, or cannot be read.
+        """
+        from momentum_opt.results.report.content import run_sheet
+
+        return run_sheet(self.folder, self.best)
 
 
 def tune(

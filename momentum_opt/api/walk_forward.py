@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,16 @@ from momentum_opt.results.parameters import parse_params
 from momentum_opt.results.records import read_fold_record
 from momentum_opt.results.run_folder import now_text, prices_record
 from momentum_opt.results.tables import write_table
+from momentum_opt.results.tear_sheet import TearSheet, joined_tear_sheet
 from momentum_opt.results.verdict_section import LINES, walk_lines
-from momentum_opt.results.walk_forward import FOLD_REMADE, WalkForwardFolder, days_table, open_walk_forward, read_days
+from momentum_opt.results.walk_forward import (
+    FOLD_REMADE,
+    WalkForwardFolder,
+    days_table,
+    open_walk_forward,
+    read_days,
+    read_joined,
+)
 from momentum_opt.study.ledger import Progress
 from momentum_opt.study.limits import limits_document
 from momentum_opt.study.replay import Replay, replay
@@ -76,6 +85,15 @@ class WalkForwardResult:
     summary: Document
     stopped: str
     dropped: bool = False
+
+    @cached_property
+    def tear_sheet(self) -> TearSheet:
+        """Of the joined out-of-sample days: monthly returns, ratios, rolling figures and drawdowns, as DataFrames.
+
+        Raises:
+            RunFolderError: walk_forward.parquet cannot be read.
+        """
+        return joined_tear_sheet(read_joined(self.folder.days))
 
 
 def walk_forward(

@@ -24,7 +24,7 @@ def backtest(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Write summary.json, daily.parquet and report.html here.", show_default=False
+            "--out", metavar="DIR", help="Write summary.json, tables and report.html here.", show_default=False
         ),
     ] = None,
     minute: Annotated[bool, typer.Option("--minute", help="With --out, write minute.parquet as well.")] = False,

@@ -25,7 +25,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "momentum-opt compare runs/quickstart-02e10653 runs/quickstart-4a2886e2 --out compare.html",
             "momentum-opt compare runs/quickstart-02e10653 trial17.json --test",
         ),
-        "report": ("momentum-opt report runs/quickstart-02e10653",),
+        "report": (
+            "momentum-opt report runs/quickstart-02e10653",
+            "momentum-opt report runs/quickstart-02e10653 --pair k_SYNA memory_SYNB",
+        ),
         "sweep": (
             "momentum-opt sweep configs/quickstart.yaml --over pool.chunk_period=60,360,1440",
             "momentum-opt sweep configs/quickstart.yaml --over pool.chunk_period=360,1440 "

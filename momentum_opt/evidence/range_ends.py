@@ -93,7 +93,7 @@ def _places(numbers: Values, bounds: OptunaRange) -> Values:
 
 
 def _range_end(name: str, key: str, end: str, value: float, bounds: OptunaRange, fingerprint: Fingerprint) -> RangeEnd:
-    natural = _natural(name, np.array([value, bounds.low, bounds.high]), fingerprint)
+    natural = natural_values(name, np.array([value, bounds.low, bounds.high]), fingerprint)
     own, low, high = (None, None, None) if natural is None else natural[1].tolist()
     return RangeEnd(
         name=name,
@@ -108,7 +108,7 @@ def _range_end(name: str, key: str, end: str, value: float, bounds: OptunaRange,
     )
 
 
-def _natural(name: str, values: Values, fingerprint: Fingerprint) -> tuple[str, Values] | None:
+def natural_values(name: str, values: Values, fingerprint: Fingerprint) -> tuple[str, Values] | None:
     """What a parameter is called in natural units, and values of it in them."""
     if name == "log_k":
         return "k per day", np.exp2(values)

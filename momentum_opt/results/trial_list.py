@@ -162,7 +162,8 @@ def choose_columns(trials: TrialList, columns: str | None) -> TrialList:
 def pareto_list(trials: TrialList) -> TrialList:
     """The Pareto front, best in the first objective first; column `pick`: balanced, knee, or the best of an objective.
 
-    It is that of the trials that keep the limits; where none does, of those with the smallest violation.
+    It is that of the trials that keep the limits; where none does, of those with the smallest violation. Of trials that
+    are alike in all objectives it has the first.
 
     Raises:
         UsageError: the run has a single objective, or no complete trial.
@@ -172,18 +173,25 @@ def pareto_list(trials: TrialList) -> TrialList:
             f"--pareto: the run in {trials.folder.path} has one objective; a front needs objective.metrics or "
             "objective.multi_objective"
         )
-    complete = trials.rows[trials.rows["state"] == "COMPLETE"].sort_values("number")
-    if complete.empty:
+    front = front_rows(trials.rows, trials.fingerprint.objective)
+    if front.empty:
         raise UsageError(f"--pareto: no complete trial in {trials.folder.path}; list the others with --state FAIL")
+    return TrialList(front, trials.fingerprint, trials.folder)
+
+
+def front_rows(rows: pd.DataFrame, aim: Objective) -> pd.DataFrame:
+    """The rows on the Pareto front as `pareto_list` has them, with their column `pick`; those alike once, the first."""
+    complete = rows[rows["state"] == "COMPLETE"].sort_values("number")
     if "violation" in complete:
         complete = complete[complete["violation"] == complete["violation"].min()]
-    signs = np.array(trials.fingerprint.objective.signs)
-    values = signs * complete[list(trials.objectives)].to_numpy(np.float64)
-    front = complete.iloc[pareto_rows(values)].copy()
-    values = signs * front[list(trials.objectives)].to_numpy(np.float64)
-    front.insert(1, "pick", [", ".join(names) for names in picks(values, trials.fingerprint.objective)])
-    front = front.sort_values(trials.objectives[0], ascending=signs[0] < 0, kind="stable")
-    return TrialList(front, trials.fingerprint, trials.folder)
+    complete = complete.drop_duplicates([*aim.columns])
+    if complete.empty:
+        return complete.assign(pick="")
+    signs = np.array(aim.signs)
+    front = complete.iloc[pareto_rows(signs * complete[list(aim.columns)].to_numpy(np.float64))].copy()
+    values = signs * front[list(aim.columns)].to_numpy(np.float64)
+    front.insert(1, "pick", [", ".join(names) for names in picks(values, aim)])
+    return front.sort_values(aim.columns[0], ascending=bool(signs[0] < 0), kind="stable")
 
 
 def picks(front: np.ndarray, aim: Objective) -> list[list[str]]:

@@ -106,21 +106,32 @@ def days_table(days: FoldDays, first_value: float) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+def read_joined(path: Path) -> pd.DataFrame:
+    """A table that `days_table` made.
+
+    Raises:
+        RunFolderError: it is damaged.
+    """
+    columns = [f"{'' if name == CURVES[0] else f'{name}_'}log_return" for name in CURVES]
+    table = read_parquet(path, FOLD_REMADE, numbers=("fold", *columns))
+    if "time" not in table or not pd.api.types.is_datetime64_any_dtype(table["time"]):
+        raise RunFolderError(f"{path}: has no times; {FOLD_REMADE}")
+    return table
+
+
 def read_days(path: Path) -> FoldDays:
     """The days of a table that `days_table` made.
 
     Raises:
         RunFolderError: it is damaged.
     """
-    prefixes = {name: "" if name == CURVES[0] else f"{name}_" for name in CURVES}
-    columns = [f"{prefix}log_return" for prefix in prefixes.values()]
-    table = read_parquet(path, FOLD_REMADE, numbers=("fold", *columns))
-    if "time" not in table or not pd.api.types.is_datetime64_any_dtype(table["time"]):
-        raise RunFolderError(f"{path}: has no times; {FOLD_REMADE}")
+    table = read_joined(path)
     return FoldDays(
         time_ms=table["time"].to_numpy("datetime64[ms]").astype(np.int64),
         fold=table["fold"].to_numpy(np.int64),
-        returns={name: table[f"{prefix}log_return"].to_numpy(np.float64) for name, prefix in prefixes.items()},
+        returns={
+            name: table[f"{'' if name == CURVES[0] else f'{name}_'}log_return"].to_numpy(np.float64) for name in CURVES
+        },
     )
 
 

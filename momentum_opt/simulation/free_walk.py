@@ -86,8 +86,8 @@ def walk_without_costs(
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(run, pieces(candidates, piece_of(spec, width, threads))))
     whole: Any = jax.tree.map(lambda *each: jnp.concatenate(each, axis=-1)[..., :width], *parts)
-    path, watched = whole
-    return path._replace(kept=watched_days(*watched, watch))
+    path, (inside, after) = whole
+    return path._replace(kept=watched_days(inside, after, watch))
 
 
 @partial(jax.jit, static_argnums=0)

@@ -4,20 +4,25 @@ PED-ANOVA (S. Watanabe, A. Bansal, F. Hutter, PED-ANOVA: Efficiently Quantifying
 Subspaces, IJCAI 2023), as Optuna has it: how far the best tenth of the trials is spread otherwise than all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import FloatDistribution
+from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
 FEWEST_TRIALS: Final = 50
 """Complete trials below which the best tenth is too few to tell."""
 
 MOST_TRIALS: Final = 1000
 """Trials that are looked at, evenly spaced over the study; more say no more and take longer."""
+
+_NAME: Final = "importance"
 
 Values = NDArray[np.float64]
 
@@ -39,22 +44,51 @@ def parameter_importances(params: Mapping[str, Mapping[str, Values]], objective:
     scores = objective[kept]
     if not varied or not np.ptp(scores) > 0.0:
         return {}
-    ranges = {name: FloatDistribution(float(values.min()), float(values.max())) for name, values in varied.items()}
+    ranges: dict[str, BaseDistribution] = {
+        name: FloatDistribution(float(values.min()), float(values.max())) for name, values in varied.items()
+    }
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        study = optuna.create_study(direction="maximize")
-        study.add_trials(
-            optuna.create_trial(
-                params={name: float(values[place]) for name, values in varied.items()},
-                distributions=dict(ranges),
-                value=float(scores[place]),
-            )
-            for place in range(len(scores))
+        study = _Finished(
+            [
+                optuna.trial.FrozenTrial(
+                    number=place,
+                    trial_id=place,
+                    state=TrialState.COMPLETE,
+                    value=float(scores[place]),
+                    params={name: float(values[place]) for name, values in varied.items()},
+                    distributions=ranges,
+                    datetime_start=None,
+                    datetime_complete=None,
+                    user_attrs={},
+                    system_attrs={},
+                    intermediate_values={},
+                )
+                for place in range(len(scores))
+            ]
         )
         return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     finally:
         optuna.logging.set_verbosity(before)
+
+
+class _Finished(optuna.Study):
+    """A study that holds trials as they are: Optuna's own storage copies each of them, which takes most of the time."""
+
+    def __init__(self, trials: list[optuna.trial.FrozenTrial]) -> None:
+        storage = InMemoryStorage()
+        storage.create_new_study([StudyDirection.MAXIMIZE], _NAME)
+        super().__init__(_NAME, storage)
+        self._finished = trials
+
+    def get_trials(
+        self,
+        deepcopy: bool = True,  # noqa: ARG002
+        states: Container[TrialState] | None = None,
+    ) -> list[optuna.trial.FrozenTrial]:
+        """The trials, not copied."""
+        return [one for one in self._finished if states is None or one.state in states]
 
 
 def _sampled(params: Mapping[str, Mapping[str, Values]]) -> dict[str, Values]:

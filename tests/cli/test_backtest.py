@@ -65,7 +65,7 @@ def test_in_a_process_from_best_json_alone(best: Path, tmp_path: Path):
     assert process.stderr == ""
     document, tuned_value = strict(process.stdout), strict(best.read_text())["objective"]["value"]
     assert document["objective"]["value"] == pytest.approx(tuned_value, rel=1e-9)
-    written = ("summary.json", "daily.parquet", "minute.parquet", "report.html")
+    written = ("summary.json", "daily.parquet", "minute.parquet", "tear_sheet", "report.html")
     assert document["written"] == [str(out / name) for name in written]
     told = {name: document[name] for name in ("written", "test_looks")}
     summary = strict((out / "summary.json").read_text())

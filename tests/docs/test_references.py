@@ -15,6 +15,7 @@ from momentum_opt.fingerprint.keys import LEAVES
 from momentum_opt.fingerprint.natural import EXAMPLES
 from momentum_opt.vocabulary.metrics import METRICS
 from momentum_opt.vocabulary.schema import MOMENTUM_PARAM_SCHEMA
+from tests.browser import needs_browser
 from tests.docs.blocks import PAGES, blocks
 from tests.sample_runs import ROOT, smoke
 
@@ -95,6 +96,22 @@ def test_a_picture_can_be_drawn(tmp_path: Path):
     for name in ("guard_rails.svg", "arbitrage.svg", "memory.svg", "rooms.svg"):
         draw(name, tmp_path / name)
         assert ElementTree.parse(tmp_path / name).getroot().tag.endswith("svg")
+
+
+@pytest.mark.slow
+@needs_browser
+def test_the_head_of_a_page_is_drawn(tmp_path: Path):
+    from PIL import Image
+
+    from docs.pictures.page import SIZE, draw
+
+    page, path = tmp_path / "page.html", tmp_path / "head.png"
+    page.write_text("<body style='margin: 0; background: #123456; height: 3000px'><script>setTimeout(() => "
+                    "document.body.style.background = '#fe0000', 500)</script>")  # fmt: skip
+    draw(page, path)
+    picture = Image.open(path)
+    assert picture.size == SIZE
+    assert picture.convert("RGB").getcolors() == [(SIZE[0] * SIZE[1], (254, 0, 0))]
 
 
 def test_the_notebook_was_executed():

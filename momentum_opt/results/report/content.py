@@ -1,7 +1,7 @@
 """What a report tells of: a run folder's files in, read once and checked, plain values and tables out."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -19,12 +19,17 @@ from momentum_opt.results.holdout import Looks, count_looks, looks_words, record
 from momentum_opt.results.parquet import REMADE, read_parquet
 from momentum_opt.results.records import read_best
 from momentum_opt.results.run_folder import RunFolder
+from momentum_opt.results.tear_sheet import TearSheet, tear_sheet
 from momentum_opt.vocabulary.names import BASELINE_LABELS
 
-LAYOUT: Final = 4
+LAYOUT: Final = 5
 """Goes up whenever the same files would give another page."""
 
+_VALUES: Final = ("value", *(f"{name}_value" for name in BASELINE_LABELS))
+"""Columns of a daily.parquet that must be numbers."""
+
 Document = Mapping[str, Any]
+Border = tuple[str, pd.Timestamp, pd.Timestamp]
 
 
 @dataclass(frozen=True)
@@ -69,23 +74,43 @@ class Content:
         own_window = self.document.get("window") is not None
         return "test" in self.document["metrics"] or (own_window and self.document.get("holdout") is not None)
 
+    def tear_sheet(self) -> TearSheet | None:
+        """The tear sheet of the replay, with statistics of every period that is shown; None without a replay."""
+        if self.daily is None or len(self.daily) < 2:
+            return None
+        return period_sheet(self.daily, self.fingerprint, self.document["metrics"])
+
     def looks_words(self) -> str:
         """How often the test period was evaluated, where figures of it are shown; a page says so once."""
         words = looks_words(self.looks)
         return f"{words[0].upper()}{words[1:]}." if self.has_test else ""
 
-    def borders(self) -> list[tuple[str, pd.Timestamp, pd.Timestamp]]:
+    def borders(self) -> list[Border]:
         """Name, first day and end of every period that is shown: an interrupted study shows no test."""
-        periods, start = self.fingerprint.periods, pd.Timestamp(_start(self.fingerprint), tz="UTC")
-        named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
-        shown = list(self.document["metrics"])
-        if not set(shown) <= set(named):  # a window of the user's own is one period under another name
-            named = dict.fromkeys(shown, periods.train)
-        return [
-            (name, start + pd.Timedelta(days=days[0]), start + pd.Timedelta(days=days[1]))
-            for name, days in named.items()
-            if name in self.document["metrics"] and days is not None and days[1] > days[0]
-        ]
+        return period_borders(self.fingerprint, self.document["metrics"])
+
+
+def period_borders(fingerprint: Fingerprint, shown: Collection[str]) -> list[Border]:
+    """Name, first day and end of those periods, in the order of time.
+
+    Args:
+        fingerprint: what was simulated.
+        shown: names; a window of the user's own is one period under another name.
+    """
+    periods, start = fingerprint.periods, pd.Timestamp(_start(fingerprint), tz="UTC")
+    named = {"train": periods.train, "validation": periods.validation, "test": periods.test}
+    if not set(shown) <= set(named):
+        named = dict.fromkeys(shown, periods.train)
+    return [
+        (name, start + pd.Timedelta(days=days[0]), start + pd.Timedelta(days=days[1]))
+        for name, days in named.items()
+        if name in shown and days is not None and days[1] > days[0]
+    ]
+
+
+def period_sheet(daily: pd.DataFrame, fingerprint: Fingerprint, shown: Collection[str]) -> TearSheet:
+    """The tear sheet of a daily.parquet, with statistics of each of the periods `shown`."""
+    return tear_sheet(daily, {name: (begin, end) for name, begin, end in period_borders(fingerprint, shown)})
 
 
 def run_content(folder: RunFolder) -> Content:
@@ -100,7 +125,7 @@ def run_content(folder: RunFolder) -> Content:
         raise RunFolderError(f"{folder.path}: has no best.json yet; let tune finish first")
     best = read_best(folder.best)
     fingerprint = Fingerprint.from_dict(best["fingerprint"], name=f"{folder.best}: fingerprint")
-    daily = read_table(folder.daily, numbers=("value", *(f"{name}_value" for name in BASELINE_LABELS)))
+    daily = read_table(folder.daily, numbers=_VALUES)
     trials = read_table(folder.trials, numbers=("number", *fingerprint.objective.columns))
     findings, why = _findings(folder, best)
     missing = [why] if why else []
@@ -118,6 +143,19 @@ def run_content(folder: RunFolder) -> Content:
         findings=findings,
         missing=tuple(missing),
     )
+
+
+def run_sheet(folder: RunFolder, best: Document) -> TearSheet:
+    """The tear sheet of a run's winner.
+
+    Raises:
+        RunFolderError: its daily.parquet is not there, or cannot be read.
+    """
+    daily = read_table(folder.daily, numbers=_VALUES)
+    if daily is None:
+        raise RunFolderError(f"{folder.daily}: is not there; {REMADE}")
+    fingerprint = Fingerprint.from_dict(best["fingerprint"], name=f"{folder.best}: fingerprint")
+    return period_sheet(daily, fingerprint, best["metrics"])
 
 
 def run_inputs(folder: RunFolder, best: Document) -> str:

@@ -19,6 +19,7 @@
   const reset = one => {
     if (one.zoom) showTime(null);
     for (const name of one.spans) one.view.signal(name, null);
+    if (one.brush) unbrush(one), choose(null);
     one.view.runAsync();
   };
 
@@ -34,7 +35,59 @@
       });
       one.place.closest("figure").querySelector(".picked").textContent = datum ? words.join(" · ") : "";
     }
+    if (list) list.mark(number);
   };
+  const unbrush = one => one.view.signal(`${one.brush}_x`, [0, 0]).signal(`${one.brush}_y`, [0, 0]);
+  const choose = numbers => { // of the trials that were brushed; null is all of them
+    const chosen = numbers && Object.fromEntries(numbers.map(number => [number, true]));
+    for (const one of views.values()) if (one.trial) one.view.signal("chosen", chosen).runAsync();
+    if (list) list.show(chosen);
+  };
+  const brushed = (one, spans) => {
+    const fields = Object.entries(spans || {});
+    if (!fields.length) return choose(null);
+    for (const other of views.values()) if (other.brush && other !== one) unbrush(other).runAsync();
+    const inside = row => fields.every(([name, [a, b]]) => row[name] >= Math.min(a, b) && row[name] <= Math.max(a, b));
+    choose(trials(one).filter(inside).map(row => row.number));
+  };
+
+  // The table of trials: of the first figure that has them all, sorted by a column, a page of rows at a time.
+  const listOf = (one, box) => {
+    const rows = trials(one), body = box.querySelector("tbody"), head = box.querySelector("thead tr"), page = 15;
+    let chosen = null, by = one.trial[1].field, down = box.dataset.bestLast !== "true", most = page, here = null;
+    const write = ({ field, format }, row) => Number.isFinite(row[field]) ? one.view.locale().format(format)(row[field]) : "–";
+    const draw = () => {
+      const order = (a, b) => (Number.isFinite(b[by]) - Number.isFinite(a[by])) || (down ? b[by] - a[by] : a[by] - b[by]) || a.number - b.number;
+      const kept = rows.filter(row => !chosen || chosen[row.number]).sort(order), seen = kept.slice(0, most);
+      body.replaceChildren(...seen.map(row => {
+        const line = document.createElement("tr");
+        line.classList.toggle("here", row.number === here);
+        one.trial.forEach((column, at) => {
+          const cell = line.appendChild(document.createElement(at ? "td" : "th"));
+          if (at) cell.className = "number", cell.textContent = write(column, row);
+          else cell.scope = "row", button(cell, write(column, row), () => pick(row.number));
+        });
+        return line;
+      }));
+      [...head.children].forEach((cell, at) => cell.setAttribute("aria-sort", one.trial[at].field !== by ? "none" : down ? "descending" : "ascending"));
+      box.querySelector(".count").textContent = `${seen.length.toLocaleString("en")} of ${kept.length.toLocaleString("en")}${chosen ? " brushed" : ""}`;
+      more.hidden = seen.length === kept.length;
+    };
+    one.trial.forEach(({ field, title }, at) => {
+      const cell = head.appendChild(document.createElement("th"));
+      cell.scope = "col";
+      if (at) cell.className = "number";
+      button(cell, title, () => { down = by === field ? !down : at > 0; by = field; draw(); });
+    });
+    const more = button(box.querySelector(".tools"), "More", () => { most += 5 * page; draw(); });
+    draw();
+    box.hidden = false;
+    return {
+      show: numbers => { chosen = numbers; most = page; draw(); },
+      mark: number => { here = number; draw(); },
+    };
+  };
+  let list = null;
   const step = (one, by) => {
     const numbers = trials(one).map(row => row.number);
     const at = numbers.indexOf(one.view.signal("picked"));
@@ -63,12 +116,18 @@
     const { view } = await vegaEmbed(place, spec, options);
     const one = { place, view, trial: (spec.usermeta || {}).trial };
     [one.zoom] = signals(view, /^zoom_.*_time$/);
-    one.spans = signals(view, /^span_.*_(number|train|validation)$/);
+    one.spans = signals(view, /^span_.*_(number|train|validation|objective|o\d+)$/);
+    [one.brush] = signals(view, /^brush_[a-z0-9]+$/);
     one.series = signals(view, /^shown_.*_tuple_fields$/).map(name => name.replace(/_tuple_fields$/, ""))[0];
     views.set(place, one);
     if (one.zoom) {
       if (shown) await view.signal(one.zoom, shown).runAsync();
       view.addSignalListener(one.zoom, (_, range) => { if (!same(range, shown)) showTime(range); });
+    }
+    if (one.brush) {
+      let later = 0; // many events of one drag are one choice
+      view.addSignalListener(one.brush, (_, spans) => { clearTimeout(later); later = setTimeout(() => brushed(one, spans), 30); });
+      place.addEventListener("pointerdown", event => { if (one.selecting) Object.defineProperty(event, "shiftKey", { value: true }); }, true);
     }
     if (one.trial) view.addEventListener("click", (_, item) => { if (item && item.datum && "number" in item.datum) pick(item.datum.number); });
   }
@@ -94,7 +153,17 @@
       button(tools, "+", () => move(first(), 0.8, 0)).setAttribute("aria-label", "Zoom in");
       button(tools, "−", () => move(first(), 1.25, 0)).setAttribute("aria-label", "Zoom out");
     }
-    if (first().zoom || first().trial) button(tools, "Reset", () => reset(first()));
+    const all = () => places.map(place => views.get(place));
+    if (first().brush) {
+      const made = button(tools, "Select", () => {
+        for (const one of all()) one.selecting = !one.selecting;
+        made.setAttribute("aria-pressed", Boolean(first().selecting));
+      });
+      made.setAttribute("aria-pressed", false);
+    }
+    if (first().zoom || first().trial) button(tools, "Reset", () => all().forEach(reset));
+    const box = document.getElementById("trials");
+    if (first().brush && box && !list && key === "history") list = listOf(first(), box);
     if ("log" in figure.dataset) {
       let log = figure.dataset.log === "true";
       const made = button(tools, "Log scale", async () => {

@@ -1,10 +1,9 @@
 """Figures of the overfitting statistics: logits, and where the winner stands among randomly drawn candidates."""
 
-import numpy as np
-
-from momentum_opt.evidence.findings import Distribution, Findings, Histogram, NonAdaptiveFindings, OverfittingFindings
+from momentum_opt.evidence.findings import Distribution, Findings, NonAdaptiveFindings, OverfittingFindings
+from momentum_opt.results.report.histogram import histogram_bars
 from momentum_opt.results.report.palette import ink
-from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown, table
+from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown
 from momentum_opt.results.report.wording import metric_number, number
 
 
@@ -18,7 +17,7 @@ def luck_plots(findings: Findings | None, metric: str) -> list[Plot]:
 
 
 def _logits(found: OverfittingFindings) -> Plot:
-    bars = _bars(found.logits, "logit of the out-of-sample rank", border=0.0)
+    bars = histogram_bars(found.logits, "logit of the out-of-sample rank", border=0.0)
     share = f"{100 * found.probability:.1f} %"
     return Plot(
         key="overfitting",
@@ -48,7 +47,7 @@ def _spread(found: NonAdaptiveFindings, metric: str) -> Plot:
 
 
 def _distribution(one: Distribution) -> Spec:
-    layers = [_bars(one.histogram, one.name)]
+    layers = [histogram_bars(one.histogram, one.name)]
     if one.winner is not None:
         encoding = {
             "x": quantity("winner", one.name),
@@ -67,24 +66,3 @@ def _place(one: Distribution, metric: str) -> str:
         return f"{one.name} not known"
     share = "all" if one.percentile == 100.0 else f"{number(one.percentile, 3)} %"
     return f"{one.name} {metric_number(metric, one.winner)}, better than {share} of them"
-
-
-def _bars(histogram: Histogram, title: str, border: float | None = None) -> Spec:
-    """Bars; those whose middle lies at or below a border in another colour."""
-    edges = np.array(histogram.edges)
-    middle = (edges[1:] + edges[:-1]) / 2
-    columns = {"low": edges[:-1], "high": edges[1:], "count": list(histogram.counts)}
-    encoding: Spec = {
-        "x": quantity("low", title, scale={"zero": False, "nice": False}),
-        "x2": {"field": "high"},
-        "y": quantity("count"),
-        "y2": {"datum": 0},
-        "tooltip": [shown("low", "from", ".4g"), shown("high", "to", ".4g"), shown("count", "count", ",")],
-    }
-    mark: Spec = {"type": "rect", "opacity": 0.8, "color": ink("pool")}
-    if border is not None:
-        sides = {"below the median": ink("hodl"), "above": ink("pool")}
-        columns["side"] = np.where(middle <= border, *sides).tolist()
-        legend = {"title": None, "symbolType": "square"}
-        encoding["color"] = {"field": "side", "type": "nominal", "scale": scale_of(sides), "legend": legend}
-    return {"data": table(columns), "mark": mark, "encoding": encoding}

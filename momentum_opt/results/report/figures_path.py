@@ -13,6 +13,7 @@ from momentum_opt.results.report.palette import TOKENS, ink
 from momentum_opt.results.report.plot import Plot
 from momentum_opt.results.report.timeline import Axis, Curve, Period, Timeline
 from momentum_opt.results.report.wording import BASELINE_ROLES, percent
+from momentum_opt.results.tear_sheet import TearSheet, pool_values
 from momentum_opt.vocabulary.names import BASELINE_LABELS
 
 _POOL: Final = "this pool"
@@ -33,13 +34,13 @@ Values = NDArray[np.float64]
 Curves = Mapping[str, Values]
 
 
-def path_plots(content: Content) -> list[Plot]:
-    """Equity, drawdown and weights; none without a daily table."""
-    if content.daily is None or len(content.daily) < 2:
+def path_plots(content: Content, sheet: TearSheet | None) -> list[Plot]:
+    """Equity, drawdown, parts of the return and weights; none without a daily table and its tear sheet."""
+    if content.daily is None or sheet is None:
         return []
     daily = content.daily
     curves = _curves(daily)
-    parts = [_parts(content, daily, curves)] if {"rebalanced_value", "fees_earned"} <= set(daily) else []
+    parts = [] if sheet.decomposition.empty else [_parts(content, sheet.decomposition)]
     return [
         _equity(content, daily, curves),
         _ratio(content, daily, curves),
@@ -60,7 +61,7 @@ def _equity(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
         alt=f"Lines of value relative to the start. Change from first to last day: {ends}.",
         caption="Value relative to the start, day by day, in one continuous simulation; every baseline holds the same "
         "money from the first day. Baselines that coincide share a line.",
-        views=(Timeline("equity", daily["time"], drawn, Axis(log=wide), 280, _periods(content)).view(),),
+        views=(Timeline("equity", daily["time"], drawn, Axis(log=wide), 280, marked_periods(content)).view(),),
         log=wide,
     )
 
@@ -74,7 +75,7 @@ def _ratio(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
         title="Value over that of the constant-weight pool",
         alt=f"A line of the pool's value over the constant-weight pool's, which ends at {ratio[-1]:.4g}.",
         caption="The pool's value over the constant-weight pool's: where it rises, moving the weights paid.",
-        views=(Timeline("ratio", daily["time"], drawn, height=120, periods=_periods(content), level=1.0).view(),),
+        views=(Timeline("ratio", daily["time"], drawn, height=120, periods=marked_periods(content), level=1.0).view(),),
         log=False,
     )
 
@@ -84,7 +85,7 @@ def _drawdown(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
     every = baseline_curves(_baselines(curves), BASELINE_LABELS, _baselines(falls), _WITH_DRAWDOWN)
     drawn = [*every, _pool_curve(falls[_POOL])]
     worst = percent(float(np.nanmin(falls[_POOL])))
-    view = Timeline("drawdown", daily["time"], drawn, PERCENT, 180, _periods(content), filled=_POOL).view()
+    view = Timeline("drawdown", daily["time"], drawn, PERCENT, 180, marked_periods(content), filled=_POOL).view()
     return Plot(
         key="drawdown",
         title="Drawdown",
@@ -96,14 +97,13 @@ def _drawdown(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
     )
 
 
-def _parts(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
+def _parts(content: Content, found: pd.DataFrame) -> Plot:
     """The log return since the start in parts: HODL, moving the weights, loss versus rebalancing; and fees earned."""
-    total, hodl, rebalanced = (np.log(curves[name]) for name in (_POOL, "hodl", "rebalanced"))
-    fees = np.cumsum(finite(daily["fees_earned"]) / finite(daily["value"]))
+    total, fees = found["total"].to_numpy(), found["fees"].to_numpy()
     parts = [
-        Curve("HODL", hodl, ink("hodl"), DASHES["hodl"]),
-        Curve("moving the weights", rebalanced - hodl, ink("rebalanced"), DASHES["rebalanced"]),
-        Curve("loss versus rebalancing", total - rebalanced, ink("constant"), DASHES["constant_weight"]),
+        Curve("HODL", found["hodl"].to_numpy(), ink("hodl"), DASHES["hodl"]),
+        Curve("moving the weights", found["weights"].to_numpy(), ink("rebalanced"), DASHES["rebalanced"]),
+        Curve("loss versus rebalancing", -found["lvr"].to_numpy(), ink("constant"), DASHES["constant_weight"]),
         *([Curve("fees earned", fees, ink("uniform"), DASHES["uniform_hodl"])] if fees.any() else []),
     ]
     ends = ", ".join(f"{one.label} {percent(float(one.values[-1]))}" for one in parts)
@@ -116,7 +116,7 @@ def _parts(content: Content, daily: pd.DataFrame, curves: Curves) -> Plot:
         caption="Log return since the first day: HODL of the first reserves, plus what trading to the pool's weights "
         "on an exchange adds, less what the pool loses to that. Fees earned reduce the loss and are shown beside, over "
         "the pool's value.",
-        views=(Timeline("parts", daily["time"], drawn, PERCENT, 220, _periods(content)).view(),),
+        views=(Timeline("parts", pd.Series(found.index), drawn, PERCENT, 220, marked_periods(content)).view(),),
     )
 
 
@@ -125,7 +125,7 @@ def _weights(content: Content, daily: pd.DataFrame) -> Plot:
     means = ", ".join(f"{token} {percent(float(np.nanmean(row)))}" for token, row in weights.items())
     drawn = [Curve(token, row, TOKENS[place]) for place, (token, row) in enumerate(weights.items())]
     axis = Axis(ticks=".0%", values=".2%", domain=(0.0, 1.0))
-    view = Timeline("weights", daily["time"], drawn, axis, 190, _periods(content), stacked=True).view()
+    view = Timeline("weights", daily["time"], drawn, axis, 190, marked_periods(content), stacked=True).view()
     return Plot(
         key="weights",
         title="Weights over time",
@@ -164,10 +164,12 @@ def _pool_curve(values: Values) -> Curve:
 
 def _curves(daily: pd.DataFrame) -> dict[str, Values]:
     """Values relative to the first day, the baselines first: those that the run's version had."""
-    columns = {**{name: f"{name}_value" for name in BASELINE_LABELS}, _POOL: "value"}
+    columns = {name: f"{name}_value" for name in BASELINE_LABELS}
     values = {name: finite(daily[column]) for name, column in columns.items() if column in daily}
+    values[_POOL] = pool_values(daily)
     return {name: one / one[0] for name, one in values.items()}
 
 
-def _periods(content: Content) -> list[Period]:
+def marked_periods(content: Content) -> list[Period]:
+    """The periods that a timeline marks."""
     return [Period(*one) for one in content.borders()]

@@ -9,23 +9,16 @@ from numpy.typing import NDArray
 
 from momentum_opt.results.report.content import Content, finite
 from momentum_opt.results.report.palette import POINT, ink
-from momentum_opt.results.report.plot import Plot, Spec, by_width, quantity, scale_of, shown, table, thinned
-from momentum_opt.results.report.timeline import WHEEL
-from momentum_opt.results.report.wording import metric_number, number, parameter_label
+from momentum_opt.results.report.plot import Plot, Spec, quantity, shown, table
+from momentum_opt.results.report.trial_points import better_limits, drawn_trials, drawn_words, trial_points
+from momentum_opt.results.report.wording import metric_number, number, objective_labels, parameter_label
 from momentum_opt.study.importance import parameter_importances
 from momentum_opt.study.trials import NEIGHBOURHOOD
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.metrics import METRICS
-from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
-_SHOWN: Final = 0.99
-"""Share of the trials, the better ones, that the axes are made for."""
-_MOST_TRIALS: Final = 3000
-"""Trials that are drawn at most."""
 _LINE: Final = "M-1,-0.15H1V0.15H-1Z"
 """The symbol of a line, as SVG has paths."""
-_MANY: Final = 1500
-"""Trials beyond which their points are fainter."""
 
 Values = NDArray[np.float64]
 
@@ -55,39 +48,39 @@ def _history(content: Content, trials: pd.DataFrame) -> Plot | None:
         ranked = np.where(trials["feasible"].to_numpy(bool), ranked, np.nan)
     best = sign * np.fmax.accumulate(ranked)
     risen = int(numbers[np.nanargmax(ranked)])
-    low, high = sorted(sign * limit for limit in _limits(sign * values))
+    low, high = better_limits(values, (), sign)
 
+    label = objective_labels(content.fingerprint.objective)[0]
     beyond = int(((values < low) | (values > high)).sum())
     side = "below" if sign > 0 else "above"
     cut = f" {counted(beyond, 'trial')} {'lies' if beyond == 1 else 'lie'} {side} the axis." if beyond else ""
     metric = content.fingerprint.objective.metric
-    mean = ", mean over the windows" if content.fingerprint.objective.multi_objective else ""
     return Plot(
         key="history",
         title="Objective, trial by trial",
         alt=f"Points of the objective of {counted(len(values), 'trial')} and a line of the best so far, which ends at "
         f"{metric_number(metric, float(best[-1]))} and last improved at trial {risen}.",
-        caption=f"{metric}{mean} on train. The best value came with trial {risen:,} of "
-        f"{len(values):,}.{cut}{_drawn_words(len(values))}",
+        caption=f"{label} on train. The best value came with trial {risen:,} of "
+        f"{len(values):,}.{cut}{drawn_words(len(values))}",
         views=(_history_view(content, trials, best, (low, high)),),
     )
 
 
 def _history_view(content: Content, trials: pd.DataFrame, best: Values, domain: tuple[float, float]) -> Spec:
-    rows = _drawn(len(trials))
+    rows = drawn_trials(len(trials))
     scale = {"domain": list(domain)}
-    metric = content.fingerprint.objective.metric
+    label = objective_labels(content.fingerprint.objective)[0]
     steps = table({"number": trials["number"].to_numpy()[rows], "best": best[rows]})
     line = {
         "data": steps,
         "mark": {"type": "line", "interpolate": "step-after", "color": ink("pool"), "strokeWidth": 2, "clip": True},
-        "encoding": {"x": quantity("number", "trial"), "y": quantity("best", metric, scale=scale)},
+        "encoding": {"x": quantity("number", "trial"), "y": quantity("best", label, scale=scale)},
     }
     legend = {"trial": (POINT, "circle"), "best so far": (ink("pool"), _LINE)}
     ends = [int(trials["number"].min()), int(trials["number"].max())]
     x = quantity("number", "trial", scale={"domain": ends, "nice": False})
-    y = quantity("objective", metric, scale=scale)
-    points = _points(content, trials, "history", x, y, legend, ["x"])
+    y = quantity("objective", label, scale=scale)
+    points = trial_points(content, trials, "history", x, y, legend, ["x"])
     return {"height": 220, **points, "layer": [*points["layer"], line]}
 
 
@@ -104,7 +97,8 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
     pool = _pair(metrics, metric)
     constant = _pair({name: table["constant_weight"] for name, table in baselines.items()}, metric)
     sign = METRICS[metric].sign
-    limits = [_shown_limits(values, sign, pool, constant, place) for place, values in enumerate((x, y))]
+    marks = [place for place in (pool, constant) if place is not None]
+    limits = [better_limits(values, [place[axis] for place in marks], sign) for axis, values in enumerate((x, y))]
 
     rank = _rank_correlation(x[known], y[known])
     outside = int(((x < limits[0][0]) | (x > limits[0][1]) | (y < limits[1][0]) | (y > limits[1][1]))[known].sum())
@@ -115,7 +109,7 @@ def _scatter(content: Content, trials: pd.DataFrame) -> Plot | None:
         alt=f"Points of {metric} on validation over {metric} on train for {counted(int(known.sum()), 'trial')}; rank "
         f"correlation {number(rank, 2)}.",
         caption=f"Every trial's {metric} on the days it was chosen on, and on the days that follow (rank correlation "
-        f"{number(rank, 2)}). On the dashed line both are equal.{cut}{_drawn_words(int(known.sum()))}",
+        f"{number(rank, 2)}). On the dashed line both are equal.{cut}{drawn_words(int(known.sum()))}",
         views=(_scatter_view(content, trials[known], limits, {"constant-weight pool": constant, "winner": pool}),),
     )
 
@@ -132,7 +126,7 @@ def _scatter_view(
     )
     looks = {"constant-weight pool": (ink("constant"), "square"), "winner": (ink("hodl"), "diamond")}
     looks = {name: look for name, look in looks.items() if places[name] is not None}
-    points = _points(content, trials, "scatter", x, y, {"trial": (POINT, "circle"), **looks}, ["x", "y"])
+    points = trial_points(content, trials, "scatter", x, y, {"trial": (POINT, "circle"), **looks}, ["x", "y"])
     ends = [min(one[0] for one in limits), max(one[1] for one in limits)]
     equal = {
         "data": {"values": [{"train": end, "validation": end} for end in ends]},
@@ -195,88 +189,6 @@ def _importance_view(labels: list[str], shares: list[float]) -> Spec:
     label = {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"x": x, "y": y, "text": text}}
     data = table({"parameter": labels, "share": shares})
     return {"height": 20 * len(labels), "data": data, "layer": [bar, label]}
-
-
-def _points(
-    content: Content,
-    trials: pd.DataFrame,
-    key: str,
-    x: Spec,
-    y: Spec,
-    looks: Mapping[str, tuple[str, str]],
-    zoomed: list[str],
-) -> Spec:
-    """The trials as points, with all that is known of each on hover, and the one that was picked by a click.
-
-    `picked` is its number: the page's script sets it in every figure, and writes out what `usermeta` names.
-    """
-    rows = trials.iloc[_drawn(len(trials))]
-    metric = content.fingerprint.objective.metric
-    columns = {"number": rows["number"].to_numpy(), "objective": finite(rows[content.objective_column])}
-    lines = [shown("number", "trial", ",d"), shown("objective", "objective", ".5g")]
-    for period in ("train", "validation"):
-        if f"{period}_{metric}" in rows:
-            columns[period] = finite(rows[f"{period}_{metric}"])
-            lines.append(shown(period, f"{period} {metric}", ".5g"))
-    forms = [(form, token) for form in leading_forms(content.document["readable"]) for token in content.tokens]
-    for place, (form, token) in enumerate(one for one in forms if "_".join(one) in rows):
-        columns[f"p{place}"] = finite(rows[f"{form}_{token}"])
-        lines.append(shown(f"p{place}", f"{FORM_LABELS.get(form, form)}, {token}", ".4g"))
-    legend = {"title": None, "symbolOpacity": 1, "columns": by_width(2, len(looks))}
-    name = {"field": "what", "type": "nominal", "legend": legend}
-    opacity = 0.35 if len(rows) > _MANY else 0.7
-    zoom = {"type": "interval", "encodings": zoomed, "zoom": WHEEL}
-    points = {
-        "params": [{"name": f"span_{key}", "select": zoom, "bind": "scales"}],
-        "transform": [{"calculate": "'trial'", "as": "what"}],
-        "mark": {"type": "point", "filled": True, "size": 22, "opacity": opacity, "clip": True, "cursor": "pointer"},
-        "encoding": {
-            "x": x,
-            "y": y,
-            "color": {**name, "scale": scale_of({one: look[0] for one, look in looks.items()})},
-            "shape": {**name, "scale": scale_of({one: look[1] for one, look in looks.items()})},
-            "tooltip": lines,
-        },
-    }
-    picked = {
-        "transform": [{"filter": "datum.number === picked"}],
-        "mark": {"type": "point", "size": 160, "strokeWidth": 2, "color": ink("ink"), "opacity": 1, "clip": True},
-        "encoding": {"x": x, "y": y},
-    }
-    return {
-        "usermeta": {"trial": [{name: line[name] for name in ("field", "title", "format")} for line in lines]},
-        "params": [{"name": "picked", "value": None}],
-        "data": {"name": "trials", **table(columns)},
-        "layer": [points, picked],
-    }
-
-
-def _drawn(count: int) -> NDArray[np.intp]:
-    return thinned(count, _MOST_TRIALS)
-
-
-def _drawn_words(count: int) -> str:
-    return f" {_MOST_TRIALS:,} of {count:,} are drawn, evenly chosen." if count > _MOST_TRIALS else ""
-
-
-def _limits(values: Values, *others: object) -> tuple[float, float]:
-    """Where the better trials and the marked places lie, with a little room."""
-    marks = [pair[others[-1]] for pair in others[:-1] if pair is not None] if others else []  # type: ignore[index]
-    low = float(np.nanquantile(values, 1.0 - _SHOWN))
-    # The best are dense, and one disaster must not press them into a line.
-    middle, top = (float(np.nanquantile(values, share)) for share in (0.5, 1.0))
-    low = max(low, top - 6.0 * (top - middle)) if top > middle else low
-    low, top = min([low, *marks]), max([top, *marks])
-    room = 0.04 * (top - low) or 0.5
-    return low - room, top + room
-
-
-def _shown_limits(
-    values: Values, sign: int, pool: tuple[float, float] | None, constant: tuple[float, float] | None, place: int
-) -> list[float]:
-    """The limits of an axis of a metric, of which the values with the higher `sign · value` are the better ones."""
-    turned = [None if pair is None else (sign * pair[0], sign * pair[1]) for pair in (pool, constant)]
-    return sorted(sign * limit for limit in _limits(sign * values, *turned, place))
 
 
 def _pair(table: Mapping[str, Mapping[str, float | None]], metric: str) -> tuple[float, float] | None:

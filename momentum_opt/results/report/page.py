@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from momentum_opt.results.report.palette import FONT, PALETTE
 from momentum_opt.results.report.plot import Plot, for_page
 from momentum_opt.results.report.tables import Table
+from momentum_opt.results.report.trial_points import TrialTable
 from momentum_opt.results.report.vega import script
 from momentum_opt.results.report.verdict import VerdictBox
 from momentum_opt.results.report.wording import unbroken
@@ -49,7 +50,7 @@ class Section:
 
     key: str
     heading: str
-    parts: tuple[Plot | Table, ...]
+    parts: tuple[Plot | Table | TrialTable, ...]
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,16 @@ def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["unbroken"] = unbroken
     environment.tests["plot"] = _is_plot
+    environment.tests["of_trials"] = _is_of_trials
     return environment.from_string(_text("page.html.jinja"))
 
 
 def _is_plot(value: Any) -> bool:
     return isinstance(value, Plot)
+
+
+def _is_of_trials(value: Any) -> bool:
+    return isinstance(value, TrialTable)
 
 
 def _text(name: str) -> str:

@@ -28,6 +28,7 @@ MOST_ROWS: Final = 1500
 """Points of a curve that are drawn at most."""
 _NARROW: Final = 480
 """Pixels below which a view has no room for a legend in one line."""
+_OF_WHOLE: Final = ("params", "usermeta")
 _SHARED: Final = ("color", "strokeDash", "shape")
 """Scales that views of one file would share, each being one of its own on the page."""
 
@@ -102,7 +103,9 @@ def for_file(plot: Plot) -> Spec:
         views[0]
         if len(views) == 1
         else {
-            "concat": views,
+            # Only a whole figure may have these; views of one figure share them.
+            "params": [*{one["name"]: one for view in views for one in view.get("params", ())}.values()],
+            "concat": [{name: part for name, part in view.items() if name not in _OF_WHOLE} for view in views],
             "columns": plot.columns,
             "spacing": 30,
             "resolve": {"scale": dict.fromkeys(_SHARED, "independent")},
@@ -120,12 +123,17 @@ def table(columns: Mapping[str, Collection[Any]]) -> Spec:
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(zip(*(map(_cell, values) for values in columns.values()), strict=True))
+    writer.writerows(zip(*map(_cells, columns.values()), strict=True))
     parse = {
         name: "string" if any(isinstance(value, str) for value in values) else "number"
         for name, values in columns.items()
     }
     return {"values": written.getvalue(), "format": {"type": "csv", "parse": parse}}
+
+
+def _cells(values: Collection[Any]) -> list[str]:
+    # Numpy's numbers one by one take several times as long as Python's.
+    return [_cell(value) for value in (values.tolist() if isinstance(values, np.ndarray) else values)]
 
 
 def _cell(value: Any) -> str:

@@ -15,6 +15,7 @@ from momentum_opt.results.holdout import Looks, fold_looks, fold_looks_words
 from momentum_opt.results.report import tables
 from momentum_opt.results.report.content import Document, digest_of, finite, read_table
 from momentum_opt.results.report.figures_path import baseline_curves
+from momentum_opt.results.report.figures_tear import tear_parts
 from momentum_opt.results.report.page import Cover, Page, Section, page_of
 from momentum_opt.results.report.palette import ink
 from momentum_opt.results.report.plot import Plot, Spec, line_at, quantity, scale_of, shown
@@ -33,6 +34,7 @@ from momentum_opt.results.report.wording import (
     percent,
     random_spread,
 )
+from momentum_opt.results.tear_sheet import joined_tear_sheet
 from momentum_opt.units import counted
 from momentum_opt.vocabulary.rules import FORM_LABELS, leading_forms
 
@@ -104,8 +106,10 @@ def walk_page(files: WalkFiles) -> Page:
         missing=() if daily is not None else (f"{files.days.name} is not in the folder",),
     )
     plots = [] if daily is None or len(daily) < 2 else [_joined(daily, names)]
+    tear = () if daily is None or len(daily) < 2 else tear_parts(joined_tear_sheet(daily), ())
     sections = (
         Section("joined", "Out of sample, joined", (*plots, _curve_table(summary))),
+        Section("tear", "Tear sheet", tear),
         Section("folds", "Folds", (_fold_table(summary), _fold_plot(summary))),
         Section("stability", "Stability of the parameters", (_stability_table(summary),)),
         Section("data", "Data", _data_tables(summary)),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from momentum_opt.fingerprint.sections import Objective
 from momentum_opt.vocabulary.metrics import METRICS, NOT_MEANINGFUL, figure, meaningless
 from momentum_opt.vocabulary.names import PERIOD_LABELS
 
@@ -135,6 +136,16 @@ def parameter_label(key: str) -> str:
         if key.startswith(f"{name}_"):
             return f"{_PARAMETERS[name]}, {key.removeprefix(f'{name}_')}"
     return key
+
+
+def objective_labels(aim: Objective) -> tuple[str, ...]:
+    """What each objective is: the metric, and what the windows of train were brought to, such as `mean of calmar`."""
+    if aim.multi_objective:
+        return tuple(f"{part} of {aim.metric}" for part in aim.parts)
+    if aim.windows == 1:
+        return aim.names
+    words = {"mean": "mean of {}", "worst": "worst of {}", "mean_minus_std": "mean − std of {}"}
+    return tuple(words[aim.aggregate].format(name) for name in aim.names)
 
 
 def plain_ticks(value: float, _: object = None) -> str:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,15 @@ import pytest
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from momentum_opt.api.pairing import pair_of
+from momentum_opt.results.report.content import run_content
+from momentum_opt.results.report.run_page import run_page
+from momentum_opt.results.report.write import write_page
+from momentum_opt.results.run_folder import RunFolder
 from tests.browser import ARTEFACTS, chromium, needs_browser, pdf, requests, screenshot
 from tests.browser import show as open_page
 from tests.results.report.pages import outline
+from tests.results.report.test_front import with_several
 from tests.sample_runs import run
 
 pytestmark = [pytest.mark.slow, needs_browser]
@@ -84,7 +91,8 @@ TIMED = ("equity", "ratio", "drawdown", "parts", "weights")
 JOINT = "HODL = uniform HODL"
 """The first weights are equal, so both hold the same tokens."""
 FIGURES = {
-    *TIMED, "importance", "overfitting", "unchosen", "history", "scatter", "plateau", "maps",
+    *TIMED, "rolling_sharpe", "rolling_volatility", "days", "flows",
+    "importance", "overfitting", "unchosen", "history", "scatter", "plateau", "maps",
 }  # fmt: skip
 
 
@@ -170,9 +178,18 @@ def test_everything_can_be_reached_by_keyboard(driver: Chrome, noise_run: Path, 
             break
     links = [f"#{key}" for key in outline((noise_run / "report.html").read_text()).ids if f"#{key}" in reached]
     assert reached[:2] == ["#main", "theme"]
-    assert {"#verdict", "#results", "#path", "#parameters", "#luck", "#search", "#plateau", "#data", "#record"} <= set(
-        links
-    )
+    assert {
+        "#verdict",
+        "#results",
+        "#path",
+        "#tear",
+        "#parameters",
+        "#luck",
+        "#search",
+        "#plateau",
+        "#data",
+        "#record",
+    } <= set(links)
     assert "scroll" in reached  # a table that may be wider than the screen
 
 
@@ -352,4 +369,99 @@ def test_a_clicked_trial_is_told_of_in_both_figures(driver: Chrome, noise_run: P
     view(driver, "history").send_keys(Keys.ARROW_RIGHT)
     WebDriverWait(driver, 60).until(lambda _: told("scatter") != words)
     assert check() > first
+    assert driver.get_log("browser") == []
+
+
+def test_several_objectives_and_a_pair_are_drawn(driver: Chrome, noise_run: Path, tmp_path: Path):
+    content = with_several(run_content(RunFolder(noise_run)))
+    pair = pair_of(content, noise_run / "best.json", ("k_AAA", "memory_BBB"))
+    write_page(run_page(content, pair), tmp_path / "page.html", None)
+    for width, dark in VIEWS:
+        show(driver, tmp_path / "page.html", width, dark=dark)
+        screenshot(driver, SHOTS / f"several-{width}-{'dark' if dark else 'light'}.png")
+        found = driver.execute_script(PROBE)
+        assert found["overflow"] <= 0
+        assert dict(found["figures"]).keys() >= {f"figure-{key}" for key in ("fronts", "parallel", "pair", "slices")}
+        for name, views in found["figures"]:
+            assert all(tall > 80 and marks > 5 for _, tall, marks, _ in views), name
+        assert [one for one in found["texts"] if one[1] < 11.0] == []
+    show(driver, tmp_path / "page.html", 1280)
+    lines = """
+const paths = [...document.querySelectorAll("#figure-parallel .mark-line.role-mark path")];
+return paths.filter(one => Number(getComputedStyle(one).opacity) > 0.1).length;
+"""
+    everything = driver.execute_script(lines)
+    fronts = view(driver, "fronts")
+    actions = ActionChains(driver).move_to_element_with_offset(fronts, 0, -60).key_down(Keys.SHIFT).click_and_hold()
+    actions.move_by_offset(100, 60).move_by_offset(40, 60).release().key_up(Keys.SHIFT).perform()
+    WebDriverWait(driver, 60).until(lambda one: "brushed" in count(one))
+    WebDriverWait(driver, 60).until(lambda one: one.execute_script(lines) < everything)
+    press(driver, "fronts", "Reset")
+    WebDriverWait(driver, 60).until(lambda one: one.execute_script(lines) == everything)
+    assert driver.get_log("browser") == []
+
+
+def listed(driver: Chrome) -> list[int]:
+    """Numbers of the trials in the page's table."""
+    script = "return [...document.querySelectorAll('#trials tbody th')].map(cell => cell.textContent)"
+    return [int(text.replace(",", "")) for text in driver.execute_script(script)]
+
+
+def count(driver: Chrome) -> str:
+    return driver.find_element("css selector", "#trials .count").text
+
+
+def press(driver: Chrome, key: str, name: str) -> None:
+    (button,) = [
+        one for one in driver.find_elements("css selector", f"#figure-{key} .tools button") if one.text == name
+    ]
+    button.click()
+
+
+def test_a_brush_over_trials_filters_the_table_and_the_other_figure(driver: Chrome, noise_run: Path):
+    show(driver, noise_run / "report.html", 1280)
+    trials = pd.read_parquet(noise_run / "trials.parquet").set_index("number")
+    best = trials["objective"].sort_values(ascending=False, kind="stable")
+    assert count(driver) == f"15 of {len(trials)}"
+    # The page has six digits, by which more are alike.
+    assert trials.loc[listed(driver), "objective"].tolist() == pytest.approx(best.iloc[:15].tolist(), rel=1e-5)
+    script = """
+const points = [...document.querySelectorAll("#figure-history .mark-symbol.role-mark path")];
+return points.filter(one => Number(getComputedStyle(one).opacity) > 0.2).length;
+"""
+    drawn = driver.execute_script(script)
+    history = view(driver, "history")
+    half = history.size["width"] // 4
+    # from the middle of the lower edge to the right and beyond the upper one: the later trials, also the best of them
+    for by_button in (False, True):
+        if by_button:
+            press(driver, "history", "Select")
+        view(driver, "history")
+        actions = ActionChains(driver).move_to_element_with_offset(history, 0, 80)
+        if by_button:
+            actions.click_and_hold().move_by_offset(half, -100).move_by_offset(20, -150).release().perform()
+        else:
+            actions.key_down(Keys.SHIFT).click_and_hold().move_by_offset(half, -100).move_by_offset(20, -150)
+            actions.release().key_up(Keys.SHIFT).perform()
+        WebDriverWait(driver, 60).until(lambda one: re.search(r"of [1-9]\d* brushed", count(one)))
+        time.sleep(0.5)  # the drag has ended, and what it chose is shown a moment later
+        brushed = int(count(driver).split(" of ")[1].split()[0])
+        assert 0 < brushed < len(trials)
+        WebDriverWait(driver, 60).until(lambda one: one.execute_script(script) < drawn)
+        for _ in range(3):
+            driver.execute_script(
+                "const more = document.querySelector('#trials .tools button'); more.hidden || more.click()"
+            )
+        numbers = listed(driver)
+        assert len(numbers) == brushed
+        assert min(numbers) > len(trials) / 4  # what was left out lies to the left
+        press(driver, "history", "Reset")
+        WebDriverWait(driver, 60).until(lambda one: count(one) == f"15 of {len(trials)}")
+        WebDriverWait(driver, 60).until(lambda one: one.execute_script(script) == drawn)
+    heading = driver.find_element("css selector", "#trials thead th:first-child button")
+    heading.send_keys(Keys.ENTER)
+    assert listed(driver) == sorted(trials.index)[:15]
+    driver.find_element("css selector", "#trials tbody tr:nth-child(3) button").send_keys(Keys.ENTER)
+    picked = driver.find_element("css selector", "#figure-scatter .picked")
+    WebDriverWait(driver, 60).until(lambda _: picked.text.startswith("trial 2 "))
     assert driver.get_log("browser") == []

@@ -70,7 +70,8 @@ def test_every_section_can_be_reached(found: Outline):
 
 def test_every_figure_has_its_place_and_its_definition(page: Page, found: Outline):
     assert [plot.key for plot in page.plots] == [
-        "equity", "ratio", "drawdown", "parts", "weights", "unchosen", "history", "scatter", "plateau", "maps",
+        "equity", "ratio", "drawdown", "parts", "weights", "days", "flows", "unchosen", "history", "scatter",
+        "plateau", "maps",
     ]  # fmt: skip
     assert {f"figure-{plot.key}" for plot in page.plots} == {key for key in found.ids if key.startswith("figure-")}
     assert found.tags.count("figure") == len(page.plots)

@@ -75,11 +75,12 @@ def test_it_says_what_the_folds_come_to(files: WalkFiles):
     found = outline(page.html)
     assert found.wrong == []
     assert len(found.ids) == len(set(found.ids))
-    assert [plot.key for plot in page.plots] == ["joined", "folds"]
+    assert [plot.key for plot in page.plots] == ["joined", "days", "folds"]
     assert ("h2", "Not significant") in found.headings
     for words in (
         "2 of 3 folds", "returned −4.75 %, the constant-weight pool 2.56 %", "−13.600",
         "Efficiency undefined: the in-sample sum is not above zero;",
+        "Tear sheet", "Monthly returns",
         "k per day, SYNA 0.23", "Each test period evaluated 2 times.", "required: ≥ 0.95",
     ):  # fmt: skip
         assert words in found.text, words
