@@ -48,7 +48,7 @@ def run_page(content: Content, pair: "PairMap | None" = None) -> Page:
     return page_of(cover, tuple(_sections(content, pair)))
 
 
-def _sections(content: Content, pair: "PairMap | None") -> Iterable[Section]:
+def _sections(content: Content, pair: "PairMap | None" = None) -> Iterable[Section]:
     findings = content.findings
     sharpe = () if findings is None else (tables.sharpe_table(findings),)
     sheet = content.tear_sheet()
