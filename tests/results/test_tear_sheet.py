@@ -159,8 +159,10 @@ def test_on_a_tuned_run_it_agrees_with_its_metrics(tmp_path_factory: pytest.Temp
     np.testing.assert_allclose(parts["hodl"] + parts["weights"] - parts["lvr"], parts["total"], atol=1e-12)
 
     write_tear_sheet(found, tmp_path / "tables")
-    assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(found.tables)
-    for name, table in found.tables.items():
+    assert found.rolling.empty  # the days are too few
+    assert {path.stem for path in (tmp_path / "tables").iterdir()} == set(found.tables) - {"rolling"}
+    for name in set(found.tables) - {"rolling"}:
+        table = found.tables[name]
         read = pd.read_csv(io.StringIO((tmp_path / "tables" / f"{name}.csv").read_text()))
         written = table.reset_index() if table.index.name else table
         assert list(read) == list(written), name

@@ -237,6 +237,6 @@ def test_plain_optuna_reads_the_study(evaluator: Evaluator, tmp_path: Path):
     for trial, record in zip(study.trials, outcome.records, strict=True):
         assert trial.params == record.numbers
         assert tuple(trial.values) == record.objectives
-        assert trial.user_attrs["train"]["returns"] == record.train["returns"]
+        assert trial.user_attrs["train_returns"] == record.train["returns"]
         assert trial.user_attrs.get("source", "sampler") == record.source
     assert study.best_trial.values == [max(record.objectives[0] for record in outcome.records)]

@@ -173,7 +173,7 @@ def test_baselines_that_coincide_share_a_line(content: Content):
     """The sample's pool begins with equal weights, so both HODLs hold the same; one that differs has its own line."""
 
     def labels(content: Content, key: str) -> list[str]:
-        (plot,) = [one for one in path_plots(content) if one.key == key]
+        (plot,) = [one for one in path_plots(content, content.tear_sheet()) if one.key == key]
         series = plot.views[0]["layer"][0]["encoding"]["color"]["scale"]["domain"]
         values = plot.views[0]["data"]["values"].split("\n")[0].split(",")
         assert values == ["time", *(f"c{place}" for place in range(len(series)))]
