@@ -86,7 +86,8 @@ def test_a_backtest_writes_its_own_page(folder: Path, tmp_path: Path, capsys: py
     assert code("backtest", "--params", run / "best.json", "--out", out) == 0
     assert f"written: {out / 'report.html'}" in capsys.readouterr().out
     page = outline((out / "report.html").read_text())
-    assert {path.stem for path in (out / "figures").iterdir()} == {"equity", "ratio", "drawdown", "parts", "weights"}
+    over_time, tear = {"equity", "ratio", "drawdown", "parts", "weights"}, {"days", "flows"}
+    assert {path.stem for path in (out / "figures").iterdir()} == over_time | tear
     assert {"results", "path", "parameters", "data", "record"} <= set(page.ids)
     assert not {"verdict", "search", "luck", "plateau"} & set(page.ids)
     summary = json.loads((out / "summary.json").read_text())

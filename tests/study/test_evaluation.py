@@ -124,11 +124,15 @@ def test_the_turnover_of_the_daily_path_is_that_of_the_reserves():
 
 
 @pytest.mark.slow
-def test_a_minute_metric_is_scored_in_groups_and_equals_the_replay(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("walks", [False, True], ids=["XLA", "kernel"])
+def test_a_minute_metric_equals_the_replay(walks: bool, monkeypatch: pytest.MonkeyPatch):
+    """XLA rebuilds the minutes of a group at a time, where no kernel walks them."""
     keys = {"return_val": "calmar", "windows": 2, "overfitting_penalty": 0.5}
     monkeypatch.setattr(evaluation, "MINUTE_GROUP", 8)
+    if not walks:
+        monkeypatch.setattr(evaluation, "free_kernel_works", lambda *_: False)
     scored = evaluator(batch_size=10, own_weights=True, **keys)
-    assert scored.width == 16
+    assert scored.width == (10 if walks else 16)
     sets = [random_params(3, CASE.pool.floor(3), seed) for seed in range(10)]
     scores = scored.score(sets)
     assert scores.objectives.shape == (10, 1)
