@@ -109,7 +109,7 @@ def test_folds_are_blind_joined_and_taken_up_again(
     shutil.rmtree(folder / "fold-02")
     monkeypatch.setattr(walk_forward, "check_blind", lambda *_: signal.raise_signal(signal.SIGINT))
     assert code("walk-forward", SMOKE, *FOLDS, "--run-dir", folder) == 130
-    assert f"what is finished is kept in {folder}; go on with: momentum-opt " in capsys.readouterr().err
+    assert f"what is finished is kept in {folder}; go on with: momentum-opt" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in written} == written
 
 
