@@ -7,6 +7,7 @@ keeps it, so that a driver's message that quotes it, or a part of it, is hidden 
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -59,6 +60,11 @@ def without_passwords(text: str) -> str:
 def command_line() -> str:
     """The command line of this process, as it may be written to a file."""
     return " ".join(["momentum-opt", *map(without_password, sys.argv[1:])])
+
+
+def command_to_repeat() -> str:
+    """The same, quoted for a shell where that is needed: for a message that says how to go on."""
+    return shlex.join(["momentum-opt", *map(without_password, sys.argv[1:])])
 
 
 def remember(values: Iterable[str]) -> None:

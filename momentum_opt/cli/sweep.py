@@ -1,7 +1,5 @@
 """`momentum-opt sweep`: a tune per combination of settings, and the comparison of their winners."""
 
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +12,7 @@ from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, Interrupted, in_phase, leave_if
 from momentum_opt.cli.tune import Storage, Trials, Workers, run_plan
 from momentum_opt.errors import StudyError
-from momentum_opt.passwords import command_line, without_password
+from momentum_opt.passwords import command_line, command_to_repeat
 
 if TYPE_CHECKING:
     from momentum_opt.api.sweeping import Combination
@@ -104,5 +102,4 @@ def _tune(combinations: "Sequence[Combination]", workers: int) -> "list[Combinat
 
 
 def _tell_how_to_go_on(done: int, total: int) -> None:
-    command = shlex.join(["momentum-opt", *map(without_password, sys.argv[1:])])
-    typer.echo(f"{done} of {total} combinations are done; to go on: {command}", err=True)
+    typer.echo(f"{done} of {total} combinations are done; to go on: {command_to_repeat()}", err=True)

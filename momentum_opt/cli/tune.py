@@ -14,7 +14,7 @@ from momentum_opt.cli.config import AsJson, Config, Data, Settings, overrides_of
 from momentum_opt.cli.report import WithReport, current_or_warning
 from momentum_opt.cli.stopping import INTERRUPTED, SEARCH, Phase, leave_if, leave_without_result, stop_request
 from momentum_opt.errors import StudyError, UsageError, choose_among
-from momentum_opt.passwords import command_line, without_passwords
+from momentum_opt.passwords import command_line, command_to_repeat, without_passwords
 from momentum_opt.units import counted
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def evidence_overrides(evidence: str | None) -> list[str]:
 def _resume_command(plan: "Plan", workers: int) -> str:
     """The command that goes on with a run: by its folder where that holds the study, else the same one."""
     if plan.fingerprint.search.storage != "journal":
-        return command_line()
+        return command_to_repeat()
     crew = f" --workers {workers}" if workers > 1 else ""
     return f"momentum-opt tune {shlex.quote(str(plan.run_dir))} --resume{crew}"
 

@@ -19,7 +19,7 @@ from momentum_opt.cli.tune import (
     phase_of_run,
 )
 from momentum_opt.errors import StudyError
-from momentum_opt.passwords import command_line
+from momentum_opt.passwords import command_line, command_to_repeat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def walk_forward(
     page = current_or_warning(result.folder.path) if with_report and finished else None
     _print(result, page, as_json=as_json)
     if not finished:
-        typer.echo(f"stopped; go on with: {command_line()}", err=True)
+        typer.echo(f"stopped; go on with: {command_to_repeat()}", err=True)
     leave_if(result.dropped)
     if not finished:
         raise typer.Exit(INTERRUPTED)
@@ -62,7 +62,7 @@ def walk_forward(
 
 def _phase(name: str, folder: Path) -> Phase:
     """What a signal ends in a phase of a walk-forward, and what is kept then."""
-    kept = f"what is finished is kept in {folder}; go on with: {command_line()}"
+    kept = f"what is finished is kept in {folder}; go on with: {command_to_repeat()}"
     beside = {"test": Phase("a winner's test was evaluated", kept), "summary": Phase("the folds were summed up", kept)}
     if name in beside:
         return beside[name]
