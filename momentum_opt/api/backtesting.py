@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,6 +47,9 @@ from momentum_opt.results.tear_sheet import FOLDER, TearSheet, write_tear_sheet
 from momentum_opt.study.candidates import ParamSet
 from momentum_opt.study.replay import Replay, replay
 from momentum_opt.study.space import start_params
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Document = dict[str, Any]
 
@@ -94,7 +97,7 @@ class BacktestResult(Tables):
             fingerprint=Fingerprint.from_dict(recordable(self.fingerprint.to_dict())),
             looks=looks,
             inputs=inputs,
-            daily=replay_table(self.replay, self.market, daily_bars(self.market)),
+            daily=self.day_rows,
         )
 
     def __repr__(self) -> str:
@@ -106,10 +109,14 @@ class BacktestResult(Tables):
         )
 
     @cached_property
+    def day_rows(self) -> "pd.DataFrame":
+        """The rows of daily.parquet: one for every day's start and one for the last bar, `time` among the columns."""
+        return replay_table(self.replay, self.market, daily_bars(self.market))
+
+    @cached_property
     def tear_sheet(self) -> TearSheet:
         """Monthly returns, ratios, rolling figures, drawdowns, flows and parts of the return, as DataFrames."""
-        daily = replay_table(self.replay, self.market, daily_bars(self.market))
-        return period_sheet(daily, self.fingerprint, self.summary["metrics"])
+        return period_sheet(self.day_rows, self.fingerprint, self.summary["metrics"])
 
 
 def backtest(
@@ -277,14 +284,14 @@ def write_backtest(result: BacktestResult, out: Path, *, minute: bool) -> list[P
         DataError: one of them is already there, or the folder cannot be written.
     """
     check_out(out, minute=minute)
-    tables = {"daily.parquet": daily_bars(result.market)}
+    tables = {"daily.parquet": result.day_rows}
     if minute:
-        tables["minute.parquet"] = np.arange(len(result.replay.value))
+        tables["minute.parquet"] = replay_table(result.replay, result.market, np.arange(len(result.replay.value)))
     paths = [out / "summary.json", *(out / name for name in tables), out / FOLDER]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, bars in tables.items():
-            write_table(out / name, replay_table(result.replay, result.market, bars))
+        for name, rows in tables.items():
+            write_table(out / name, rows)
         write_tear_sheet(result.tear_sheet, out / FOLDER)
         write_json(paths[0], result.summary)
     except OSError as error:

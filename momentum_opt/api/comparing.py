@@ -126,7 +126,6 @@ def _simulated(
 ) -> _Found:
     from momentum_opt.api.backtesting import backtest, fingerprint_of  # these import JAX
     from momentum_opt.results.best import read_params_file
-    from momentum_opt.results.tables import daily_bars, replay_table
 
     document = read_params_file(file)
     own = None if "fingerprint" in document else config
@@ -136,7 +135,7 @@ def _simulated(
     # As it was tuned, whatever of its window was simulated.
     fingerprint = fingerprint_of(document, file, own, ())
     summary = {**result.summary, "verdict": document.get("verdict")}
-    daily = replay_table(result.replay, result.market, daily_bars(result.market))
+    daily = result.day_rows
     return ComparedPool(name, summary, fingerprint, daily, _listed(summary, document, file)), result.holdouts
 
 
